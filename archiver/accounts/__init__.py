@@ -1,0 +1,1 @@
+"""Where mail comes from and, on restore, goes to: one module or package for each kind."""

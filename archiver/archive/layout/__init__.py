@@ -1,0 +1,1 @@
+"""How messages are laid into objects; layouts differ in nothing else."""

@@ -1,0 +1,1 @@
+"""The local cache of an archive's indexes; deleting it loses nothing."""

@@ -1,0 +1,303 @@
+"""The values that archiver speaks of: frozen, comparable, without behaviour beyond their own shape.
+
+Times are aware datetimes; sizes are bytes; digests are lower-case hex SHA-256 of a message's raw bytes;
+folder names are decoded and joined by `/` (a `/` inside one component is written `%2F`).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+Flags: TypeAlias = frozenset[str]
+
+
+class Kind(StrEnum):
+    """What an archived item is; every item is carried as one RFC 5322 message."""
+
+    MAIL = "mail"
+    EVENT = "event"
+    CONTACT = "contact"
+    TASK = "task"
+    NOTE = "note"
+
+
+# --- what a server holds -------------------------------------------------------------------------------
+
+
+class Folder(Struct, frozen=True):
+    """A folder of an account: its decoded name, the server's separator, its special use (RFC 6154)."""
+
+    name: str
+    separator: str | None = None
+    special_use: str | None = None
+
+
+class Ref(Struct, frozen=True):
+    """Where a message lives on the server: IMAP's UIDVALIDITY is the epoch, its UID the key."""
+
+    folder: str
+    epoch: str
+    key: str
+
+
+class Remote(Struct, frozen=True):
+    """What the server says of a message. `size` is a hint (servers lie), never proof, never an allocation."""
+
+    ref: Ref
+    size: int | None = None
+    flags: Flags = frozenset()
+    received: datetime | None = None
+    kind: Kind = Kind.MAIL
+
+
+class Message(Struct, frozen=True):
+    """One message in memory, as the server sent it, to the byte."""
+
+    remote: Remote
+    raw: bytes
+
+
+class Missed(Struct, frozen=True):
+    """A message that could not be had, as a value: an exception inside a generator would end the stream."""
+
+    remote: Remote
+    reason: str
+
+
+class Cursor(Struct, frozen=True):
+    """How far a folder has been archived. `token` belongs to the account kind and is opaque to all others."""
+
+    epoch: str
+    token: str
+
+
+# --- what changed since a cursor -----------------------------------------------------------------------
+
+
+class New(Struct, frozen=True):
+    """A message that the archive does not hold under this ref."""
+
+    remote: Remote
+
+
+class Reflagged(Struct, frozen=True):
+    """A known message whose flags are other ones now."""
+
+    ref: Ref
+    flags: Flags
+
+
+class Vanished(Struct, frozen=True):
+    """A known message that the folder no longer has; its archived copy stays."""
+
+    ref: Ref
+
+
+class Done(Struct, frozen=True):
+    """The folder was told to its end. No Done, no progress: only this carries the new cursor.
+
+    `exists` is the server's own count of messages in the folder, the left side of the account of
+    completeness (docs/explanation/safety.md).
+    """
+
+    cursor: Cursor
+    exists: int
+
+
+Change: TypeAlias = New | Reflagged | Vanished | Done
+
+
+# --- what an archive holds -----------------------------------------------------------------------------
+
+
+class Place(Struct, frozen=True):
+    """Where a stored copy lies: the object's key, and offset and length in its decompressed payload."""
+
+    volume: str
+    offset: int
+    length: int
+
+
+class Frame(Struct, frozen=True, array_like=True):
+    """One zstd frame of a volume: its sizes inside the age payload, compressed and decompressed."""
+
+    packed: int
+    size: int
+
+
+class Entry(Struct, frozen=True):
+    """One archived message: what it is, where the server had it, and where its bytes lie."""
+
+    digest: str
+    ref: Ref
+    place: Place
+    size: int
+    flags: Flags = frozenset()
+    received: datetime | None = None
+    kind: Kind = Kind.MAIL
+    named_size: int | None = None  # what the server called its size
+    vanished: bool = False  # the server no longer has it under this ref
+
+
+class Sealed(Struct, frozen=True):
+    """One object of a run as the manifest names it. `sha256` is of the sealed bytes."""
+
+    role: Literal["index", "volume"]
+    size: int
+    sha256: str
+    key: str
+
+
+class Drop(Struct, frozen=True):
+    """An object that a compact or erase run took away."""
+
+    sha256: str
+    key: str
+    reason: Literal["superseded", "erased"]
+
+
+RunKind: TypeAlias = Literal["run", "checkpoint", "prune", "erase", "compact", "repair"]
+
+
+class Manifest(Struct, frozen=True):
+    """The commit record of one run (docs/reference/format.md, section Manifest)."""
+
+    archive: str
+    chain: str
+    seq: int
+    prev: str
+    root: int
+    root_sha256: str
+    time: datetime
+    kind: RunKind
+    objects: tuple[Sealed, ...] = ()
+    drops: tuple[Drop, ...] = ()
+
+
+class Head(Struct, frozen=True):
+    """The last manifest of a chain: what a machine pins, and what a report prints."""
+
+    seq: int
+    sha256: str
+
+
+EMPTY_HEAD = Head(0, "0" * 64)
+
+
+# --- rows of an index ----------------------------------------------------------------------------------
+
+
+class Row(Struct, frozen=True, tag_field="row", omit_defaults=True):
+    """One line of an index. State at any run is the rows of all runs up to it, replayed in order."""
+
+
+class HeaderRow(Row, frozen=True, tag="header"):
+    """Whose index this is."""
+
+    archive: str
+    chain: str
+    seq: int
+    account: str
+    kind: str
+    layout: str
+
+
+class FolderRow(Row, frozen=True, tag="folder"):
+    """A folder as last seen. Without `token` its cursor is not known: the next run lists it in full."""
+
+    id: int
+    name: str
+    epoch: str
+    token: str | None = None
+    separator: str | None = None
+    special_use: str | None = None
+    exists: int | None = None
+    gone: bool = False  # the server no longer has the folder
+
+
+class MessageRow(Row, frozen=True, tag="message"):
+    """A message of a folder and the stored copy of its bytes, which may be an older run's."""
+
+    folder: int
+    epoch: str
+    key: str
+    sha256: str
+    size: int
+    volume: str
+    offset: int
+    length: int
+    flags: Flags = frozenset()
+    received: datetime | None = None
+    named_size: int | None = None
+    message_id: str | None = None  # first 32 hex digits of the SHA-256 of the Message-ID
+    kind: Kind = Kind.MAIL
+
+
+class FlagsRow(Row, frozen=True, tag="flags"):
+    """These messages have exactly these flags now."""
+
+    folder: int
+    epoch: str
+    keys: tuple[str, ...]
+    flags: Flags
+
+
+class VanishedRow(Row, frozen=True, tag="vanished"):
+    """The folder no longer has these; they stay archived."""
+
+    folder: int
+    epoch: str
+    keys: tuple[str, ...]
+
+
+class MissedRow(Row, frozen=True, tag="missed"):
+    """A message the server announced and did not give."""
+
+    folder: int
+    epoch: str
+    key: str
+    reason: str
+    tries: int = 1
+    size: int | None = None
+    flags: Flags = frozenset()
+    received: datetime | None = None
+
+
+class VolumeRow(Row, frozen=True, tag="volume"):
+    """The frame table of one volume, for reading a message without the rest."""
+
+    key: str
+    frames: tuple[Frame, ...]
+
+
+class EndRow(Row, frozen=True, tag="end"):
+    """What the index counts: a cut index has none."""
+
+    rows: int
+    messages: int = 0
+    size: int = 0
+
+
+AnyRow: TypeAlias = (
+    HeaderRow | FolderRow | MessageRow | FlagsRow | VanishedRow | MissedRow | VolumeRow | EndRow
+)
+
+
+# --- the catalog's view --------------------------------------------------------------------------------
+
+
+class FolderState(Struct, frozen=True):
+    """What the archive knows of a folder: its row, and how many messages it holds and misses there."""
+
+    id: int
+    folder: Folder
+    epoch: str
+    cursor: Cursor | None
+    exists: int | None
+    held: int
+    missed: int
+    archived: int  # all messages ever archived from it, the vanished too
+    size: int  # their bytes
+    gone: bool = False

@@ -1,0 +1,1 @@
+"""Pure decisions: values in, plan out; no clock, no disk, no network."""

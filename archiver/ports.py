@@ -1,0 +1,193 @@
+"""The doors of the house: what an account, a store, a layout, a catalog and a reporter must do.
+
+The contract of each door is written here and tested in tests/contract/, one class for each door.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from archiver.model import (
+    AnyRow,
+    Change,
+    Cursor,
+    Entry,
+    Flags,
+    Folder,
+    FolderState,
+    Head,
+    HeaderRow,
+    Message,
+    Missed,
+    MissedRow,
+    Place,
+    Remote,
+)
+
+Known: TypeAlias = Callable[[], Mapping[str, Flags]]
+"""What the archive holds of a folder under the cursor's epoch: key -> flags. A call, since most runs need it not."""
+
+
+class Account(Protocol):
+    """Where mail comes from. Reading an account changes nothing on the server, not even a flag.
+
+    Every method may raise `Unreachable`, `LoginRefused`, `Forbidden`; methods about a folder raise
+    `FolderRefused` for what concerns that folder alone, after which the account goes on to serve others.
+    """
+
+    def folders(self) -> Sequence[Folder]:
+        """List the folders that can hold messages, each once, in the server's order."""
+        ...
+
+    def changes(self, folder: Folder, since: Cursor | None, known: Known) -> Iterator[Change]:
+        """Tell what changed in `folder` since a cursor; without one, every message is New.
+
+        If the folder's epoch is not `since.epoch`, every message is New (under the new epoch) and none is
+        Vanished. The same history gives the same changes whatever the server is able to do. The last
+        change is Done; if the iterator ends without one, nothing of the cursor may be kept.
+        `fetch` and `message_ids` may be called between two changes.
+        """
+        ...
+
+    def fetch(self, remotes: Sequence[Remote]) -> Iterator[Message | Missed]:
+        """Give the bytes of each message, or the reason why not; each of `remotes` exactly once, in any order.
+
+        All `remotes` are of one folder and epoch. The bytes are the server's own, unchanged. A message that the
+        server refuses, cuts, or replaces by a stand-in is Missed and never stops its neighbours.
+        """
+        ...
+
+    def message_ids(self, remotes: Sequence[Remote]) -> Mapping[str, str]:
+        """Read the Message-ID of each message cheaply: key -> value, absent where there is none.
+
+        All `remotes` are of one folder and epoch; the value is stripped of white space.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the session. Never raises."""
+        ...
+
+
+class Store(Protocol):
+    """Bytes at rest under keys such as `chains/k7q2m9xa/manifests/00000042.manifest`: four verbs.
+
+    Every method raises `StoreFailed` or one of its kinds.
+    """
+
+    def put(self, key: str, chunks: Iterable[bytes], *, if_absent: bool = False) -> None:
+        """Write an object whole or not at all: no reader ever sees a part of it.
+
+        With `if_absent` this is a commit: everything put before is durable before the object appears, the
+        object is durable on return, and `ObjectExists` is raised, and nothing written, where the key is taken.
+        """
+        ...
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """Read an object, or `length` bytes of it from `start` (fewer at its end). Raises `ObjectMissing`."""
+        ...
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """List, sorted, the keys that begin with `prefix`; unfinished writes are not among them."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        ...
+
+
+class Label(Struct, frozen=True):
+    """What stands beside a message inside a volume, so that a volume alone restores it (the X-Archiver line)."""
+
+    folder_id: int
+    folder: str
+    epoch: str
+    key: str
+    size: int
+    sha256: str
+    flags: Flags = frozenset()
+    received: datetime | None = None
+
+
+class Layout(Protocol):
+    """How messages are laid into objects. Layouts differ in nothing else.
+
+    `shares_objects` says whether one object holds many messages (a volume) or just one.
+    """
+
+    name: str
+    shares_objects: bool
+
+    def key(self, chain: str, seq: int, number: int, label: Label) -> str:
+        """Name a new object, `number` counting from 1 within the run; never the same name twice."""
+        ...
+
+    def wrap(self, label: Label, raw: bytes) -> list[bytes]:
+        """Lay a message out as pieces to be stored one after another."""
+        ...
+
+    def unwrap(self, stored: bytes) -> tuple[Label, bytes]:
+        """Undo `wrap`, to the byte. Raises `Damaged` for bytes that `wrap` never writes."""
+        ...
+
+
+class Catalog(Protocol):
+    """The local, rebuildable view of one chain: what its indexes say up to `head`."""
+
+    def head(self) -> Head:
+        """Tell which run was applied last; `EMPTY_HEAD` before the first."""
+        ...
+
+    def header(self) -> HeaderRow | None:
+        """Tell whose chain this is; None before the first run."""
+        ...
+
+    def apply(self, head: Head, rows: Iterable[AnyRow]) -> None:
+        """Take in the rows of the run that `head` names, in one transaction."""
+        ...
+
+    def folders(self) -> Sequence[FolderState]:
+        """List every folder ever seen, by id."""
+        ...
+
+    def folder(self, name: str) -> FolderState | None:
+        """Find a folder by its name."""
+        ...
+
+    def known(self, folder_id: int, epoch: str) -> Mapping[str, Flags]:
+        """Give what the folder still has under this epoch: key -> flags."""
+        ...
+
+    def place(self, digest: str) -> Place | None:
+        """Find the stored copy of a message by its digest."""
+        ...
+
+    def entries(self, folder: str | None = None, *, vanished: bool = True) -> Iterator[Entry]:
+        """Give the archived messages, of one folder or of all, by folder id and arrival in the archive."""
+        ...
+
+    def find(self, digest_prefix: str) -> Sequence[Entry]:
+        """Find archived messages whose digest begins so."""
+        ...
+
+    def missed(self, folder_id: int, epoch: str) -> Sequence[MissedRow]:
+        """List the messages of a folder that were announced and could not be had."""
+        ...
+
+    def fingerprints(self, folder_id: int) -> Iterator[tuple[Entry, str | None]]:
+        """Give the folder's messages of its last epoch, each with its hashed Message-ID, for re-binding."""
+        ...
+
+    def frames(self, volume: str) -> Sequence[tuple[int, int]]:
+        """Give a volume's frame table: (compressed, decompressed) sizes in order. Raises `Damaged`."""
+        ...
+
+
+class Reporter(Protocol):
+    """Who is told what happens during a run."""
+
+    def report(self, event: object) -> None:
+        """Take one event of `archiver.model`'s events; must be quick and must not raise."""
+        ...

@@ -1,0 +1,1 @@
+"""Bytes at rest, by key; knows nothing of mail."""
