@@ -13,6 +13,24 @@ from msgspec import Struct
 Flags: TypeAlias = frozenset[str]
 
 
+class Secret:
+    """A password, passphrase, token or secret key: no repr, no str, no format ever shows it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the text, for the one place that must send or use it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+
 class Kind(StrEnum):
     """What an archived item is; every item is carried as one RFC 5322 message."""
 
