@@ -82,10 +82,14 @@ class Missed(Struct, frozen=True):
 
     remote: Remote
     reason: str
+    gone: bool = False  # the server had it when it was listed and has it no more: vanished, not missed
 
 
 class Cursor(Struct, frozen=True):
-    """How far a folder has been archived. `token` belongs to the account kind and is opaque to all others."""
+    """How far a folder has been archived. `token` belongs to the account kind and is opaque to all others.
+
+    An empty token says that only the epoch is known: the folder is listed in full, and compared.
+    """
 
     epoch: str
     token: str
@@ -284,9 +288,10 @@ class MissedRow(Row, frozen=True, tag="missed"):
 
 
 class VolumeRow(Row, frozen=True, tag="volume"):
-    """The frame table of one volume, for reading a message without the rest."""
+    """An object with messages: its sealed size, and its frames, for reading one message without the rest."""
 
     key: str
+    sealed: int
     frames: tuple[Frame, ...]
 
 

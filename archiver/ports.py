@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
+from archiver.events import Event
 from archiver.model import (
     AnyRow,
     Change,
@@ -24,10 +25,14 @@ from archiver.model import (
     MissedRow,
     Place,
     Remote,
+    RunKind,
+    VolumeRow,
 )
 
 Known: TypeAlias = Callable[[], Mapping[str, Flags]]
-"""What the archive holds of a folder under the cursor's epoch: key -> flags. A call, since most runs need it not."""
+"""What the archive knows of a folder under the cursor's epoch, held and missed: key -> flags.
+
+A call, since few runs need it."""
 
 
 class Account(Protocol):
@@ -44,18 +49,20 @@ class Account(Protocol):
     def changes(self, folder: Folder, since: Cursor | None, known: Known) -> Iterator[Change]:
         """Tell what changed in `folder` since a cursor; without one, every message is New.
 
-        If the folder's epoch is not `since.epoch`, every message is New (under the new epoch) and none is
-        Vanished. The same history gives the same changes whatever the server is able to do. The last
+        With an empty token the folder is listed in full and compared with `known`: what is not known is
+        New, what is known and not there is Vanished.
+        If the folder's epoch is not `since.epoch`, every message is New (under the new epoch) and none
+        is Vanished. The same history gives the same changes whatever the server is able to do. The last
         change is Done; if the iterator ends without one, nothing of the cursor may be kept.
         `fetch` and `message_ids` may be called between two changes.
         """
         ...
 
     def fetch(self, remotes: Sequence[Remote]) -> Iterator[Message | Missed]:
-        """Give the bytes of each message, or the reason why not; each of `remotes` exactly once, in any order.
+        """Give the bytes of each message, or the reason why not; each exactly once, in any order.
 
-        All `remotes` are of one folder and epoch. The bytes are the server's own, unchanged. A message that the
-        server refuses, cuts, or replaces by a stand-in is Missed and never stops its neighbours.
+        All `remotes` are of one folder and epoch. The bytes are the server's own, unchanged. A message
+        that the server refuses, cuts, or replaces by a stand-in is Missed and never stops its neighbours.
         """
         ...
 
@@ -72,7 +79,7 @@ class Account(Protocol):
 
 
 class Store(Protocol):
-    """Bytes at rest under keys such as `chains/k7q2m9xa/manifests/00000042.manifest`: four verbs.
+    """Bytes at rest under keys such as `chains/k7q2m9xa/manifests/00000042.manifest`: put, get, list, delete.
 
     Every method raises `StoreFailed` or one of its kinds.
     """
@@ -81,7 +88,7 @@ class Store(Protocol):
         """Write an object whole or not at all: no reader ever sees a part of it.
 
         With `if_absent` this is a commit: everything put before is durable before the object appears, the
-        object is durable on return, and `ObjectExists` is raised, and nothing written, where the key is taken.
+        object is durable on return; where the key is taken, nothing is written and `ObjectExists` raised.
         """
         ...
 
@@ -93,13 +100,17 @@ class Store(Protocol):
         """List, sorted, the keys that begin with `prefix`; unfinished writes are not among them."""
         ...
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """List, sorted, the next parts of the keys that go on below `prefix` (which ends in `/`)."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
         ...
 
 
 class Label(Struct, frozen=True):
-    """What stands beside a message inside a volume, so that a volume alone restores it (the X-Archiver line)."""
+    """What stands beside a message inside a volume (the X-Archiver line): a volume alone restores it."""
 
     folder_id: int
     folder: str
@@ -148,6 +159,10 @@ class Catalog(Protocol):
         """Take in the rows of the run that `head` names, in one transaction."""
         ...
 
+    def reset(self) -> None:
+        """Forget everything, to be filled anew."""
+        ...
+
     def folders(self) -> Sequence[FolderState]:
         """List every folder ever seen, by id."""
         ...
@@ -158,6 +173,10 @@ class Catalog(Protocol):
 
     def known(self, folder_id: int, epoch: str) -> Mapping[str, Flags]:
         """Give what the folder still has under this epoch: key -> flags."""
+        ...
+
+    def known_among(self, folder_id: int, epoch: str, keys: Sequence[str]) -> Mapping[str, Flags]:
+        """Give those of `keys` that the folder still has under this epoch."""
         ...
 
     def place(self, digest: str) -> Place | None:
@@ -180,14 +199,58 @@ class Catalog(Protocol):
         """Give the folder's messages of its last epoch, each with its hashed Message-ID, for re-binding."""
         ...
 
-    def frames(self, volume: str) -> Sequence[tuple[int, int]]:
-        """Give a volume's frame table: (compressed, decompressed) sizes in order. Raises `Damaged`."""
+    def volume(self, key: str) -> VolumeRow:
+        """Give a volume's sealed size and frames. Raises `Damaged` where no index has told them."""
+        ...
+
+
+class Run(Protocol):
+    """One run being written: rows and messages go in, and a commit makes them last, all or none."""
+
+    catalog: Catalog
+    head: Head
+
+    @property
+    def due(self) -> bool:
+        """Whether enough has gathered for a checkpoint."""
+        ...
+
+    def folder(self, folder: Folder, epoch: str, *, token: str | None, exists: int | None) -> None:
+        """Record a folder as seen now; with its cursor only if all before that is recorded too."""
+        ...
+
+    def gone(self, folder: Folder, epoch: str) -> None:
+        """Record that the server has the folder no more; all of it stays archived."""
+        ...
+
+    def add(self, message: Message) -> bool:
+        """Archive a message of a recorded folder. Returns False where its content was held already."""
+        ...
+
+    def bind(self, remote: Remote, entry: Entry, message_id: str | None) -> None:
+        """Record that `remote` is a message that is held; `message_id` is hashed."""
+        ...
+
+    def reflag(self, folder: str, epoch: str, keys: Sequence[str], flags: Flags) -> None:
+        """Record that these messages have exactly these flags now."""
+        ...
+
+    def vanish(self, folder: str, epoch: str, keys: Sequence[str]) -> None:
+        """Record that the folder has these messages no more; they stay archived."""
+        ...
+
+    def miss(self, missed: Missed, tries: int) -> None:
+        """Record a message that the server announced and did not give."""
+        ...
+
+    def commit(self, kind: RunKind = "run") -> Head | None:
+        """Commit all that was recorded since the last commit; None where that is nothing."""
         ...
 
 
 class Reporter(Protocol):
     """Who is told what happens during a run."""
 
-    def report(self, event: object) -> None:
-        """Take one event of `archiver.model`'s events; must be quick and must not raise."""
+    def report(self, event: Event) -> None:
+        """Take one event; must be quick and must not raise."""
         ...

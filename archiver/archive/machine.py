@@ -1,0 +1,146 @@
+"""What one machine keeps of an archive outside of it: its writer key, and pins of all it has seen.
+
+Pins are what makes a rolled-back archive visible: they are not a cache, and losing them loses that proof.
+Everything is 0600 in a folder 0700, written by rename.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from archiver.archive.keys import KeyPair
+from archiver.errors import Damaged, Locked, StoreFailed
+from archiver.formats import age
+from archiver.model import EMPTY_HEAD, Head
+
+
+class RootPin(Struct, frozen=True):
+    """The last root seen: its number, the SHA-256 of its file, and its owner's public key."""
+
+    number: int
+    sha256: str
+    owner: str
+
+
+class Machine:
+    """The state folder of one archive on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def writer(self) -> KeyPair | None:
+        """Load this machine's writer key; None where it has none."""
+        text = self._read("writer.key")
+        return None if text is None else KeyPair(age.Identity.from_text(text.strip()), "writer")
+
+    def make_writer(self) -> KeyPair:
+        """Make and keep a new writer key, once: an existing one is given back."""
+        found = self.writer()
+        if found is not None:
+            return found
+        writer = KeyPair(age.Identity.generate(), "writer")
+        self._write("writer.key", writer.line.reveal() + "\n")
+        return writer
+
+    def root_pin(self) -> RootPin | None:
+        """Tell the last root seen; None before the first."""
+        text = self._read("root.pin")
+        if text is None:
+            return None
+        number, sha256, owner = self._words("root.pin", text, 3)
+        return RootPin(int(number), sha256, owner)
+
+    def pin_root(self, pin: RootPin) -> None:
+        """Keep the last root seen."""
+        if pin != self.root_pin():
+            self._write("root.pin", f"{pin.number} {pin.sha256} {pin.owner}\n")
+
+    def pin(self, chain: str) -> Head:
+        """Tell the last head seen of a chain; `EMPTY_HEAD` before the first."""
+        text = self._read(f"{chain}.pin")
+        if text is None:
+            return EMPTY_HEAD
+        seq, sha256 = self._words(f"{chain}.pin", text, 2)
+        return Head(int(seq), sha256)
+
+    def pin_chain(self, chain: str, head: Head) -> None:
+        """Keep the last head seen of a chain."""
+        if head != self.pin(chain):
+            self._write(f"{chain}.pin", f"{head.seq} {head.sha256}\n")
+
+    def pinned_chains(self) -> list[str]:
+        """List the chains this machine has seen."""
+        return sorted(path.stem for path in self.folder.glob("*.pin") if path.stem != "root")
+
+    def chain_of(self, account: str) -> str | None:
+        """Tell which chain this machine writes for an account."""
+        text = self._read(f"{account}.chain")
+        return None if text is None else text.strip()
+
+    def set_chain(self, account: str, chain: str) -> None:
+        """Keep which chain this machine writes for an account."""
+        self._write(f"{account}.chain", chain + "\n")
+
+    @contextmanager
+    def lock(self, account: str) -> Iterator[None]:
+        """Hold an account's chain against other runs of this machine; a dead process holds nothing.
+
+        Raises `Locked` at once where another process holds it.
+        """
+        self._make_folder()
+        descriptor = os.open(self.folder / f"{account}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Locked(
+                    f"another run is working on account '{account}'",
+                    "wait for it to end; a run that has died holds no lock",
+                ) from None
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _words(self, name: str, text: str, count: int) -> list[str]:
+        words = text.split()
+        if len(words) != count or not words[0].isdecimal():
+            raise Damaged(
+                f"the pin '{self.folder / name}' cannot be read",
+                "check the archive with `archiver verify`, then remove that file to pin anew",
+            )
+        return words
+
+    def _read(self, name: str) -> str | None:
+        try:
+            return (self.folder / name).read_text("ascii")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreFailed(
+                f"'{self.folder / name}' cannot be read: {error}", "check its rights"
+            ) from error
+
+    def _write(self, name: str, text: str) -> None:
+        temporary = self.folder / f".{name}.{secrets.token_hex(4)}.tmp"
+        try:
+            self._make_folder()
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.folder / name)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StoreFailed(
+                f"the state folder '{self.folder}' cannot be written: {error.strerror}",
+                "check its rights and its disk",
+            ) from error
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,381 @@
+"""The catalog in one SQLite file for each chain: what its indexes say, for quick questions.
+
+It is a cache: a file that is missing, damaged or of another version is made anew from the archive. It holds
+folder names, UIDs, digests, sizes, dates and flags; no subject, no address, no body.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from archiver.errors import Damaged, StoreFailed
+from archiver.model import (
+    EMPTY_HEAD,
+    AnyRow,
+    Cursor,
+    EndRow,
+    Entry,
+    Flags,
+    FlagsRow,
+    Folder,
+    FolderRow,
+    FolderState,
+    Head,
+    HeaderRow,
+    Kind,
+    MessageRow,
+    MissedRow,
+    Place,
+    Ref,
+    VanishedRow,
+    VolumeRow,
+)
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE state (seq INTEGER NOT NULL, sha256 TEXT NOT NULL, header TEXT);
+INSERT INTO state VALUES (0, '', NULL);
+CREATE TABLE folder (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL, token TEXT, separator TEXT,
+  special_use TEXT, present INTEGER, gone INTEGER NOT NULL,
+  held INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,
+  archived INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE volume (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, frames BLOB);
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, epoch TEXT NOT NULL, key TEXT NOT NULL,
+  sha256 BLOB NOT NULL, size INTEGER NOT NULL, volume INTEGER NOT NULL, offset INTEGER NOT NULL,
+  length INTEGER NOT NULL, flags TEXT NOT NULL, received TEXT, named_size INTEGER, message_id TEXT,
+  kind TEXT NOT NULL, vanished INTEGER NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX message_ref ON message (folder, epoch, key);
+CREATE INDEX message_alive ON message (folder, epoch, vanished);
+CREATE INDEX message_digest ON message (sha256);
+CREATE TABLE missed (
+  folder INTEGER NOT NULL, epoch TEXT NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL,
+  tries INTEGER NOT NULL, size INTEGER, flags TEXT NOT NULL, received TEXT,
+  PRIMARY KEY (folder, epoch, key)) WITHOUT ROWID;
+"""
+_ENTRY = """
+SELECT f.name, m.epoch, m.key, m.sha256, m.size, v.key, m.offset, m.length, m.flags, m.received,
+       m.named_size, m.kind, m.vanished OR m.epoch <> f.epoch OR f.gone, m.message_id
+FROM message m JOIN folder f ON f.id = m.folder JOIN volume v ON v.id = m.volume
+"""
+_FOLDER = """
+SELECT id, name, separator, special_use, epoch, token, present, held, missed, archived, size, gone
+FROM folder
+"""
+
+
+class SqliteCatalog:
+    """See `Catalog`. One connection; not for several threads."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Open the catalog at `path`, or an empty one in memory."""
+        try:
+            self._db = _open(path)
+        except sqlite3.DatabaseError:
+            if path is None:
+                raise
+            _remove(path)  # not ours, of another version, or damaged: the archive has all of it
+            self._db = _open(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def head(self) -> Head:
+        """See `Catalog.head`."""
+        seq, sha256 = self._db.execute("SELECT seq, sha256 FROM state").fetchone()
+        return Head(seq, sha256) if seq else EMPTY_HEAD
+
+    def header(self) -> HeaderRow | None:
+        """See `Catalog.header`."""
+        text = self._db.execute("SELECT header FROM state").fetchone()[0]
+        return msgspec.json.decode(text, type=HeaderRow) if text else None
+
+    def reset(self) -> None:
+        """Forget everything, to be filled anew."""
+        with self._db:
+            for table in ("folder", "volume", "message", "missed"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 -- the four names above
+            self._db.execute("UPDATE state SET seq = 0, sha256 = '', header = NULL")
+
+    def apply(self, head: Head, rows: Iterable[AnyRow]) -> None:
+        """See `Catalog.apply`. A run that was applied already, by another process say, is passed over."""
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                if self.head().seq >= head.seq:
+                    return
+                _Applier(self._db).apply(rows)
+                self._db.execute("UPDATE state SET seq = ?, sha256 = ?", (head.seq, head.sha256))
+        except sqlite3.OperationalError as error:
+            raise StoreFailed(
+                f"the local catalog cannot be written: {error}",
+                "check the space and the rights of the cache folder; what was archived is safe",
+            ) from error
+
+    def folders(self) -> Sequence[FolderState]:
+        """See `Catalog.folders`."""
+        return [_folder_state(row) for row in self._db.execute(_FOLDER + "ORDER BY id")]
+
+    def folder(self, name: str) -> FolderState | None:
+        """See `Catalog.folder`."""
+        row = self._db.execute(_FOLDER + "WHERE name = ?", (name,)).fetchone()
+        return _folder_state(row) if row else None
+
+    def known(self, folder_id: int, epoch: str) -> Mapping[str, Flags]:
+        """See `Catalog.known`."""
+        cache: dict[str, Flags] = {}
+        found = self._db.execute(
+            "SELECT key, flags FROM message WHERE folder = ? AND epoch = ? AND NOT vanished",
+            (folder_id, epoch),
+        )
+        return {key: cache.get(flags) or cache.setdefault(flags, _flags(flags)) for key, flags in found}
+
+    def known_among(self, folder_id: int, epoch: str, keys: Sequence[str]) -> Mapping[str, Flags]:
+        """See `Catalog.known_among`."""
+        query = "SELECT flags FROM message WHERE folder = ? AND epoch = ? AND key = ? AND NOT vanished"
+        found = ((key, self._db.execute(query, (folder_id, epoch, key)).fetchone()) for key in keys)
+        return {key: _flags(row[0]) for key, row in found if row}
+
+    def place(self, digest: str) -> Place | None:
+        """See `Catalog.place`."""
+        row = self._db.execute(
+            "SELECT v.key, m.offset, m.length FROM message m JOIN volume v ON v.id = m.volume"
+            " WHERE m.sha256 = ? LIMIT 1",
+            (bytes.fromhex(digest),),
+        ).fetchone()
+        return Place(*row) if row else None
+
+    def entries(self, folder: str | None = None, *, vanished: bool = True) -> Iterator[Entry]:
+        """See `Catalog.entries`."""
+        where = "WHERE (? IS NULL OR f.name = ?)"
+        if not vanished:
+            where += " AND NOT m.vanished AND m.epoch = f.epoch AND NOT f.gone"
+        for row in self._db.execute(f"{_ENTRY} {where} ORDER BY m.folder, m.id", (folder, folder)):
+            yield _entry(row)
+
+    def find(self, digest_prefix: str) -> Sequence[Entry]:
+        """See `Catalog.find`."""
+        rows = self._db.execute(
+            f"{_ENTRY} WHERE hex(m.sha256) >= ? AND hex(m.sha256) < ? ORDER BY m.id",
+            (digest_prefix.upper(), digest_prefix.upper() + "G"),
+        )
+        return [_entry(row) for row in rows]
+
+    def missed(self, folder_id: int, epoch: str) -> Sequence[MissedRow]:
+        """See `Catalog.missed`."""
+        rows = self._db.execute(
+            "SELECT folder, epoch, key, reason, tries, size, flags, received FROM missed"
+            " WHERE folder = ? AND epoch = ?",
+            (folder_id, epoch),
+        )
+        return [
+            MissedRow(folder, epoch, key, reason, tries, size, _flags(flags), _time(received))
+            for folder, epoch, key, reason, tries, size, flags, received in rows
+        ]
+
+    def fingerprints(self, folder_id: int) -> Iterator[tuple[Entry, str | None]]:
+        """See `Catalog.fingerprints`."""
+        where = "WHERE m.folder = ? AND m.epoch = f.epoch AND NOT m.vanished ORDER BY m.id"
+        for row in self._db.execute(f"{_ENTRY} {where}", (folder_id,)):
+            yield _entry(row), row[13]
+
+    def volume(self, key: str) -> VolumeRow:
+        """See `Catalog.volume`."""
+        row = self._db.execute("SELECT frames FROM volume WHERE key = ?", (key,)).fetchone()
+        if row is None or row[0] is None:
+            raise Damaged(f"no index names the frames of '{key}'")
+        return msgspec.json.decode(row[0], type=VolumeRow)
+
+
+class _Applier:
+    """Takes the rows of one run in; many rows of a kind go to SQLite together."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._volumes: dict[str, int] = {}
+        self._touched: set[int] = set()
+
+    def apply(self, rows: Iterable[AnyRow]) -> None:
+        messages: list[MessageRow] = []
+        for row in rows:
+            if isinstance(row, MessageRow):
+                messages.append(row)
+                continue
+            self._insert(messages)
+            messages = []
+            self._apply_one(row)
+        self._insert(messages)
+        for folder_id in self._touched:
+            self._count(folder_id)
+
+    def _apply_one(self, row: AnyRow) -> None:
+        match row:
+            case HeaderRow():
+                self._db.execute("UPDATE state SET header = ?", (msgspec.json.encode(row).decode(),))
+            case FolderRow():
+                self._folder(row)
+            case FlagsRow():
+                self._db.executemany(
+                    "UPDATE message SET flags = ? WHERE folder = ? AND epoch = ? AND key = ?",
+                    [(_text(row.flags), row.folder, row.epoch, key) for key in row.keys],
+                )
+            case VanishedRow():
+                self._vanished(row)
+            case MissedRow():
+                self._missed(row)
+            case VolumeRow():
+                self._volume_id(row.key)
+                self._db.execute(
+                    "UPDATE volume SET frames = ? WHERE key = ?", (msgspec.json.encode(row), row.key)
+                )
+            case MessageRow() | EndRow():
+                pass
+
+    def _folder(self, row: FolderRow) -> None:
+        self._touched.add(row.id)
+        self._db.execute(
+            "INSERT INTO folder (id, name, epoch, token, separator, special_use, present, gone)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+            " epoch = excluded.epoch, token = excluded.token, separator = excluded.separator,"
+            " special_use = excluded.special_use, present = excluded.present, gone = excluded.gone",
+            (row.id, row.name, row.epoch, row.token, row.separator, row.special_use, row.exists, row.gone),
+        )
+
+    def _vanished(self, row: VanishedRow) -> None:
+        self._touched.add(row.folder)
+        refs = [(row.folder, row.epoch, key) for key in row.keys]
+        ref = "WHERE folder = ? AND epoch = ? AND key = ?"
+        self._db.executemany(f"UPDATE message SET vanished = 1 {ref}", refs)  # noqa: S608 -- a constant
+        self._db.executemany(f"DELETE FROM missed {ref}", refs)  # noqa: S608 -- a constant
+
+    def _missed(self, row: MissedRow) -> None:
+        self._touched.add(row.folder)
+        self._db.execute(
+            "INSERT OR REPLACE INTO missed VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(row.folder, row.epoch, row.key, row.reason, row.tries, row.size),
+                *(_text(row.flags), row.received.isoformat() if row.received else None),
+            ),
+        )
+
+    def _insert(self, rows: Sequence[MessageRow]) -> None:
+        if not rows:
+            return
+        values = [
+            (
+                *(row.folder, row.epoch, row.key, bytes.fromhex(row.sha256), row.size),
+                *(self._volume_id(row.volume), row.offset, row.length, _text(row.flags)),
+                row.received.isoformat() if row.received else None,
+                *(row.named_size, row.message_id, row.kind.value),
+            )
+            for row in rows
+        ]
+        self._db.executemany(
+            "INSERT OR REPLACE INTO message (folder, epoch, key, sha256, size, volume, offset, length,"
+            " flags, received, named_size, message_id, kind) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            values,
+        )
+        self._db.executemany(
+            "DELETE FROM missed WHERE folder = ? AND epoch = ? AND key = ?",
+            [(row.folder, row.epoch, row.key) for row in rows],
+        )
+        for row in rows:
+            self._touched.add(row.folder)
+
+    def _volume_id(self, key: str) -> int:
+        found = self._volumes.get(key)
+        if found is None:
+            self._db.execute("INSERT OR IGNORE INTO volume (key) VALUES (?)", (key,))
+            found = self._db.execute("SELECT id FROM volume WHERE key = ?", (key,)).fetchone()[0]
+            self._volumes[key] = found
+        return found
+
+    def _count(self, folder_id: int) -> None:
+        self._db.execute(
+            "UPDATE folder SET"
+            " held = CASE WHEN gone THEN 0 ELSE (SELECT count(*) FROM message m"
+            "  WHERE m.folder = folder.id AND m.epoch = folder.epoch AND m.vanished = 0) END,"
+            " missed = CASE WHEN gone THEN 0 ELSE (SELECT count(*) FROM missed x"
+            "  WHERE x.folder = folder.id AND x.epoch = folder.epoch) END,"
+            " archived = (SELECT count(*) FROM message m WHERE m.folder = folder.id),"
+            " size = (SELECT coalesce(sum(size), 0) FROM message m WHERE m.folder = folder.id)"
+            " WHERE id = ?",
+            (folder_id,),
+        )
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    if path is None:
+        db = sqlite3.connect(":memory:", isolation_level=None)
+    else:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(0o600)
+        except OSError as error:
+            raise StoreFailed(
+                f"the cache folder '{path.parent}' cannot be written: {error.strerror}", "check its rights"
+            ) from error
+        db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != _VERSION:
+        if version or db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            db.close()
+            raise sqlite3.DatabaseError("a catalog of another version")
+        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+    return db
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _text(flags: Flags) -> str:
+    return " ".join(sorted(flags))
+
+
+def _flags(text: str) -> Flags:
+    return frozenset(text.split())
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    folder, epoch, key, digest, size, volume, offset, length, flags, received, named, kind, vanished, _ = row
+    return Entry(
+        digest=digest.hex(),
+        ref=Ref(folder, epoch, key),
+        place=Place(volume, offset, length),
+        size=size,
+        flags=_flags(flags),
+        received=_time(received),
+        kind=Kind(kind),
+        named_size=named,
+        vanished=bool(vanished),
+    )
+
+
+def _folder_state(row: tuple[Any, ...]) -> FolderState:
+    folder_id, name, separator, use, epoch, token, present, held, missed, archived, size, gone = row
+    return FolderState(
+        id=folder_id,
+        folder=Folder(name, separator, use),
+        epoch=epoch,
+        cursor=Cursor(epoch, token) if token is not None else None,
+        exists=present,
+        held=held,
+        missed=missed,
+        archived=archived,
+        size=size,
+        gone=bool(gone),
+    )

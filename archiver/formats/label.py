@@ -1,0 +1,56 @@
+"""The X-Archiver line: what stands beside a message inside a volume, so that a volume alone restores it.
+
+`X-Archiver: 1 folder=3:Archive%2F2024 key=1712345678:4711 received=2024-04-05T19:34:38+00:00 flags=%5CSeen
+size=8873 sha256=…` in one line (docs/reference/format.md, section Message).
+"""
+
+from datetime import datetime
+from urllib.parse import quote, unquote
+
+from archiver.errors import Damaged
+from archiver.ports import Label
+
+PREFIX = b"X-Archiver: 1 "
+MAX_LINE = 65536  # a folder name and all keywords of a message fit many times over
+_FIELDS = ("folder", "key", "received", "flags", "size", "sha256")
+
+
+def encode_label(label: Label) -> bytes:
+    """Write the line, LF included, pure ASCII; flags sorted, so that equal labels are equal bytes."""
+    received = label.received.isoformat(timespec="seconds") if label.received else "-"
+    flags = ",".join(quote(flag, safe="$") for flag in sorted(label.flags)) or "-"
+    text = (
+        f"folder={label.folder_id}:{quote(label.folder, safe='')}"
+        f" key={quote(label.epoch, safe='')}:{quote(label.key, safe='')}"
+        f" received={received} flags={flags} size={label.size} sha256={label.sha256}"
+    )
+    return PREFIX + text.encode("ascii") + b"\n"
+
+
+def decode_label(line: bytes) -> Label:
+    """Read the line (with or without its LF). Raises `Damaged` for anything `encode_label` never writes."""
+    try:
+        return _decode(line)
+    except (ValueError, KeyError, UnicodeDecodeError) as error:
+        raise Damaged(f"not an X-Archiver line: {line[:80]!r}") from error
+
+
+def _decode(line: bytes) -> Label:
+    if not line.startswith(PREFIX):
+        raise ValueError("other prefix")
+    words = dict(word.split("=", 1) for word in line[len(PREFIX) :].decode("ascii").rstrip("\n").split(" "))
+    if tuple(words) != _FIELDS:
+        raise ValueError("other fields")
+    folder_id, folder = words["folder"].split(":", 1)
+    epoch, key = words["key"].split(":", 1)
+    flags = words["flags"]
+    return Label(
+        folder_id=int(folder_id),
+        folder=unquote(folder, errors="strict"),
+        epoch=unquote(epoch, errors="strict"),
+        key=unquote(key, errors="strict"),
+        size=int(words["size"]),
+        sha256=words["sha256"],
+        flags=frozenset() if flags == "-" else frozenset(unquote(flag) for flag in flags.split(",")),
+        received=None if words["received"] == "-" else datetime.fromisoformat(words["received"]),
+    )

@@ -1,0 +1,159 @@
+"""What a message says of itself, for display and search: never for storage.
+
+Everything here takes bytes made by anybody and raises nothing: what cannot be read is shown as it is.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.header import decode_header
+from email.message import Message as Parsed
+from email.parser import BytesHeaderParser, BytesParser
+from email.policy import compat32
+from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
+
+HEADER_LIMIT = 256 << 10  # no reader of mail looks further for a header than this
+
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
+_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class Summary(Struct, frozen=True):
+    """What a list of mails shows."""
+
+    sender: str
+    to: str
+    subject: str
+    date: datetime | None
+    message_id: str | None
+
+
+class Attachment(Struct, frozen=True):
+    """A part that carries a file. `name` is the sender's, made harmless: a plain name without folders."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+def header_block(raw: bytes) -> bytes:
+    """Give the header of a message, at most `HEADER_LIMIT` bytes of it."""
+    end = _HEADER_END.search(raw, 0, HEADER_LIMIT)
+    return raw[: end.end()] if end else raw[:HEADER_LIMIT]
+
+
+def message_id(raw: bytes) -> str | None:
+    """Find the Message-ID, white space stripped and folding undone; None where there is none."""
+    end = raw.find(b"\r\n\r\n", 0, HEADER_LIMIT)
+    found = _MESSAGE_ID.search(raw, 0, end + 2 if end >= 0 else HEADER_LIMIT)
+    value = b"".join(found[1].split()).decode("utf-8", "surrogateescape") if found else ""
+    return value or None
+
+
+def summary(raw: bytes) -> Summary:
+    """Read what a list of mails shows."""
+    head = BytesHeaderParser(policy=compat32).parsebytes(header_block(raw))
+    return Summary(
+        sender=_text(head, "From"),
+        to=_text(head, "To"),
+        subject=_text(head, "Subject"),
+        date=_date(head),
+        message_id=message_id(raw),
+    )
+
+
+def headers(raw: bytes) -> list[tuple[str, str]]:
+    """Read all header fields in order, decoded for display."""
+    head = BytesHeaderParser(policy=compat32).parsebytes(header_block(raw))
+    return [(_clean(name), _decode(value)) for name, value in head.raw_items()]
+
+
+def body(raw: bytes, kind: str = "plain") -> str | None:
+    """Find the first text part of a kind (`plain` or `html`) that is not an attachment."""
+    for part in _parts(raw):
+        if part.get_content_type() == f"text/{kind}" and not _is_attachment(part):
+            return _clean(_part_text(part))
+    return None
+
+
+def attachments(raw: bytes) -> Iterator[Attachment]:
+    """Give every part that carries a file."""
+    for number, part in enumerate(_parts(raw), 1):
+        if _is_attachment(part):
+            content = part.get_payload(decode=True)
+            yield Attachment(
+                name=_file_name(part, number),
+                content_type=part.get_content_type(),
+                content=content if isinstance(content, bytes) else b"",
+            )
+
+
+def safe_name(name: str, otherwise: str) -> str:
+    """Make a sender's file name harmless: no folders, no control characters, no leading dot, 150 letters."""
+    plain = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", _clean(name)).strip(" .")
+    return plain[-150:] or otherwise
+
+
+def _parts(raw: bytes) -> Iterator[Parsed]:
+    try:
+        parsed = BytesParser(policy=compat32).parsebytes(raw)
+        yield from (part for part in parsed.walk() if not part.is_multipart())
+    except (ValueError, LookupError, RecursionError, AssertionError, TypeError, AttributeError):
+        return  # a message made to break its reader shows no parts; its bytes are there with --raw
+
+
+def _is_attachment(part: Parsed) -> bool:
+    return part.get_content_disposition() == "attachment" or (
+        part.get_content_maintype() != "text" or part.get_filename() is not None
+    )
+
+
+def _part_text(part: Parsed) -> str:
+    content = part.get_payload(decode=True)
+    data = content if isinstance(content, bytes) else b""
+    try:
+        return data.decode(part.get_content_charset("utf-8"), "replace")
+    except (LookupError, ValueError):
+        return data.decode("utf-8", "replace")
+
+
+def _file_name(part: Parsed, number: int) -> str:
+    try:
+        name = part.get_filename() or ""
+    except (ValueError, LookupError, TypeError):
+        name = ""
+    return safe_name(_decode(name), f"part-{number}")
+
+
+def _text(head: Parsed, name: str) -> str:
+    return next((_decode(value) for key, value in head.raw_items() if key.lower() == name.lower()), "")
+
+
+def _decode(value: object) -> str:
+    text = str(value)
+    raw = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        pieces = decode_header(re.sub(r"\r?\n[ \t]+", " ", raw))
+        decoded = "".join(
+            piece if isinstance(piece, str) else piece.decode(charset or "ascii", "replace")
+            for piece, charset in pieces
+        )
+    except (ValueError, LookupError, TypeError):
+        decoded = raw
+    return _clean(decoded).replace("\n", " ")
+
+
+def _clean(text: str) -> str:
+    """Take out what could steer a terminal or turn the direction of writing."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+def _date(head: Parsed) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(str(head.get("Date", "")))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

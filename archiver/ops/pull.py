@@ -1,0 +1,127 @@
+"""pull: bring an archive up to the server, folder by folder, with a checkpoint now and then.
+
+Nothing that the server says takes anything out of the archive. What fails in one folder never stops the
+next; what stops the account leaves committed what was taken in until then.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from archiver.errors import ArchiverError, Damaged, FolderRefused, OtherMailbox, StoreFailed
+from archiver.events import FolderFailed, Warned
+from archiver.model import Folder, Head, RunKind
+from archiver.ops.pull_folder import FolderPull, FolderReport, Work
+from archiver.plan.pull import is_other_mailbox
+
+
+class PullReport(Struct):
+    """What a pull did in one account."""
+
+    account: str
+    folders: list[FolderReport]
+    head: Head
+
+    @property
+    def complete(self) -> bool:
+        """Whether every message of every folder is held or excluded by rule."""
+        return all(folder.complete for folder in self.folders)
+
+
+class Pull:
+    """One pull of one account; call it once."""
+
+    def __init__(self, work: Work, *, accept_other_mailbox: bool = False) -> None:
+        self._work = work
+        self._run = work.run
+        self._held_before = sum(state.held for state in work.run.catalog.folders())
+        self._recognised = accept_other_mailbox or not self._held_before
+        self._waiting: list[FolderPull] = []  # folders listed while it is open whose mailbox this is
+        self.report = PullReport(work.name, [], work.run.head)
+
+    def __call__(self) -> PullReport:
+        """Pull. Raises what stops the account; what was committed until then stays."""
+        try:
+            self._folders()
+        except (OtherMailbox, StoreFailed, Damaged):
+            raise  # nothing more may be written
+        except ArchiverError:
+            self._commit("checkpoint")
+            raise
+        self._commit("run")
+        return self.report
+
+    def _commit(self, kind: RunKind) -> None:
+        if not self._work.dry:
+            self._work.commit(kind)
+        self.report.head = self._run.head
+
+    def _folders(self) -> None:
+        present = self._work.account.folders()
+        for folder in present:
+            report = FolderReport(folder.name)
+            self.report.folders.append(report)
+            if not self._work.selection.takes_folder(folder):
+                report.excluded = True
+                continue
+            self._guarded(FolderPull(self._work, folder, report), self._folder)
+        self._end_waiting()
+        self._record_gone({folder.name for folder in present})
+
+    def _guarded(self, pull: FolderPull, step: Callable[[FolderPull], None]) -> None:
+        """Keep a folder's refusal within the folder."""
+        try:
+            step(pull)
+        except FolderRefused as error:
+            pull.report.error = error.text
+            self._work.reporter.report(FolderFailed(self._work.name, pull.folder.name, error.text))
+
+    def _folder(self, pull: FolderPull) -> None:
+        if not self._recognised:
+            self._recognised = pull.recognise()
+            self._waiting.append(pull)
+            if self._recognised:
+                self._take_waiting()
+            return
+        self._take(pull)
+
+    def _end_waiting(self) -> None:
+        new = sum(pull.new for pull in self._waiting)
+        if is_other_mailbox(held_before=self._held_before if self._waiting else 0, recognised=0, new=new):
+            raise OtherMailbox(
+                f"account '{self._work.name}' shows none of the {self._held_before} messages it had before: "
+                "this is another mailbox",
+                "check its host and user; if it is right, run: archiver pull --accept-other-mailbox",
+            )
+        self._take_waiting()
+
+    def _take_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for pull in waiting:
+            self._guarded(pull, self._take)
+
+    def _take(self, pull: FolderPull) -> None:
+        """Take a folder in; where its account does not balance, list it in full and compare, once."""
+        balance = pull.take()
+        if balance.unexplained and not pull.listed_in_full and not self._work.dry:
+            self._work.commit("checkpoint")
+            pull = FolderPull(self._work, pull.folder, pull.report, full=True)
+            balance = pull.take()
+        pull.report.balance = balance
+        if self._work.dry:
+            return
+        if balance.unexplained:
+            text = f"folder '{pull.folder.name}': {balance.unexplained} messages are not accounted for"
+            self._work.reporter.report(Warned(text))
+        else:
+            pull.advance()
+        if self._run.due:
+            self._commit("checkpoint")
+
+    def _record_gone(self, present: set[str]) -> None:
+        if self._work.dry:
+            return
+        for state in self._run.catalog.folders():
+            folder: Folder = state.folder
+            if folder.name not in present and not state.gone and self._work.selection.takes_folder(folder):
+                self._run.gone(folder, state.epoch)
