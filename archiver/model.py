@@ -308,6 +308,21 @@ AnyRow: TypeAlias = (
 )
 
 
+# --- what a check finds --------------------------------------------------------------------------------
+
+
+class Finding(Struct, frozen=True):
+    """One thing that is not as the chain says. `objects` are the keys that cannot be trusted for it.
+
+    `damage` means that something archived is in doubt; a `note` costs nothing but space.
+    """
+
+    severity: Literal["damage", "note"]
+    chain: str
+    what: str
+    objects: tuple[str, ...] = ()
+
+
 # --- the catalog's view --------------------------------------------------------------------------------
 
 

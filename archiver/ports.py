@@ -9,23 +9,27 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
-from archiver.events import Event
+from archiver.errors import ArchiverError
+from archiver.events import Event, ObjectChecked
 from archiver.model import (
     AnyRow,
     Change,
     Cursor,
     Entry,
+    Finding,
     Flags,
     Folder,
     FolderState,
     Head,
     HeaderRow,
+    Manifest,
     Message,
     Missed,
     MissedRow,
     Place,
     Remote,
     RunKind,
+    Sealed,
     VolumeRow,
 )
 
@@ -245,6 +249,34 @@ class Run(Protocol):
 
     def commit(self, kind: RunKind = "run") -> Head | None:
         """Commit all that was recorded since the last commit; None where that is nothing."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads archived messages back; needs the owner's key."""
+
+    def read(self, entry: Entry) -> bytes:
+        """Give the raw bytes of one message. Raises `Damaged` where they are not those archived."""
+        ...
+
+    def read_many(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | ArchiverError]]:
+        """Give each message, or why it cannot be had, in the order in which they lie in the archive."""
+        ...
+
+
+class Audit(Protocol):
+    """Checks one chain without any key. Findings are values: an audit goes on to its end."""
+
+    name: str
+    head: Head
+    runs: list[Manifest]
+
+    def manifests(self) -> Iterator[Finding]:
+        """Check every manifest; afterwards `head` and `runs` tell what was verified."""
+        ...
+
+    def objects(self, choose: Callable[[Sealed], bool]) -> Iterator[Finding | ObjectChecked]:
+        """Check that every object of `runs` is there and, where `choose` says so, that its bytes are right."""
         ...
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from archiver.archive.audit import ChainAudit
 from archiver.archive.by_hand import readme
 from archiver.archive.chain import Chain
 from archiver.archive.keys import OWNER_KEY, OWNER_LOG_N, KeyPair, unwrap_owner, wrap_owner
@@ -103,6 +104,15 @@ class Archive:
         chain.pin(head)
         return head
 
+    def replay(self, chain: Chain, catalog: Catalog, until: int | datetime) -> None:
+        """Fill an empty catalog with the state after a run (its number), or at a time."""
+        for manifest, head in chain.runs():
+            past = manifest.seq > until if isinstance(until, int) else manifest.time > until
+            if past:
+                return
+            header, rows = self.index(manifest)
+            catalog.apply(head, [header, *rows])
+
     def index(self, manifest: Manifest) -> tuple[HeaderRow, list[AnyRow]]:
         """Read the index of a run: its bytes must be those that the manifest names."""
         what = f"the index of run {manifest.seq} of chain '{manifest.chain}'"
@@ -151,6 +161,11 @@ class Archive:
         recipients = tuple(age.Recipient.from_text(text) for text in self.root.recipients)
         sealing = Sealing(LAYOUTS[self.root.layout], COMPRESSIONS[compression], recipients, writer)
         return Run(self._store, chain, catalog, account, sealing, clock)
+
+    def audit(self, chain: Chain) -> ChainAudit:
+        """Check a chain; needs no key."""
+        self._roots.refuse_unknown_features("check")
+        return ChainAudit(self._store, chain)
 
     def reader(self, catalog: Catalog) -> Reader:
         """Read messages; needs the owner's key."""

@@ -5,57 +5,41 @@ A finding is a value: the audit goes on to the end, so that one report tells all
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
-from msgspec import Struct
-
-from archiver.archive.archive import Archive
 from archiver.archive.chain import Chain
 from archiver.archive.sealing import sha256_of
 from archiver.errors import ArchiverError, Damaged, StoreFailed
+from archiver.events import ObjectChecked
 from archiver.formats.manifest import manifest_key
-from archiver.model import EMPTY_HEAD, Head, Manifest, Sealed
-
-Severity = Literal["damage", "note"]
-
-
-class Finding(Struct, frozen=True):
-    """One thing that is not as the chain says. `objects` are the keys that cannot be trusted for it."""
-
-    severity: Severity
-    chain: str
-    what: str
-    objects: tuple[str, ...] = ()
-
-
-class Checked(Struct, frozen=True):
-    """Progress: one object was checked."""
-
-    key: str
-    size: int
+from archiver.model import EMPTY_HEAD, Finding, Head, Manifest, Sealed
+from archiver.ports import Store
 
 
 class ChainAudit:
-    """Audits one chain; afterwards `head` and `runs` tell what was verified."""
+    """See `Audit`."""
 
-    def __init__(self, archive: Archive, chain: Chain) -> None:
-        self._archive = archive
+    def __init__(self, store: Store, chain: Chain) -> None:
+        self._store = store
         self._chain = chain
+        self.name = chain.name
         self.head: Head = EMPTY_HEAD
         self.runs: list[Manifest] = []
 
     def manifests(self) -> Iterator[Finding]:
-        """Check every manifest: none missing, each signed, each following the one before."""
-        try:
-            self._chain.head()
-        except Damaged as error:
-            yield self._finding(error.text)
+        """See `Audit.manifests`: none missing, each signed, each following the one before."""
+        told: set[str] = set()
         try:
             for manifest, head in self._chain.runs():
                 self.runs.append(manifest)
                 self.head = head
         except Damaged as error:
+            told.add(error.text)
             yield self._finding(error.text, manifest_key(self._chain.name, self.head.seq + 1))
+        try:
+            self._chain.head()  # what this machine has seen before, and gaps
+        except Damaged as error:
+            if error.text not in told:
+                yield self._finding(error.text)
         for seq in self._chain.numbers():
             if seq > self.head.seq + 1:
                 yield self._finding(
@@ -63,9 +47,9 @@ class ChainAudit:
                     manifest_key(self._chain.name, seq),
                 )
 
-    def objects(self, choose: Callable[[Sealed], bool]) -> Iterator[Finding | Checked]:
-        """Check that every named object is there and, where `choose` says so, that its bytes are right."""
-        present = set(self._archive.store.keys(f"chains/{self._chain.name}/"))
+    def objects(self, choose: Callable[[Sealed], bool]) -> Iterator[Finding | ObjectChecked]:
+        """See `Audit.objects`."""
+        present = set(self._store.keys(f"chains/{self._chain.name}/"))
         dropped = {drop.key for manifest in self.runs for drop in manifest.drops}
         named = [one for run in self.runs for one in run.objects if one.key not in dropped]
         for sealed in named:
@@ -76,12 +60,12 @@ class ChainAudit:
             for sealed, error in zip(chosen, pool.map(self._check, chosen), strict=True):
                 if error:
                     yield self._finding(error, sealed.key)
-                yield Checked(sealed.key, sealed.size)
+                yield ObjectChecked(sealed.key, sealed.size)
         yield from self._unnamed(present, {one.key for one in named} | dropped)
 
     def _check(self, sealed: Sealed) -> str | None:
         try:
-            found = sha256_of(self._archive.store, sealed.key, sealed.size)
+            found = sha256_of(self._store, sealed.key, sealed.size)
         except StoreFailed as error:
             return f"'{sealed.key}' cannot be read: {error.text}"
         except ArchiverError as error:

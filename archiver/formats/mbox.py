@@ -76,3 +76,10 @@ def unwrap(stored: bytes) -> tuple[Label, bytes]:
     if len(body) != label.size + len(end) or not body.endswith(end):
         raise Damaged("a stored message is not of the length that its X-Archiver line names")
     return label, body[: label.size]
+
+
+def plain(raw: bytes, received: datetime | None) -> bytes:
+    """Write a message for programs that read mboxrd files: LF lines, quoted, closed by an empty line."""
+    text = raw.replace(b"\r\n", b"\n")
+    end = b"\n" if text.endswith(b"\n") else b"\n\n"
+    return from_line(raw, received) + quote(text) + end
