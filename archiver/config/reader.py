@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -108,12 +108,11 @@ class _Table:
             if key not in known:
                 self.problem(shown(key), f"unknown key{did_you_mean(key, known)}")
 
-    def tables(self, key: str) -> Iterable[tuple[str, "_Table"]]:
+    def tables(self, key: str) -> Iterator[tuple[str, "_Table"]]:
         group = self.raw.get(key, {})
         if not isinstance(group, dict):
             self.problem(key, f"must be tables of the form [{key}.NAME]")
-            return ()
-        found = []
+            return
         for name, raw in group.items():
             at = f"{key}.{shown(name)}"
             if not isinstance(raw, dict):
@@ -121,8 +120,7 @@ class _Table:
             elif not NAME.fullmatch(name):
                 self.problem(at, "a name is up to 64 letters, digits, dots, hyphens and underscores")
             else:
-                found.append((name, _Table(at, raw, self.folder, self.problems)))
-        return found
+                yield name, _Table(at, raw, self.folder, self.problems)
 
     def _typed(self, key: str, wanted: type) -> Any:
         value = self.raw.get(key)
@@ -194,10 +192,10 @@ def _archive(name: str, table: _Table) -> ArchiveSettings | None:
 
 def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | None:
     before = len(table.problems)
-    if table.raw.get("kind") in set(KINDS) - set(SUPPORTED_KINDS):
-        table.problem("kind", f'accounts of kind "{table.raw["kind"]}" are not supported yet, only "imap" is')
-        return None
     kind = table.choice("kind", KINDS)
+    if kind is not None and kind not in SUPPORTED_KINDS:  # its keys are not known either
+        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only "imap" is')
+        return None
     archive = table.text("archive", required=True)
     if archive is not None and archive not in archives:
         table.problem("archive", f"there is no [archive.{shown(archive)}]{did_you_mean(archive, archives)}")
