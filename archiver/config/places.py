@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import platformdirs
-
 from archiver.errors import ArchiverError
 
 
@@ -13,11 +11,15 @@ def locate(flag: str | Path | None = None) -> Path:
     named = flag or os.environ.get("ARCHIVER_CONFIG")
     if named:
         return Path(named).expanduser().absolute()
+    import platformdirs  # noqa: PLC0415 - help needs no folder, and must be quick
+
     return platformdirs.user_config_path("archiver", appauthor=False) / "config.toml"
 
 
 def state_folder() -> Path:
     """Give the folder for what this machine remembers (ARCHIVER_STATE_DIR overrides); made 0700 at need."""
+    import platformdirs  # noqa: PLC0415 - as above
+
     named = os.environ.get("ARCHIVER_STATE_DIR")
     default = platformdirs.user_state_path("archiver", appauthor=False)
     return private_folder(Path(named).expanduser().absolute() if named else default)
@@ -25,6 +27,8 @@ def state_folder() -> Path:
 
 def cache_folder() -> Path:
     """Give the folder for what can be rebuilt from the archive; made 0700 at need."""
+    import platformdirs  # noqa: PLC0415 - as above
+
     return private_folder(platformdirs.user_cache_path("archiver", appauthor=False))
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -81,6 +80,8 @@ def read(path: Path) -> bytes:
 
 def decode(raw: bytes, path: Path) -> dict[str, Any]:
     """Read TOML. Raises `ConfigInvalid` with the line of the mistake."""
+    import tomllib  # noqa: PLC0415 - help reads no file, and must be quick
+
     try:
         return tomllib.loads(raw.decode())
     except UnicodeDecodeError as error:

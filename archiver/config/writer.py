@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -107,6 +106,8 @@ def _foreword(cut: list[str]) -> list[str]:
 
 def _write(path: Path, text: str) -> Settings:
     """Replace the file in one step, if it says something valid; a link to it stays a link."""
+    import tempfile  # noqa: PLC0415 - slow to load, and only writing needs it
+
     try:
         raw = text.encode()
     except UnicodeEncodeError:
