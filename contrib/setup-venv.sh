@@ -27,7 +27,7 @@ command -v "$python" >/dev/null 2>&1 || {
 
 # Debian ships venv without ensurepip unless python3-venv is installed, and says so only halfway through.
 can_make_pip() { "$python" -c 'import ensurepip, venv' 2>/dev/null; }
-has_pip() { "$python" -c 'import pip; sys = __import__("sys"); sys.exit(int(pip.__version__.split(".")[0]) < 23)' 2>/dev/null; }
+has_pip() { "$python" -c "import pip, sys; sys.exit(int(pip.__version__.split('.')[0]) < 23)" 2>/dev/null; }
 
 pip() {
     if [ -x "$folder/bin/pip" ]; then

@@ -21,7 +21,7 @@ KNOWN = {
 
 
 def require(program: str) -> str:
-    """Give the path of a program; skip the test without it, fail it if ARCHIVER_REQUIRE names the program."""
+    """Give the path of a program; skip the test without it, fail it if ARCHIVER_REQUIRE names it or its package."""
     names, package = KNOWN.get(program, ((program,), program))
     # daemons live where the PATH of a user does not look
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
@@ -30,6 +30,7 @@ def require(program: str) -> str:
         if found:
             return found
     text = f'this test needs the program "{program}" (on Debian: apt-get install {package})'
-    if program in os.environ.get("ARCHIVER_REQUIRE", "").replace(",", " ").split():
-        pytest.fail(f"{text}, and ARCHIVER_REQUIRE names it", pytrace=False)
+    required = os.environ.get("ARCHIVER_REQUIRE", "").replace(",", " ").split()
+    if not {program, *package.split()}.isdisjoint(required):
+        pytest.fail(f"{text}, and ARCHIVER_REQUIRE asks for it", pytrace=False)
     pytest.skip(text)

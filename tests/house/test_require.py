@@ -23,10 +23,12 @@ def test_a_missing_program_skips_and_names_its_debian_package() -> None:
 @pytest.mark.parametrize("named", ["age", "zstd,age", "zstd age"])
 def test_a_program_that_must_be_there_fails_instead(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     monkeypatch.setenv("ARCHIVER_REQUIRE", named)
-    with pytest.raises(pytest.fail.Exception, match="ARCHIVER_REQUIRE names it"):
+    with pytest.raises(pytest.fail.Exception, match="ARCHIVER_REQUIRE asks for it"):
         require("age")
-    with pytest.raises(pytest.skip.Exception):
+    with pytest.raises(pytest.fail.Exception):  # of the same package
         require("age-keygen")
+    with pytest.raises(pytest.skip.Exception):
+        require("borg")
 
 
 def test_the_debian_name_of_signify_goes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
