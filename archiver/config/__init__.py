@@ -1,0 +1,24 @@
+"""The only reader and writer of the configuration file: TOML in, frozen settings out.
+
+The keys are documented in docs/reference/configuration.md, which a test compares with this code.
+"""
+
+from archiver.config.places import cache_folder, locate, state_folder
+from archiver.config.reader import load, parse
+from archiver.config.settings import AccountSettings, ArchiveSettings, Security, Settings
+from archiver.config.writer import add_account, add_archive, remove_account
+
+__all__ = [
+    "AccountSettings",
+    "ArchiveSettings",
+    "Security",
+    "Settings",
+    "add_account",
+    "add_archive",
+    "cache_folder",
+    "load",
+    "locate",
+    "parse",
+    "remove_account",
+    "state_folder",
+]

@@ -1,0 +1,92 @@
+"""What the configuration says, as frozen values."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from archiver.errors import ConfigInvalid, UsageError
+
+Compression: TypeAlias = Literal["default", "long"]
+AccountKind: TypeAlias = Literal["imap", "pop3", "exchange", "files"]
+
+
+class Security(StrEnum):
+    """How the line to a server is protected."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    PLAINTEXT = "plaintext"
+
+
+class ArchiveSettings(Struct, frozen=True):
+    """One `[archive.NAME]`: where an archive lies and how hard it is compressed."""
+
+    name: str
+    path: Path
+    compression: Compression = "default"
+
+
+class AccountSettings(Struct, frozen=True):
+    """One `[account.NAME]`. Without a password source, a credential of systemd or a prompt is used.
+
+    `port` None means the usual one for `kind` and `security`. `folders` and `exclude` are globs; no folders
+    means all of them.
+    """
+
+    name: str
+    archive: str
+    kind: AccountKind
+    host: str
+    user: str
+    port: int | None = None
+    security: Security = Security.TLS
+    ca_file: Path | None = None
+    timeout_s: float = 60.0
+    password_command: str | None = None
+    password_file: Path | None = None
+    password_keyring: bool = False
+    folders: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+class Settings(Struct, frozen=True):
+    """What the configuration file at `path` says; empty where there is no file."""
+
+    path: Path
+    archives: Mapping[str, ArchiveSettings]
+    accounts: Mapping[str, AccountSettings]
+
+    def archive(self, name: str) -> ArchiveSettings:
+        """Find an archive by its name. Raises `UsageError` for one that is not configured."""
+        if name not in self.archives:
+            raise self._unknown("archive", name, self.archives, "archiver init PATH")
+        return self.archives[name]
+
+    def account(self, name: str) -> AccountSettings:
+        """Find an account by its name. Raises `UsageError` for one that is not configured."""
+        if name not in self.accounts:
+            raise self._unknown("account", name, self.accounts, f"archiver account add {name}")
+        return self.accounts[name]
+
+    def chosen(self, names: Sequence[str]) -> list[AccountSettings]:
+        """Find several accounts; no name means all. Raises `ConfigInvalid` if there is none at all."""
+        if not names and not self.accounts:
+            raise ConfigInvalid(
+                f'no account is configured in "{self.path}"', "add one with: archiver account add NAME"
+            )
+        return [self.account(name) for name in dict.fromkeys(names or self.accounts)]
+
+    def _unknown(self, what: str, name: str, known: Iterable[str], remedy: str) -> UsageError:
+        guess = did_you_mean(name, known)
+        return UsageError(f'there is no {what} "{name}" in "{self.path}"{guess}', f"add it with: {remedy}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Guess which of the known words was meant, as the end of a sentence; empty if none is close."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    close = get_close_matches(word.lower().replace("_", "-"), list(known), 1)
+    return f', did you mean "{close[0]}"?' if close else ""

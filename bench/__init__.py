@@ -1,0 +1,1 @@
+"""Measurements of archiver beside other programs: `make bench`."""
