@@ -1,0 +1,154 @@
+"""IMAP as archiver's door to mail: `ports.Account` on a session, read only."""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from archiver.accounts.imap import names, uidset
+from archiver.accounts.imap.bodies import Bodies
+from archiver.accounts.imap.changes import FolderChanges
+from archiver.accounts.imap.connection import Server
+from archiver.accounts.imap.events import Event, Fetched, Listed
+from archiver.accounts.imap.link import Link, reopen
+from archiver.accounts.imap.retrieval import batches
+from archiver.accounts.imap.scanner import text
+from archiver.accounts.imap.session import Piece, Session, is_selectable
+from archiver.accounts.imap.sync import is_unchanged, read_token
+from archiver.accounts.imap.wire import LITERAL_LIMIT
+from archiver.model import Change, Cursor, Done, Folder, Message, Missed, Remote, Secret
+from archiver.ports import Known
+
+_log = logging.getLogger(__name__)
+
+_MESSAGE_ID = re.compile(rb"^Message-ID[ \t]*:(.*(?:\r?\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
+_SPECIAL = {"\\all", "\\archive", "\\drafts", "\\flagged", "\\important", "\\junk", "\\sent", "\\trash"}
+
+
+class ImapAccount:
+    """An account on an IMAP server; connects on first use. The contract is that of `ports.Account`.
+
+    `literal_limit` is the largest message taken, bytes; `pause` waits, in seconds, between tries.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        user: str,
+        password: Callable[[], Secret],
+        on_warning: Callable[[str], None] | None = None,
+        *,
+        literal_limit: int = LITERAL_LIMIT,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._link = Link(server, user, password, pause)
+        self._warn = on_warning or _log.warning
+        self._literal_limit = literal_limit
+        self._mailboxes: dict[str, bytes] = {}
+        self._statuses: dict[str, Mapping[str, int]] = {}
+        if server.security == "plaintext":
+            self._warn(f'the password goes to "{server.host}" in the clear')
+
+    def folders(self) -> Sequence[Folder]:
+        """List what can be opened, by LIST (RFC 9051 section 6.3.9), with special uses (RFC 6154)."""
+        listed, told, utf8 = self._link.run(lambda session: (*session.mailboxes(), session.utf8))
+        named = self._named([one for one in listed if is_selectable(one)], utf8)
+        self._mailboxes = {name: one.mailbox for name, one in named.items()}
+        self._statuses = {
+            name: told[one.mailbox].values for name, one in named.items() if one.mailbox in told
+        }
+        return [Folder(name, one.separator, _special_use(one)) for name, one in named.items()]
+
+    def changes(self, folder: Folder, since: Cursor | None, known: Known) -> Iterator[Change]:
+        """Tell what changed; a folder whose STATUS is that of the cursor is not even opened."""
+        status = self._statuses.pop(folder.name, None)
+        token = read_token(since.token) if since else None
+        if since and token and status and is_unchanged(since, status):
+            yield Done(since, token.messages)
+            return
+        yield from FolderChanges(self._link, folder, self._mailbox(folder), since, known)
+
+    def fetch(self, remotes: Sequence[Remote]) -> Iterator[Message | Missed]:
+        """Give the bodies, pipelined, by `BODY.PEEK[]`: no flag changes."""
+        if remotes:
+            name = remotes[0].ref.folder
+            mailbox = self._mailbox(Folder(name))
+            yield from Bodies(self._link, mailbox, name, remotes, limit=self._literal_limit)
+
+    def message_ids(self, remotes: Sequence[Remote]) -> Mapping[str, str]:
+        """Read the Message-ID fields by `BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]`."""
+        found: dict[str, str] = {}
+        if not remotes:
+            return found
+        wanted = {int(remote.ref.key): remote for remote in remotes if remote.ref.key.isdecimal()}
+        commands: list[list[Piece]] = [
+            [
+                b"UID FETCH ",
+                uidset.write(uidset.ranges(batch.uids)),
+                b" (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])",
+            ]
+            for batch in batches(dict.fromkeys(wanted, Remote(remotes[0].ref)))
+        ]
+
+        def take(event: Event) -> None:
+            if isinstance(event, Fetched) and event.uid in wanted:
+                for section in event.sections:
+                    value = _message_id(section.data) if section.data else None
+                    if value:
+                        found[str(event.uid)] = value
+
+        ref = remotes[0].ref
+        mailbox = self._mailbox(Folder(ref.folder))
+
+        def step(session: Session) -> None:
+            reopen(session, mailbox, ref.folder, ref.epoch)
+            session.run_all(commands, take)
+
+        self._link.run(step)
+        return found
+
+    def close(self) -> None:
+        """Log out."""
+        self._link.close()
+
+    # --- names ----------------------------------------------------------------------------------------
+
+    def _mailbox(self, folder: Folder) -> bytes:
+        """Find the server's own name of a folder; without a listing, spell it as the server would."""
+        if folder.name not in self._mailboxes and folder.separator is None:
+            self.folders()
+        if folder.name in self._mailboxes:
+            return self._mailboxes[folder.name]
+        return names.mailbox(folder.name, folder.separator, utf8=self._link.session().utf8)
+
+    def _named(self, listed: Sequence[Listed], utf8: bool) -> dict[str, Listed]:
+        """Name each mailbox once. Of two that read the same, the well-encoded one has the name."""
+        named: dict[str, Listed] = {}
+        others: list[Listed] = []
+        for one in listed:
+            name = names.text(one.mailbox, one.separator, utf8=utf8)
+            before = named.get(name)
+            if before is None:
+                named[name] = one
+            elif before.mailbox != one.mailbox and name != "INBOX":
+                odd = one if before.mailbox.isascii() else before
+                named[name] = before if odd is one else one
+                others.append(odd)
+        for one in others:
+            name = names.shown(one.mailbox)
+            self._warn(f'two folders are called the same; one is archived as "{name}"')
+            named.setdefault(name, one)
+        return named
+
+
+def _special_use(listed: Listed) -> str | None:
+    """Pick the special use of a mailbox, spelt as RFC 6154 does: `\\Sent`."""
+    for name in sorted(listed.attributes):
+        if name.lower() in _SPECIAL:
+            return "\\" + name[1:].capitalize()
+    return None
+
+
+def _message_id(header: bytes) -> str | None:
+    found = _MESSAGE_ID.search(header)
+    return (" ".join(text(found[1]).split()) or None) if found else None

@@ -1,0 +1,121 @@
+"""Keep one session to the server alive: connect on first use, and again, patiently, when the line drops."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from archiver.accounts.imap import quirks, replies
+from archiver.accounts.imap.connection import Server
+from archiver.accounts.imap.login import open_session
+from archiver.accounts.imap.session import Selected, Session
+from archiver.errors import FolderRefused, Unreachable
+from archiver.model import Secret
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+TRIES = 4
+"""How often one step is tried before the account is called unreachable."""
+
+_LONGEST_PAUSE_S = 8.0
+
+
+class Link:
+    """The owner of the session. A refused login is never tried again; a dropped line is."""
+
+    def __init__(
+        self,
+        server: Server,
+        user: str,
+        password: Callable[[], Secret],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._server = server
+        self._user = user
+        self._password = password
+        self._pause = pause
+        self._session: Session | None = None
+        self._was_up = False
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        """Do a step that may be done twice, on a session, again on another if the line drops under it."""
+        tries = 0
+        while True:
+            try:
+                return work(self.session())
+            except Unreachable as error:
+                tries += 1
+                self.lost(error, tries)
+
+    def session(self) -> Session:
+        """Give the session, opening one if there is none."""
+        if self._session is None:
+            self._session = open_session(self._server, self._user, self._password)
+            self._was_up = True
+        return self._session
+
+    def lost(self, error: Unreachable, tries: int) -> None:
+        """Drop the session and wait before the next try; raise `error` if there should be none.
+
+        A server that never answered is not asked twice: host or port are wrong, more likely than not.
+        """
+        self.drop()
+        busy = isinstance(error, replies.Busy)
+        if tries >= TRIES or not (self._was_up or busy):
+            raise error
+        wait_s = error.wait_s if isinstance(error, replies.Busy) else None
+        if wait_s is None:
+            wait_s = min(_LONGEST_PAUSE_S, 0.25 * 4 ** (tries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311  (spread, not secrecy)
+        elif wait_s > quirks.LONGEST_WAIT_S:
+            raise error
+        _log.info("%s; trying again in %.1f s", error.text, wait_s)
+        self._pause(wait_s)
+
+    def drop(self) -> None:
+        """Close the line without a word: what it still brings is not wanted."""
+        if self._session is not None:
+            self._session.connection.close()
+            self._session = None
+
+    def close(self) -> None:
+        """Log out. Never raises."""
+        if self._session is not None:
+            self._session.logout()
+            self._session = None
+
+    def on(self, mailbox: bytes, name: str, epoch: str, work: Callable[[Session], T]) -> T:
+        """Do a step, that may be done twice, with a mailbox open and still of this epoch."""
+
+        def step(session: Session) -> T:
+            reopen(session, mailbox, name, epoch)
+            return work(session)
+
+        return self.run(step)
+
+
+def reopen(session: Session, mailbox: bytes, name: str, epoch: str) -> None:
+    """Open a mailbox unless it is open. Raises `FolderRefused` also if it is another epoch's by now."""
+    selected = session.selected
+    if selected is None or selected.mailbox != mailbox:
+        selected = examine(session, mailbox, name)
+    if str(selected.uidvalidity) != epoch:
+        raise FolderRefused(
+            f'the server renumbered the folder "{name}" during the run', "run again; nothing was lost"
+        )
+
+
+def examine(session: Session, mailbox: bytes, name: str, since: tuple[int, int] | None = None) -> Selected:
+    """Open a mailbox anew for reading. Raises `FolderRefused`, `Forbidden`, `Unreachable`."""
+    selected, status = session.examine(mailbox, since)
+    if status.word == "BAD" and since is not None:
+        selected, status = session.examine(mailbox)
+    if status.word != "OK":
+        raise replies.folder_refused(status, name)
+    if selected.uidvalidity is None:
+        raise FolderRefused(
+            f'the server gives the folder "{name}" no UIDVALIDITY, so its messages cannot be told apart',
+            "archive it by another way, POP3 or a copy on disk",
+        )
+    return selected

@@ -1,0 +1,114 @@
+"""Open a session: greeting, TLS, login, and what is asked of every server right after it."""
+
+import logging
+from collections.abc import Callable
+
+from archiver.accounts.imap import quirks, replies
+from archiver.accounts.imap.connection import Connection, Server, plain_response
+from archiver.accounts.imap.events import Continue, Status
+from archiver.accounts.imap.session import Piece, Session, astring
+from archiver.errors import LoginRefused, Unreachable, Untrusted
+from archiver.model import Secret
+
+_log = logging.getLogger(__name__)
+
+
+def open_session(server: Server, user: str, password: Callable[[], Secret]) -> Session:
+    """Connect, log in and prepare. Raises `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`."""
+    connection = Connection(server)
+    try:
+        session = Session(connection)
+        greeting = _greeting(session)
+        if server.security == "starttls":
+            _start_tls(session, server, greeting)
+        if greeting.word != "PREAUTH":
+            _login(session, user, password())
+        _prepare(session)
+    except BaseException:
+        connection.close()
+        raise
+    return session
+
+
+def _greeting(session: Session) -> Status:
+    greeting = session.event()
+    if not isinstance(greeting, Status):
+        raise Unreachable("the server does not greet as IMAP servers do", "check `host` and `port`")
+    session.note(greeting)
+    if greeting.word not in ("OK", "PREAUTH"):
+        raise replies.goodbye(greeting)
+    if not session.capabilities:
+        session.run(b"CAPABILITY")
+    return greeting
+
+
+def _start_tls(session: Session, server: Server, greeting: Status) -> None:
+    # PREAUTH would leave the session in the clear for good: https://nostarttls.secvuln.info
+    if greeting.word == "PREAUTH" or "STARTTLS" not in session.capabilities:
+        raise Untrusted(
+            f'"{server.host}:{server.port}" does not offer STARTTLS',
+            'use port 993 and `security = "tls"` if the server has them',
+        )
+    status = session.run(b"STARTTLS")
+    if status.word != "OK":
+        raise Untrusted(f'"{server.host}" does not start TLS: {replies.words(status)}')
+    session.connection.start_tls()
+    session.capabilities = frozenset()  # what was said in the clear may have been forged
+    session.run(b"CAPABILITY")
+
+
+def _login(session: Session, user: str, password: Secret) -> None:
+    before = session.capabilities
+    session.capabilities = (
+        frozenset()
+    )  # they change with the login, and are taken from its end or asked again
+    if "AUTH=PLAIN" in before:
+        status = _authenticate_plain(session, before, user, password)
+    elif "LOGINDISABLED" in before:
+        raise LoginRefused(
+            "the server takes no password on this connection",
+            'use `security = "tls"`; if it wants another kind of login, archiver does not know it yet',
+        )
+    else:
+        session.capabilities = before & {"LITERAL+"}
+        pieces: list[Piece] = [b"LOGIN ", astring(user.encode()), b" ", astring(password.reveal().encode())]
+        status = session.run(*pieces, shown=b"LOGIN ***")
+    if status.word != "OK":
+        raise replies.login_refused(status, user)
+    if len(session.capabilities) < 2 or quirks.hides_capabilities(session.capabilities):
+        session.run(b"CAPABILITY")
+
+
+def _authenticate_plain(session: Session, before: frozenset[str], user: str, password: Secret) -> Status:
+    """Log in by SASL PLAIN (RFC 4616), in one step where the server has SASL-IR (RFC 4959)."""
+    answer = plain_response(user, password.reveal())
+    if "SASL-IR" in before:
+        return session.run(b"AUTHENTICATE PLAIN " + answer, shown=b"AUTHENTICATE PLAIN ***")
+    tag = session.send(b"AUTHENTICATE PLAIN")
+    while not isinstance(event := session.event(), Continue):
+        if isinstance(event, Status) and event.tag == tag:
+            return event
+        session.note(event)
+    session.connection.send(answer + b"\r\n", b"***")
+    return session.finish(tag)
+
+
+def _prepare(session: Session) -> None:
+    """Say who is calling and switch on what reading needs; a server that refuses is served without."""
+    can = session.capabilities
+    commands: list[list[Piece]] = []
+    if "ID" in can:
+        fields = b" ".join(b'"%s" "%s"' % (k.encode(), v.encode()) for k, v in quirks.identity().items())
+        commands.append([b"ID (" + fields + b")"])
+    wanted = []
+    if "QRESYNC" in can and not quirks.distrusts_qresync(can):
+        wanted.append(b"QRESYNC")
+    elif "CONDSTORE" in can:
+        wanted.append(b"CONDSTORE")
+    if "UTF8=ACCEPT" in can:  # without it a server may rewrite internationalised messages (RFC 6858)
+        wanted.append(b"UTF8=ACCEPT")
+    if "ENABLE" in can and wanted:
+        commands.append([b"ENABLE " + b" ".join(wanted)])
+    for status in session.run_all(commands):
+        if status.word != "OK":
+            _log.debug("the server refuses what it offers: %s", replies.words(status))

@@ -1,0 +1,97 @@
+"""The oddities of real servers that reading must survive: each by name, with where it was met.
+
+Pure: text and values in, values out. Where an oddity needs no more than a tolerant reader (items in any order,
+dates with dots, several EXISTS lines) that reader is the cure, and its test names the server.
+"""
+
+import re
+from collections.abc import Mapping
+
+from archiver import __version__
+
+# https://github.com/imapsync/imapsync/blob/master/FAQ.d/FAQ.Office365.txt, imapsync#272: the server says how
+# long to wait, then drops the line; a client that does not read it reports only "not connected".
+_BACKOFF = re.compile(r"Suggested Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
+_THROTTLED = re.compile(r"throttled|too many (simultaneous )?connections|try again later", re.IGNORECASE)
+
+LONGEST_WAIT_S = 300.0
+"""A server that asks for more than five minutes is told of to the user, who decides."""
+
+
+def backoff_s(text: str) -> float | None:
+    """Tell how many seconds an Exchange or Office 365 that throttles wants to be left alone; None if it does not."""
+    found = _BACKOFF.search(text)
+    return int(found[1]) / 1000 if found else None
+
+
+def is_busy(code: str, text: str) -> bool:
+    """Tell whether a NO or BYE means "later": `UNAVAILABLE`, `INUSE`, `LIMIT` (RFC 5530) or words to that effect."""
+    return code in {"UNAVAILABLE", "INUSE", "LIMIT"} or bool(
+        _THROTTLED.search(text) or "temporarily unavailable" in text.lower()
+    )
+
+
+# https://github.com/freescout-help-desk/freescout/issues/3203, https://github.com/OfflineIMAP/offlineimap/issues/62,
+# https://github.com/calcom/cal.diy/issues/2429: Exchange answers a message that it cannot convert with one of its
+# own: From "Microsoft Exchange Server", this Subject (folded), this first line. All three must be there, and at
+# their places, so that real mail which quotes them, or is forwarded, is never taken for a stand-in.
+_STAND_IN_LIMIT = 16 * 1024
+_STAND_IN_MARK = b"Retrieval using the IMAP4 protocol"
+_STAND_IN_SUBJECT = re.compile(
+    rb"^Subject:\s+Retrieval\s+using\s+the\s+IMAP4\s+protocol\s+failed\s+for\s+the\s+following\s+message:",
+    re.MULTILINE | re.IGNORECASE,
+)
+_STAND_IN_FROM = re.compile(rb"^From:\s+\"?Microsoft Exchange Server", re.MULTILINE | re.IGNORECASE)
+_STAND_IN_BODY = b"The server couldn't retrieve the following message:"
+
+
+def is_stand_in(raw: bytes) -> bool:
+    """Tell whether these are not the message but Exchange's excuse for it."""
+    if len(raw) > _STAND_IN_LIMIT or _STAND_IN_MARK not in raw:
+        return False
+    head, blank, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
+    if not blank or not body.lstrip().startswith(_STAND_IN_BODY):
+        return False
+    return bool(_STAND_IN_SUBJECT.search(head) and _STAND_IN_FROM.search(head))
+
+
+# https://github.com/pimalaya/himalaya/issues/651, OfflineIMAP/offlineimap#696: 163.com, 126.com and 188.com
+# answer "NO SELECT Unsafe Login" until they have been sent an ID (RFC 2971) after the login.
+def identity() -> Mapping[str, str]:
+    """Tell a server who is calling: name, version and vendor, which is what 163.com wants to hear."""
+    return {"name": "archiver", "version": __version__, "vendor": "archiver"}
+
+
+def is_unsafe_login(text: str) -> bool:
+    """Tell whether 163.com refuses a SELECT because it does not know the program."""
+    return "unsafe login" in text.lower()
+
+
+# https://github.com/Foundry376/Mailspring-Sync/pull/91, https://bugzilla.mozilla.org/show_bug.cgi?id=1747311:
+# iCloud sends malformed VANISHED and no ENABLED, and its proxy hides the capabilities behind XAPPLEPUSHSERVICE.
+def distrusts_qresync(capabilities: frozenset[str]) -> bool:
+    """Tell whether this server is iCloud, whose QRESYNC loses mail."""
+    return "XAPPLEPUSHSERVICE" in capabilities or "XAPPLELITERAL" in capabilities
+
+
+def hides_capabilities(capabilities: frozenset[str]) -> bool:
+    """Tell whether these capabilities were put in place of the true ones, which must be asked for again."""
+    return "XAPPLEPUSHSERVICE" in capabilities and len(capabilities) < 4
+
+
+# https://github.com/purelymail/Purelymail-issues/issues/446: HIGHESTMODSEQ 0, which RFC 7162 forbids.
+def modseq(told: int | None) -> int | None:
+    """Take a HIGHESTMODSEQ; 0 means that the server keeps none."""
+    return told or None
+
+
+# OfflineIMAP folder/IMAP.py: "server returned UID with 0; ignoring".
+def is_uid(uid: int | None) -> bool:
+    """Tell whether a UID can be one (RFC 3501: 1 to 4294967295)."""
+    return uid is not None and 0 < uid <= 4_294_967_295
+
+
+# https://github.com/simonrob/email-oauth2-proxy/issues/74: OK to the login, then BAD to all that follows.
+def is_not_connected(text: str) -> bool:
+    """Tell whether Exchange let the user in and yet has no mailbox for them."""
+    return "authenticated but not connected" in text.lower()

@@ -1,0 +1,309 @@
+"""One logged-in IMAP session: greeting, TLS, login, and the commands that reading needs.
+
+EXAMINE and PEEK only: nothing here can change a mailbox (RFC 9051 sections 6.3.3 and 6.4.5).
+A session that raised `Unreachable` is dead; whoever owns it opens another.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from msgspec import Struct, field
+
+from archiver.accounts.imap import quirks, replies, uidset, wire
+from archiver.accounts.imap.connection import CHATTER_LIMIT, Connection
+from archiver.accounts.imap.events import (
+    Capabilities,
+    Continue,
+    Enabled,
+    Event,
+    Exists,
+    Expunge,
+    Fetched,
+    Found,
+    Gone,
+    Listed,
+    MailboxStatus,
+    Namespace,
+    Status,
+)
+from archiver.accounts.imap.fetched import parse_listing
+from archiver.accounts.imap.scanner import WireError, text
+from archiver.errors import Unreachable
+
+_log = logging.getLogger(__name__)
+
+DEPTH = 16
+"""Most small commands in flight: enough to hide the way there and back, few enough for any server's buffer."""
+
+Take: TypeAlias = Callable[[Event], None]
+
+
+class Octets(Struct, frozen=True):
+    """A part of a command that goes as a literal."""
+
+    data: bytes
+
+
+Piece: TypeAlias = bytes | Octets
+
+
+class Selected(Struct):
+    """The mailbox that is open, as EXAMINE and all since have told.
+
+    `changed` and `gone` are what QRESYNC told on opening; `expunged` counts what went since.
+    """
+
+    mailbox: bytes
+    uidvalidity: int | None = None
+    uidnext: int | None = None
+    exists: int = 0
+    modseq: int | None = None
+    expunged: int = 0
+    changed: list[Fetched] = field(default_factory=list)
+    gone: list[tuple[int, int]] = field(default_factory=list)
+
+
+def astring(raw: bytes) -> Piece:
+    """Write a string: quoted if it is plain ASCII, else as a literal (RFC 9051 section 4.3)."""
+    if raw.isascii() and not any(byte in raw for byte in (b"\0", b"\r", b"\n")):
+        return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+    return Octets(raw)
+
+
+class Session:
+    """A session on a connection. Methods raise `Unreachable` when the line or the server goes away."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.capabilities: frozenset[str] = frozenset()
+        self.enabled: frozenset[str] = frozenset()
+        self.selected: Selected | None = None
+
+    # --- sending and reading --------------------------------------------------------------------------
+
+    def send(self, *pieces: Piece, shown: bytes | None = None) -> str:
+        """Send one command and give its tag. A literal may have to wait for the server's word first."""
+        tag = self.connection.tag()
+        out = bytearray(tag.encode() + b" ")
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                out += piece
+            elif self.sends_literals_at_once:
+                out += b"{%d+}\r\n" % len(piece.data) + piece.data
+            else:
+                self.connection.send(bytes(out) + b"{%d}\r\n" % len(piece.data), shown)
+                self._await_go()
+                out = bytearray(piece.data)
+        self.connection.send(bytes(out) + b"\r\n", shown)
+        return tag
+
+    @property
+    def sends_literals_at_once(self) -> bool:
+        """Tell whether LITERAL+ (RFC 7888) is there."""
+        return "LITERAL+" in self.capabilities
+
+    def _await_go(self) -> None:
+        while not isinstance(event := self.event(), Continue):
+            if isinstance(event, Status) and event.tag != "*":
+                raise Unreachable(f"the server does not take a literal: {replies.words(event)}")
+            self.note(event)
+
+    def event(self, literal_limit: int = CHATTER_LIMIT) -> Event:
+        """Read the next response as a value."""
+        try:
+            return wire.parse(self.connection.read(literal_limit))
+        except WireError as error:
+            raise Unreachable(f"the server does not speak IMAP: {error}", "try again later") from error
+
+    def finish(self, tag: str, take: Take | None = None) -> Status:
+        """Read up to the end of the command `tag`, handing what comes to `take`."""
+        while True:
+            event = self.event()
+            if isinstance(event, Status) and event.tag == tag:
+                self._note_code(event)
+                return event
+            self.note(event)
+            if take:
+                take(event)
+
+    def run(self, *pieces: Piece, take: Take | None = None, shown: bytes | None = None) -> Status:
+        """Send one command and read up to its end."""
+        return self.finish(self.send(*pieces, shown=shown), take)
+
+    def run_all(self, commands: Iterable[list[Piece]], take: Take | None = None) -> list[Status]:
+        """Send many commands, several at a time, and read them to their ends, in order."""
+        flying: deque[str] = deque()
+        done = []
+        for pieces in commands:
+            waits = not self.sends_literals_at_once and any(isinstance(one, Octets) for one in pieces)
+            while flying and (waits or len(flying) >= DEPTH):
+                done.append(self.finish(flying.popleft(), take))
+            flying.append(self.send(*pieces))
+        while flying:
+            done.append(self.finish(flying.popleft(), take))
+        return done
+
+    def note(self, event: Event) -> None:
+        """Keep what the server says unasked, at any time. Raises `Unreachable` for BYE."""
+        if isinstance(event, Status):
+            if event.word == "BYE":
+                raise replies.goodbye(event)
+            self._note_code(event)
+        elif isinstance(event, Capabilities):
+            self.capabilities = event.words
+        elif isinstance(event, Enabled):
+            self.enabled |= event.words
+        elif self.selected is not None:
+            _note_mailbox(self.selected, event)
+
+    def _note_code(self, status: Status) -> None:
+        if status.code == "CAPABILITY":
+            self.capabilities = frozenset(text(status.argument).upper().split())
+        elif self.selected is not None and status.argument.isdigit() and len(status.argument) < 20:
+            number = int(status.argument)
+            if status.code == "UIDVALIDITY":
+                self.selected.uidvalidity = number or None
+            elif status.code == "UIDNEXT":
+                self.selected.uidnext = number or None
+            elif status.code == "HIGHESTMODSEQ":
+                self.selected.modseq = quirks.modseq(number)
+
+    # --- mailboxes ------------------------------------------------------------------------------------
+
+    @property
+    def utf8(self) -> bool:
+        """Tell whether names go as UTF-8 (RFC 6855)."""
+        return "UTF8=ACCEPT" in self.enabled
+
+    @property
+    def has_condstore(self) -> bool:
+        """Tell whether changes of flags can be asked for (RFC 7162)."""
+        return bool({"CONDSTORE", "QRESYNC"} & self.capabilities)
+
+    @property
+    def has_qresync(self) -> bool:
+        """Tell whether the server will tell what vanished: only if it said that it switched this on."""
+        return "QRESYNC" in self.enabled
+
+    def mailboxes(self) -> tuple[list[Listed], dict[bytes, MailboxStatus]]:
+        """List all mailboxes, and, where a status can spare an EXAMINE, the status of each."""
+        listed: list[Listed] = []
+        told: dict[bytes, MailboxStatus] = {}
+
+        def take(event: Event) -> None:
+            if isinstance(event, Listed):
+                listed.append(event)
+            elif isinstance(event, MailboxStatus):
+                told[event.mailbox] = event
+
+        wanted = b"STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
+        options = [b"SPECIAL-USE"] if "SPECIAL-USE" in self.capabilities else []
+        if self.has_condstore and "LIST-STATUS" in self.capabilities:
+            options.append(wanted)
+        asked = bool(options) and bool({"LIST-EXTENDED", "LIST-STATUS"} & self.capabilities)
+        if asked:
+            status = self.run(b'LIST "" "*" RETURN (' + b" ".join(options) + b")", take=take)
+        if not asked or status.word != "OK":
+            listed.clear()
+            status = self.run(b'LIST "" "*"', take=take)
+        if status.word != "OK":
+            raise replies.busy(status) or Unreachable(
+                f"the server does not list its folders: {replies.words(status)}", "try again later"
+            )
+        if self.has_condstore and not told:
+            names = [one.mailbox for one in listed if is_selectable(one)]
+            self.run_all(([b"STATUS ", astring(name), b" " + wanted[7:]] for name in names), take)
+        return listed, told
+
+    def examine(self, mailbox: bytes, since: tuple[int, int] | None = None) -> tuple[Selected, Status]:
+        """Open a mailbox for reading; `since` is UIDVALIDITY and MODSEQ for QRESYNC. Look at the status."""
+        opened = self.selected = Selected(mailbox)
+
+        def take(event: Event) -> None:
+            if isinstance(event, Fetched):
+                opened.changed.append(event)
+
+        parameters = b" (QRESYNC (%d %d))" % since if since and self.has_qresync else b""
+        status = self.run(b"EXAMINE ", astring(mailbox), parameters, take=take)
+        if status.word != "OK":
+            self.selected = None
+        return opened, status
+
+    # --- messages -------------------------------------------------------------------------------------
+
+    def listing(
+        self, what: bytes, items: bytes, *, since: int | None = None, by_uid: bool = True
+    ) -> tuple[list[Fetched], Status]:
+        """List messages: `what` is a set, `items` such as `UID FLAGS`; `since` asks for what changed only.
+
+        What the server says unasked is among the rows. Look at the status.
+        """
+        command = b"UID FETCH " if by_uid else b"FETCH "
+        modifier = b" (CHANGEDSINCE %d)" % since if since else b""
+        tag = self.send(command + what + b" (" + items + b")" + modifier)
+        rows: list[Fetched] = []
+        read = self.connection.read
+        while True:
+            try:
+                response = read()
+                row = parse_listing(response[0]) if len(response) == 1 else None
+                event = row or wire.parse(response)
+            except WireError as error:
+                raise Unreachable(f"the server does not speak IMAP: {error}", "try again later") from error
+            if isinstance(event, Fetched):
+                rows.append(event)
+            elif isinstance(event, Status) and event.tag == tag:
+                self._note_code(event)
+                return rows, event
+            else:
+                self.note(event)
+
+    def uids(self, last: int) -> uidset.Ranges | None:
+        """List the UIDs up to `last` in the short form of ESEARCH (RFC 4731); None if the server cannot."""
+        if "ESEARCH" not in self.capabilities:
+            return None
+        found: list[Found] = []
+        status = self.run(
+            b"UID SEARCH RETURN (ALL) UID 1:%d" % last,
+            take=lambda event: found.append(event) if isinstance(event, Found) else None,
+        )
+        return found[-1].uids if status.word == "OK" and found else None
+
+    def namespace(self) -> Namespace:
+        """Tell the user's own namespaces (RFC 2342); empty where the server does not say."""
+        found: list[Namespace] = []
+        if "NAMESPACE" in self.capabilities:
+            self.run(
+                b"NAMESPACE",
+                take=lambda event: found.append(event) if isinstance(event, Namespace) else None,
+            )
+        return found[-1] if found else Namespace(())
+
+    def logout(self) -> None:
+        """Say goodbye and close. Never raises."""
+        try:
+            self.connection.send(self.connection.tag().encode() + b" LOGOUT\r\n")
+        except Unreachable:
+            _log.debug("the line was closed before the logout")
+        self.connection.close()
+
+
+def is_selectable(listed: Listed) -> bool:
+    """Tell whether a mailbox can be opened at all (RFC 9051 section 7.3.1)."""
+    return not {"\\noselect", "\\nonexistent"} & {name.lower() for name in listed.attributes}
+
+
+def _note_mailbox(selected: Selected, event: Event) -> None:
+    if isinstance(event, Exists):
+        selected.exists = event.count
+    elif isinstance(event, Expunge):
+        selected.expunged += 1
+        selected.exists = max(0, selected.exists - 1)
+    elif isinstance(event, Gone) and event.earlier:
+        selected.gone = uidset.merged([*selected.gone, *event.uids])
+    elif isinstance(event, Gone):
+        gone = uidset.count(event.uids)
+        selected.expunged += gone
+        selected.exists = max(0, selected.exists - gone)
