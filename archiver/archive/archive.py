@@ -214,6 +214,7 @@ _COPY = "put the file back from a copy of the archive; the other runs are not af
 class Founding(Struct, frozen=True):
     """What a new archive is made of, besides its keys."""
 
+    archive: str  # 32 hex digits
     layout: str
     writer_name: str
     time: datetime
@@ -236,7 +237,7 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
     writer = machine.make_writer()
     recipients = dict.fromkeys([owner.recipient, *founding.more_recipients])
     root = Root(
-        archive=secrets.token_hex(16),
+        archive=founding.archive,
         number=1,
         prev="0" * 64,
         time=founding.time,

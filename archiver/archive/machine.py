@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from archiver.archive.keys import KeyPair
-from archiver.errors import Damaged, Locked, StoreFailed
+from archiver.errors import Damaged, Locked, RefusedForSafety, StoreFailed
 from archiver.formats import age
 from archiver.model import EMPTY_HEAD, Head
 
@@ -25,6 +25,22 @@ class RootPin(Struct, frozen=True):
     number: int
     sha256: str
     owner: str
+
+
+def claim_name(state: Path, name: str, archive: str) -> None:
+    """Note which archive the user means by a name; raises `RefusedForSafety` where it meant another before.
+
+    Pins are kept by archive: without this note, an exchanged archive would be one never seen.
+    """
+    note = Machine(state / "names")
+    before = note.archive_named(name)
+    if before is None:
+        note.name_archive(name, archive)
+    elif before != archive:
+        raise RefusedForSafety(
+            f'"{name}" is another archive than the one this machine knows by that name',
+            "it was exchanged or moved; if that is right, give it another name in the configuration",
+        )
 
 
 class Machine:
@@ -85,6 +101,15 @@ class Machine:
     def set_chain(self, account: str, chain: str) -> None:
         """Keep which chain this machine writes for an account."""
         self._write(f"{account}.chain", chain + "\n")
+
+    def archive_named(self, name: str) -> str | None:
+        """Tell which archive a name meant last."""
+        text = self._read(f"{name}.archive")
+        return None if text is None else text.strip()
+
+    def name_archive(self, name: str, archive: str) -> None:
+        """Keep which archive a name means."""
+        self._write(f"{name}.archive", archive + "\n")
 
     @contextmanager
     def lock(self, account: str) -> Iterator[None]:

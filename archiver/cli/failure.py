@@ -1,0 +1,72 @@
+"""How a failure is told: two lines on stderr, a last JSON line on stdout, an exit code."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from archiver.errors import ArchiverError, Interrupted, UsageError
+
+BUG = 70
+
+
+def tell(error: BaseException, arguments: Sequence[str]) -> int:
+    """Tell a failure to whoever called, and give the exit code for it."""
+    known = as_archiver_error(error)
+    if known is None:
+        return _tell_bug(error)
+    if "--json" in arguments:
+        print_json_error(known.code, known.exit, known.text, known.hint)
+    lines = [f"error: {known.text}"] + ([f"hint: {known.hint}"] if known.hint else [])
+    click.echo("\n".join(lines), err=True)
+    return known.exit
+
+
+def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PLR0911 -- a table
+    """Translate what Click and the interpreter raise; None for a bug."""
+    match error:
+        case ArchiverError():
+            return error
+        case click.exceptions.NoSuchOption(ctx=context):
+            return UsageError(_lower(error.format_message()), _help_of(context))
+        case click.UsageError(ctx=context):
+            return UsageError(_lower(error.format_message()), _help_of(context))
+        case click.ClickException():
+            return UsageError(_lower(error.format_message()))
+        case click.Abort() | KeyboardInterrupt():
+            return Interrupted("interrupted", "run again to go on; what was committed is safe")
+        case MemoryError():
+            return ArchiverError("memory ran out", "close other programs and run again")
+    return None
+
+
+def print_json_error(code: str, exit_code: int, message: str, hint: str | None) -> None:
+    """Print the last line of a failed `--json` run."""
+    from archiver.cli.output import print_json  # noqa: PLC0415 -- only `--json` needs it
+
+    print_json({"type": "error", "code": code, "exit": exit_code, "message": message, "hint": hint})
+
+
+def _lower(text: str) -> str:
+    text = text.rstrip(".").replace("'", '"')
+    return text[:1].lower() + text[1:]
+
+
+def _help_of(context: click.Context | None) -> str:
+    return f"see: {context.command_path} --help" if context else "see: archiver --help"
+
+
+def _tell_bug(error: BaseException) -> int:
+    """Write a report without values of variables, so without secrets or mail, and print its path."""
+    from archiver.config import state_folder  # noqa: PLC0415 -- only a bug needs it
+
+    report = "".join(traceback.format_exception(error))
+    click.echo(f"error: a bug in archiver: {type(error).__name__}: {error}", err=True)
+    try:
+        path = state_folder() / "bug-report.txt"
+        path.write_text(report, "utf-8")
+        click.echo(f"hint: please report it with the file {path}; the archive is sound", err=True)
+    except (OSError, ArchiverError):
+        sys.stderr.write(report)
+    return BUG

@@ -1,0 +1,93 @@
+"""The command group: commands are loaded when they are called, failures told in two lines."""
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from archiver.cli.failure import tell
+from archiver.errors import UsageError
+
+# name -> what it does, in the order in which help shows them; each is `command` in archiver/cli/NAME.py
+COMMANDS = {
+    "init": "make an archive; shows the recovery line once",
+    "account": "add, list, test and remove accounts",
+    "pull": "bring the archive up to the server",
+    "status": "last run, head, what is held, what is missing",
+    "folders": "what is archived, by folder",
+    "runs": "what was archived, by run",
+    "list": "list archived messages",
+    "show": "show one message",
+    "export": "write plain files that any mail program opens",
+    "verify": "check the archive, its messages, and the server against both",
+    "key": "the owner key: show, passphrase, remember, forget",
+    "writer": "which machines may write to an archive",
+    "demo": "show all of it on a mail server of its own",
+}
+
+_EPILOG = """\b
+Exit codes: 0 done, 1 failed, 2 usage, 3 in part (messages or folders missed), 10 no archive,
+11 locked, 12 wrong key, 13 damage found, 14 configuration, 20 server unreachable, 21 login
+refused, 22 forbidden by the server, 23 another mailbox, 24 refused for safety, 70 a bug,
+130 interrupted."""
+
+
+class Commands(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        found = import_module(f"archiver.cli.{cmd_name}").command
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one was probably meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from archiver.config.settings import did_you_mean  # noqa: PLC0415 -- only a mistake needs it
+
+            guess = did_you_mean(args[0], COMMANDS)
+            raise UsageError(f'there is no command "{args[0]}"{guess}', "see them all: archiver --help")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="archiver", message="archiver %(version)s")
+def cli() -> None:
+    """Pull mail into encrypted, signed archives; check them and read them back.
+
+    \b
+      archiver init ~/mail-archive
+      archiver account add work --imap imap.example.org --user ann@example.org
+      archiver pull
+      archiver list work --from bob --since 1y
+      archiver export work --to mbox ~/mail
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: no news
+        code = 1
+    except (Exception, KeyboardInterrupt) as error:
+        code = tell(error, sys.argv[1:])
+    sys.exit(code if isinstance(code, int) else 0)

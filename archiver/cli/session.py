@@ -1,0 +1,127 @@
+"""What every command needs: the shared options, the settings, archives opened and unlocked."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, wraps
+from typing import Any, TypeVar
+
+import click
+
+from archiver import wiring
+from archiver.archive.archive import Archive
+from archiver.catalog.sqlite import SqliteCatalog
+from archiver.cli.output import say
+from archiver.cli.progress import Progress
+from archiver.config import AccountSettings, ArchiveSettings, Settings, load, locate
+from archiver.errors import UsageError, WrongKey
+from archiver.secrets import owner_passphrase
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Session:
+    """One call of archiver."""
+
+    def __init__(self, config: str | None, *, json: bool, quiet: bool, verbose: int) -> None:
+        self.config = locate(config)
+        self.json = json
+        self.quiet = quiet
+        self.verbose = verbose
+        self._archives: dict[str, Archive] = {}
+        logging.basicConfig(level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The configuration file."""
+        return load(self.config)
+
+    def progress(self) -> Progress:
+        """Make the reporter of this call."""
+        return Progress(quiet=self.quiet, json=self.json, verbose=self.verbose)
+
+    def say(self, text: str) -> None:
+        """Tell something that is not data, unless told to be quiet."""
+        if not self.quiet and not self.json:
+            say(text)
+
+    def archive_settings(self, name: str | None) -> ArchiveSettings:
+        """Find the archive that is meant: by name, or the only one there is."""
+        archives = self.settings.archives
+        if name is not None:
+            return self.settings.archive(name)
+        if len(archives) == 1:
+            return next(iter(archives.values()))
+        if not archives:
+            raise UsageError(f'no archive is configured in "{self.config}"', "make one: archiver init FOLDER")
+        raise UsageError("there are several archives", f"name one: --archive {' | '.join(archives)}")
+
+    def archive(self, settings: ArchiveSettings) -> Archive:
+        """Open an archive, once."""
+        if settings.name not in self._archives:
+            self._archives[settings.name] = wiring.open_archive(settings)
+        return self._archives[settings.name]
+
+    def unlocked(self, settings: ArchiveSettings, command: str | None) -> Archive:
+        """Open an archive with its owner's key, asking for the passphrase as far as that is possible."""
+        archive = self.archive(settings)
+        if not archive.unlocked:
+            archive.unlock(owner_passphrase(archive.root.archive, settings.name, command=command))
+        return archive
+
+    def accounts(self, names: Sequence[str]) -> list[AccountSettings]:
+        """Find the accounts that are meant; no name means all."""
+        return self.settings.chosen(names)
+
+
+@contextmanager
+def catalogs(archive: Archive, account: str | None = None) -> Iterator[dict[str, SqliteCatalog]]:
+    """Open the catalogs of an archive's chains, of one account or of all, brought up to date.
+
+    A chain that no key at hand opens is left out, and told.
+    """
+    opened: dict[str, SqliteCatalog] = {}
+    try:
+        for name in archive.chains():
+            try:
+                catalog = wiring.open_catalog(archive, archive.chain(name))
+            except WrongKey:
+                say(f"note: chain {name} was written by another machine; the owner key is needed to read it")
+                continue
+            header = catalog.header()
+            if header is not None and account in (None, header.account):
+                opened[name] = catalog
+            else:
+                catalog.close()
+        yield opened
+    finally:
+        for catalog in opened.values():
+            catalog.close()
+
+
+def shared_options(function: F) -> F:
+    """Give a command `--config`, `--json`, `--quiet` and `--verbose`, and a `Session` in their place."""
+
+    @click.option("--config", metavar="FILE", help="Use this configuration file.")
+    @click.option("--json", is_flag=True, help="Speak JSON.")
+    @click.option("-q", "--quiet", is_flag=True, help="Be silent unless something fails.")
+    @click.option("-v", "--verbose", count=True, help="Tell more; twice tells all but secrets.")
+    @wraps(function)
+    def wrapped(config: str | None, json: bool, quiet: bool, verbose: int, **rest: Any) -> Any:
+        return function(Session(config, json=json, quiet=quiet, verbose=verbose), **rest)
+
+    return wrapped  # type: ignore[return-value]  # same call, other parameters: Click reads them at run time
+
+
+def archive_option(function: F) -> F:
+    """Give a command `--archive`."""
+    return click.option(
+        "--archive", "archive_name", metavar="NAME", help="The archive, where there are several."
+    )(function)
+
+
+def passphrase_option(function: F) -> F:
+    """Give a command `--passphrase-command`."""
+    return click.option(
+        "--passphrase-command", metavar="COMMAND", help="Prints the passphrase of the owner key."
+    )(function)

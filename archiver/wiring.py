@@ -1,0 +1,103 @@
+"""The only file that names concrete classes: settings in, doors out.
+
+A kind of account or of store is one line in a registry here; its module is imported when it is used.
+"""
+
+import secrets
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from archiver.archive.archive import Archive, Founding, create
+from archiver.archive.chain import Chain
+from archiver.archive.keys import KeyPair
+from archiver.archive.machine import Machine, claim_name
+from archiver.catalog.sqlite import SqliteCatalog
+from archiver.config import AccountSettings, ArchiveSettings, cache_folder, state_folder
+from archiver.errors import NoArchive, ObjectMissing
+from archiver.formats.root import decode_root, root_key
+from archiver.formats.signify import split_embedded
+from archiver.model import Secret
+from archiver.ports import Account
+from archiver.secrets import account_password
+from archiver.stores.local import LocalStore
+
+if TYPE_CHECKING:
+    from archiver.accounts.imap.account import ImapAccount
+
+Warn = Callable[[str], None]
+
+
+def now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+def open_archive(settings: ArchiveSettings) -> Archive:
+    """Open a configured archive. Raises `NoArchive` and whatever a damaged or exchanged one deserves."""
+    store = LocalStore(settings.path)
+    try:
+        first = store.get(root_key(1))
+    except ObjectMissing:
+        raise NoArchive(
+            f'there is no archive in "{settings.path}"',
+            "is its disk mounted? A new archive is made with: archiver init FOLDER",
+        ) from None
+    identity = decode_root(split_embedded(first)).archive
+    claim_name(state_folder(), settings.name, identity)
+    return Archive.open(store, Machine(state_folder() / identity))
+
+
+def new_archive(
+    settings: ArchiveSettings, layout: str, passphrase: Secret, recipients: tuple[str, ...]
+) -> tuple[Archive, KeyPair]:
+    """Make an archive in an empty folder, with this machine as its first writer."""
+    founding = Founding(secrets.token_hex(16), layout, machine_name(), now(), recipients)
+    machine = Machine(state_folder() / founding.archive)
+    made = create(LocalStore(settings.path), machine, founding, passphrase)
+    claim_name(state_folder(), settings.name, founding.archive)
+    return made
+
+
+def open_catalog(archive: Archive, chain: Chain) -> SqliteCatalog:
+    """Open the local catalog of a chain, and bring it up to the chain's head."""
+    catalog = SqliteCatalog(cache_folder() / archive.root.archive / f"{chain.name}.sqlite")
+    archive.catch_up(chain, catalog)
+    return catalog
+
+
+def machine_name() -> str:
+    """Name this machine as a writer: the host's name, in the letters a root takes."""
+    name = "".join(
+        letter if letter.isalnum() and letter.isascii() else "-" for letter in socket.gethostname()
+    )
+    return name.strip("-")[:40] or "machine"
+
+
+def open_account(settings: AccountSettings, warn: Warn) -> Account:
+    """Make the account; it connects, and asks for its password, on first use."""
+    module, _, factory = _ACCOUNTS[settings.kind].partition(":")
+    make: Callable[[AccountSettings, Callable[[], Secret], Warn], Account] = getattr(
+        import_module(module), factory
+    )
+    return make(settings, lambda: account_password(settings), warn)
+
+
+def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "ImapAccount":
+    """Make an account of kind `imap`."""
+    from archiver.accounts.imap.account import ImapAccount  # noqa: PLC0415 -- few commands need it
+    from archiver.accounts.imap.connection import Server  # noqa: PLC0415
+
+    server = Server(
+        host=settings.host,
+        port=settings.port or (993 if settings.security == "tls" else 143),
+        security=settings.security.value,
+        ca_file=str(settings.ca_file) if settings.ca_file else None,
+        timeout_s=settings.timeout_s,
+    )
+    return ImapAccount(server, settings.user, password, warn)
+
+
+_ACCOUNTS = {"imap": "archiver.wiring:make_imap"}
