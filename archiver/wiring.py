@@ -45,7 +45,7 @@ def open_archive(settings: ArchiveSettings) -> Archive:
             f'there is no archive in "{settings.path}"',
             "is its disk mounted? A new archive is made with: archiver init FOLDER",
         ) from None
-    identity = decode_root(split_embedded(first)).archive
+    identity = decode_root(split_embedded(first).message).archive
     claim_name(state_folder(), settings.name, identity)
     return Archive.open(store, Machine(state_folder() / identity))
 

@@ -3,6 +3,7 @@
 import secrets
 import string
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 import msgspec
@@ -140,6 +141,10 @@ class Archive:
         if found != self._machine.chain_of(account):
             self._machine.set_chain(account, found)
         return found
+
+    def lock(self, account: str) -> AbstractContextManager[None]:
+        """Hold an account's chain against other runs of this machine. Raises `Locked`."""
+        return self._machine.lock(account)
 
     def begin(
         self,

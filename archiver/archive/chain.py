@@ -60,7 +60,7 @@ class Chain:
         """Check one manifest: form, place, predecessor, signature by a writer of the root it names."""
         seq = prev.seq + 1
         what = f"the manifest of run {seq} of chain '{self.name}'"
-        manifest = decode_manifest(signify.split_embedded(data), what)
+        manifest = decode_manifest(signify.split_embedded(data).message, what)
         root = self._roots.get(manifest.root, manifest.root_sha256)
         if (manifest.archive, manifest.chain, manifest.seq) != (root.archive, self.name, seq):
             raise Damaged(f"{what} belongs to another archive, chain or run", _COPY)

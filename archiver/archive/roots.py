@@ -88,8 +88,7 @@ def _verify(data: bytes, number: int, before: RootFile | None, pin: RootPin | No
             f"{what} is not the one that this machine has seen",
             "this is another archive, or its root was exchanged: do not write to it before you know why",
         )
-    text = signify.split_embedded(data)
-    root = decode_root(text, what)
+    root = decode_root(signify.split_embedded(data).message, what)
     if root.number != number or root.prev != (before.sha256 if before else "0" * 64):
         raise Damaged(f"{what} does not follow the root before it")
     if before and (root.archive, root.layout) != (before.root.archive, before.root.layout):

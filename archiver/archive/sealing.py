@@ -63,13 +63,12 @@ def seal(
 
 def _encrypted(encryptor: age.Encryptor, packed: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
     length = 0
-    yield encryptor.header()
     for pieces in packed:
         for piece in pieces:
             length += len(piece)
             yield from encryptor.update(piece)
     yield from encryptor.update(frames.padding(length))
-    yield encryptor.finish()
+    yield from encryptor.finish()
 
 
 def sha256_of(store: Store, key: str, size: int) -> str:

@@ -52,7 +52,7 @@ def find_one(message_id: str, catalogs: Iterable[Catalog]) -> tuple[Catalog, Ent
     prefix = message_id.lower()
     if len(prefix) < 4 or not all(letter in "0123456789abcdef" for letter in prefix):
         raise UsageError(f"'{message_id}' is not the id of a message", "ids are shown by: archiver list NAME")
-    found = {}
+    found: dict[str, tuple[Catalog, Entry]] = {}
     for catalog in catalogs:
         for entry in catalog.find(prefix):
             found.setdefault(entry.digest, (catalog, entry))

@@ -1,0 +1,145 @@
+"""archiver account: add, list, test and remove accounts."""
+
+import click
+
+from archiver import wiring
+from archiver.cli.output import number, print_json, print_table, say
+from archiver.cli.session import Session, shared_options
+from archiver.config import AccountSettings, Security, add_account, remove_account
+from archiver.errors import ArchiverError, UsageError
+from archiver.secrets import can_prompt
+
+
+@click.group("account")
+def command() -> None:
+    """Add, list, test and remove accounts."""
+
+
+@command.command("add")
+@click.argument("name", required=False)
+@click.option("--imap", "host", metavar="HOST", help="The IMAP server.")
+@click.option("--user", help="The user name, often the mail address.")
+@click.option("--port", type=click.IntRange(1, 65535), help="993, or 143 with --starttls, if not given.")
+@click.option("--starttls", is_flag=True, help="Begin in the clear and turn to TLS.")
+@click.option(
+    "--insecure-plaintext", is_flag=True, help="No TLS at all: the password can be read on the way."
+)
+@click.option("--ca-file", metavar="FILE", help="Trust the certificates in this file.")
+@click.option("--password-command", metavar="COMMAND", help="Prints the password: 'pass show mail'.")
+@click.option("--password-file", metavar="FILE", help="Holds the password, readable by you alone.")
+@click.option("--password-keyring", is_flag=True, help="The password is in the desktop's keyring.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Folders to leave out.")
+@click.option("--archive", "archive_name", metavar="NAME", help="The archive, where there are several.")
+@click.option("--no-test", is_flag=True, help="Do not try the login.")
+@shared_options
+def add(session: Session, name: str | None, archive_name: str | None, no_test: bool, **given: object) -> None:
+    """Add an account to the configuration; on a terminal, what is not given is asked for.
+
+    \b
+      archiver account add work --imap imap.example.org --user ann@example.org
+      archiver account add work --imap imap.example.org --user ann --password-command 'pass show work'
+    """
+    archive = session.archive_settings(archive_name)
+    name = _or_ask(name, "Name of the account, a word of your choice", "NAME")
+    if name in session.settings.accounts:
+        raise UsageError(
+            f'there is an account "{name}" already', "choose another name, or remove that one first"
+        )
+    keys = {
+        "archive": archive.name,
+        "kind": "imap",
+        "host": _or_ask(given["host"], "IMAP server", "--imap HOST"),
+        "user": _or_ask(given["user"], "User name", "--user USER"),
+        "port": given["port"],
+        "starttls": given["starttls"] or None,
+        "insecure-plaintext": given["insecure_plaintext"] or None,
+        "ca-file": given["ca_file"],
+        "password-command": given["password_command"],
+        "password-file": given["password_file"],
+        "password-keyring": given["password_keyring"] or None,
+        "exclude": list(given["exclude"]) or None,  # type: ignore[call-overload]  # a tuple of str
+    }
+    settings = add_account(session.config, name, keys)  # type: ignore[arg-type]  # values as Click read them
+    if not no_test:
+        try:
+            _test(session, settings.accounts[name])
+        except ArchiverError as error:
+            remove_account(session.config, name)
+            raise type(error)(f'account "{name}" was not added: {error.text}', error.hint) from error
+    if session.json:
+        print_json({"type": "account-added", "name": name, "archive": archive.name})
+    else:
+        session.say(f'added account "{name}"; next: archiver pull {name}')
+
+
+@command.command("list")
+@shared_options
+def list_(session: Session) -> None:
+    """List the configured accounts."""
+    accounts = list(session.settings.accounts.values())
+    if session.json:
+        print_json({"type": "accounts", "accounts": [_described(account) for account in accounts]})
+    elif accounts:
+        rows = [(a.name, a.kind, a.user, _address(a), a.archive) for a in accounts]
+        print_table(rows, ("NAME", "KIND", "USER", "SERVER", "ARCHIVE"))
+    else:
+        say("no account yet; add one with: archiver account add NAME")
+
+
+@command.command("test")
+@click.argument("name")
+@shared_options
+def test(session: Session, name: str) -> None:
+    """Log in, and tell what is there."""
+    _test(session, session.settings.account(name))
+
+
+@command.command("remove")
+@click.argument("name")
+@shared_options
+def remove(session: Session, name: str) -> None:
+    """Take an account out of the configuration. Its archived mail stays where it is."""
+    remove_account(session.config, name)
+    if session.json:
+        print_json({"type": "account-removed", "name": name})
+    else:
+        session.say(f'removed account "{name}" from the configuration; its archived mail stays')
+
+
+def _test(session: Session, settings: AccountSettings) -> None:
+    account = wiring.open_account(settings, session.say)
+    try:
+        folders = account.folders()
+    finally:
+        account.close()
+    if session.json:
+        names = [folder.name for folder in folders]
+        print_json({"type": "account-tested", "name": settings.name, "folders": names})
+    else:
+        session.say(f"logged in to {settings.host} as {settings.user}: {number(len(folders), 'folder')}")
+
+
+def _or_ask(given: object, prompt: str, option: str) -> str:
+    if given:
+        return str(given)
+    if not can_prompt():
+        raise UsageError(
+            f"{option} is missing, and there is no terminal to ask at", "see: archiver account add --help"
+        )
+    return str(click.prompt(prompt, err=True)).strip()
+
+
+def _address(account: AccountSettings) -> str:
+    return f"{account.host}:{account.port}" if account.port else account.host
+
+
+def _described(account: AccountSettings) -> dict[str, object]:
+    return {
+        "name": account.name,
+        "kind": account.kind,
+        "archive": account.archive,
+        "host": account.host,
+        "port": account.port,
+        "user": account.user,
+        "tls": account.security is not Security.PLAINTEXT,
+    }

@@ -1,0 +1,149 @@
+"""archiver pull: bring the archive up to the server."""
+
+from typing import Any
+
+import click
+
+from archiver import wiring
+from archiver.archive.writer import ChainOwner
+from archiver.cli.output import number, print_json, say, size
+from archiver.cli.session import Session, shared_options
+from archiver.cli.stop import Stop, stoppable
+from archiver.config import AccountSettings
+from archiver.errors import ArchiverError, Incomplete, Interrupted
+from archiver.ops.pull import Pull, PullReport
+from archiver.ops.pull_folder import FolderReport, Work
+from archiver.plan.pull import Selection
+from archiver.plan.select import parse_time
+
+
+@click.command("pull")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--folder", "folders", multiple=True, metavar="GLOB", help="These folders alone.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Not these folders.")
+@click.option("--since", metavar="DATE", help="Not what was received before: 2024-05-31, 30d, 1y.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be pulled.")
+@click.option("--accept-other-mailbox", is_flag=True, help="Go on though none of the known mail is there.")
+@shared_options
+def command(
+    session: Session,
+    names: tuple[str, ...],
+    folders: tuple[str, ...],
+    exclude: tuple[str, ...],
+    since: str | None,
+    dry_run: bool,
+    accept_other_mailbox: bool,
+) -> None:
+    """Bring the archive up to the server: all accounts, or those named. Asks for no passphrase.
+
+    \b
+      archiver pull
+      archiver pull work --folder 'INBOX' --folder 'Archive/*'
+    """
+    at = parse_time(since, wiring.now().astimezone()) if since else None
+    failures: list[ArchiverError] = []
+    with stoppable() as stop:
+        for account in session.accounts(names):
+            selection = Selection(folders or account.folders, (*account.exclude, *exclude), at)
+            try:
+                report = _pull(session, account, selection, stop, dry=dry_run, accept=accept_other_mailbox)
+            except Interrupted:
+                raise
+            except ArchiverError as error:
+                _tell_failed(session, account, error, several=len(session.accounts(names)) > 1)
+                failures.append(error)
+                continue
+            _tell(session, report, dry=dry_run)
+            if not report.complete and not dry_run:
+                failures.append(_incomplete(report))
+    if failures:
+        raise failures[0]
+
+
+def _pull(
+    session: Session, settings: AccountSettings, selection: Selection, stop: Stop, *, dry: bool, accept: bool
+) -> PullReport:
+    archive = session.archive(session.settings.archive(settings.archive))
+    compression = session.settings.archive(settings.archive).compression
+    with archive.lock(settings.name), session.progress() as progress:
+        chain = archive.chain(archive.chain_of(settings.name))
+        catalog = wiring.open_catalog(archive, chain)
+        owner = ChainOwner(settings.name, settings.kind)
+        account = wiring.open_account(settings, session.say)
+        try:
+            with archive.begin(owner, chain, catalog, compression, wiring.now) as run:
+                work = Work(settings.name, account, run, selection, progress, stop, dry)
+                return Pull(work, accept_other_mailbox=accept)()
+        finally:
+            account.close()
+            catalog.close()
+
+
+def _incomplete(report: PullReport) -> Incomplete:
+    missed = sum(folder.balance.missed for folder in report.folders if folder.balance)
+    failed = [folder.folder for folder in report.folders if folder.error]
+    unexplained = [f.folder for f in report.folders if f.balance and f.balance.unexplained]
+    what = [number(missed, "message") + " missed"] if missed else []
+    what += [f"{number(len(failed), 'folder')} not read"] if failed else []
+    what += [f"{number(len(unexplained), 'folder')} not accounted for"] if unexplained else []
+    return Incomplete(
+        f'account "{report.account}": {", ".join(what)}',
+        "the archive is sound; they are tried again by the next pull, see: archiver status",
+    )
+
+
+def _tell_failed(session: Session, account: AccountSettings, error: ArchiverError, *, several: bool) -> None:
+    if several:  # the last line of the run tells one failure; here each is told at its account
+        say(f"{account.name}: error: {error.text}")
+
+
+def _tell(session: Session, report: PullReport, *, dry: bool) -> None:
+    if session.json:
+        print_json({"type": "pull", "dry_run": dry, **report_document(report)})
+        return
+    folders = report.folders
+    new, length = sum(f.new for f in folders), sum(f.size for f in folders)
+    parts = [f"{number(new, 'message')} {'to pull' if dry else 'pulled'} ({size(length)})"]
+    for count, what in (
+        (sum(f.rebound for f in folders), "bound again"),
+        (sum(f.reflagged for f in folders), "with other flags"),
+        (sum(f.vanished for f in folders), "no longer on the server"),
+    ):
+        parts += [f"{count:,} {what}"] if count else []
+    head = f"; head {report.head.seq} {report.head.sha256[:16]}" if report.head.seq and not dry else ""
+    session.say(f"{report.account}: {', '.join(parts)}{head}")
+
+
+def report_document(report: PullReport) -> dict[str, Any]:
+    """Give a pull's report as JSON takes it."""
+    return {
+        "account": report.account,
+        "head": {"seq": report.head.seq, "sha256": report.head.sha256},
+        "complete": report.complete,
+        "folders": [_folder_document(folder) for folder in report.folders],
+    }
+
+
+def _folder_document(folder: FolderReport) -> dict[str, Any]:
+    balance = folder.balance
+    return {
+        "folder": folder.folder,
+        "excluded_by_rule": folder.excluded,
+        "new": folder.new,
+        "size": folder.size,
+        "stored": folder.stored,
+        "rebound": folder.rebound,
+        "reflagged": folder.reflagged,
+        "vanished": folder.vanished,
+        "error": folder.error,
+        "balance": None
+        if balance is None
+        else {
+            "exists": balance.exists,
+            "held": balance.held,
+            "missed": balance.missed,
+            "excluded": balance.excluded,
+            "gone": balance.gone,
+            "unexplained": balance.unexplained,
+        },
+    }
