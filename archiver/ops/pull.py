@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from archiver.errors import ArchiverError, Damaged, FolderRefused, OtherMailbox, StoreFailed
+from archiver.errors import ArchiverError, Damaged, FolderRefused, Interrupted, OtherMailbox, StoreFailed
 from archiver.events import FolderFailed, Warned
 from archiver.model import Folder, Head, RunKind
 from archiver.ops.pull_folder import FolderPull, FolderReport, Work
@@ -59,6 +59,8 @@ class Pull:
     def _folders(self) -> None:
         present = self._work.account.folders()
         for folder in present:
+            if self._work.stop():
+                raise Interrupted("stopped as asked", "run again to go on; what was pulled is committed")
             report = FolderReport(folder.name)
             self.report.folders.append(report)
             if not self._work.selection.takes_folder(folder):
