@@ -157,12 +157,13 @@ class Dovecot:
 
     def start(self) -> None:
         """Start and wait until it answers. Raises `RuntimeError` with the log if it does not."""
-        self._process = subprocess.Popen(
-            [program("dovecot"), "-F", "-c", str(self._config)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.base / "stderr").open("wb"),
-        )
+        with (self.base / "stderr").open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [program("dovecot"), "-F", "-c", str(self._config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
         until = time.monotonic() + 20
         while time.monotonic() < until and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.imap), 2) as line:

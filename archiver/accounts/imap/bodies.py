@@ -130,7 +130,7 @@ class Bodies:
             if status.word != "OK" and quirks.backoff_s(status.text) is not None:
                 raise replies.busy(status) or Unreachable(replies.words(status))
             del self._flying[place]
-            if status.word == "OK":
+            if status.word == "OK" or status.code == "EXPUNGEISSUED":  # RFC 5530: gone while we asked
                 self._plan.answered(batch)
             else:
                 _log.debug("a fetch of %d messages was refused: %s", len(batch.uids), replies.words(status))
