@@ -9,7 +9,7 @@ from archiver.accounts.imap import quirks, replies, uidset, wire
 from archiver.accounts.imap.events import Event, Fetched, Section, Status
 from archiver.accounts.imap.fetched import parse_body
 from archiver.accounts.imap.link import TRIES, Link, reopen
-from archiver.accounts.imap.retrieval import DROPPED, EMPTY, STAND_IN, Batch, Retrieval
+from archiver.accounts.imap.retrieval import DROPPED, EMPTY, GONE, STAND_IN, Batch, Retrieval
 from archiver.accounts.imap.scanner import WireError
 from archiver.accounts.imap.session import Session
 from archiver.errors import Unreachable
@@ -211,8 +211,10 @@ class Bodies:
             take(event)
         if event.word != "OK":
             return None, False, f"the server refuses it: {replies.words(event)}"
-        section = got[0] if got else None
-        if section is None or (section.origin not in (at, None)):
+        if not got:
+            return None, False, GONE
+        section = got[0]
+        if section.origin not in (at, None):
             return None, False, ""
         if section.data is None:
             return (b"" if at else None), False, ""
