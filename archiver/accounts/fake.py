@@ -231,7 +231,8 @@ class FakeAccount:
         folder = self._folder(ref.folder)
         if str(folder.epoch) != ref.epoch:
             raise FolderRefused(
-                f'the server renumbered the folder "{ref.folder}" during the run', "run again; nothing was lost"
+                f'the server renumbered the folder "{ref.folder}" during the run',
+                "run again; nothing was lost",
             )
         return folder.messages.get(int(ref.key))
 
@@ -264,7 +265,9 @@ def _since(name: str, folder: FakeFolder, uidnext: int, modseq: int) -> list[Cha
         if uid < uidnext and message.modseq > modseq
     ]
     gone = [
-        Vanished(Ref(name, epoch, str(uid))) for uid, at in folder.gone.items() if uid < uidnext and at > modseq
+        Vanished(Ref(name, epoch, str(uid)))
+        for uid, at in folder.gone.items()
+        if uid < uidnext and at > modseq
     ]
     return [*new, *reflagged, *gone]
 

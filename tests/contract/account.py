@@ -8,7 +8,19 @@ from typing import Protocol
 import pytest
 
 from archiver.errors import FolderRefused
-from archiver.model import Change, Cursor, Done, Flags, Folder, Message, Missed, New, Reflagged, Remote, Vanished
+from archiver.model import (
+    Change,
+    Cursor,
+    Done,
+    Flags,
+    Folder,
+    Message,
+    Missed,
+    New,
+    Reflagged,
+    Remote,
+    Vanished,
+)
 from archiver.ports import Account
 
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=timezone(timedelta(hours=-7)))
@@ -125,7 +137,9 @@ class AccountContract:
 
     # --- folders ------------------------------------------------------------------------------------
 
-    def test_each_folder_is_listed_once_with_its_decoded_name(self, mailbox: Mailbox, account: Account) -> None:
+    def test_each_folder_is_listed_once_with_its_decoded_name(
+        self, mailbox: Mailbox, account: Account
+    ) -> None:
         for name in ("Archive/2024", "Été", "日本/台北", "A & B", "100%"):
             mailbox.create(name)
         names = [folder.name for folder in account.folders()]
@@ -292,13 +306,17 @@ class AccountContract:
     # --- bodies -------------------------------------------------------------------------------------
 
     def test_the_bytes_are_the_servers_own(self, mailbox: Mailbox, account: Account) -> None:
-        raws = [mail(n, body) for n, body in enumerate(("", "x" * 200_000, "(UID 9 BODY[] {3}\r\na9 OK", ")\r\n"))]
+        raws = [
+            mail(n, body) for n, body in enumerate(("", "x" * 200_000, "(UID 9 BODY[] {3}\r\na9 OK", ")\r\n"))
+        ]
         for raw in raws:
             mailbox.deliver("INBOX", raw)
         messages = fetched(account, listed(account))
         assert sorted(message.raw for message in messages) == sorted(raws)
 
-    def test_a_message_carries_the_remote_that_was_asked_for(self, mailbox: Mailbox, account: Account) -> None:
+    def test_a_message_carries_the_remote_that_was_asked_for(
+        self, mailbox: Mailbox, account: Account
+    ) -> None:
         for number in range(3):
             mailbox.deliver("INBOX", mail(number))
         remotes = listed(account)

@@ -44,6 +44,7 @@ class Bodies:
         self._flying: deque[tuple[str, Batch]] = deque()
         self._drops = 0
         self._busy = 0
+        self._nameless = False
 
     def __iter__(self) -> Iterator[Message | Missed]:
         """Fetch to the end. What is still in flight when the reader stops early is left to a closed line."""
@@ -116,6 +117,7 @@ class Bodies:
         if uid is None and len(self._flying) == 1 and len(self._flying[0][1].uids) == 1:
             uid = self._flying[0][1].uids[0]  # only one was asked for, so this is it
         if uid is None:
+            self._nameless = True
             return None
         if section.data is None:
             self._plan.bodiless(uid)
@@ -131,7 +133,7 @@ class Bodies:
                 raise replies.busy(status) or Unreachable(replies.words(status))
             del self._flying[place]
             if status.word == "OK" or status.code == "EXPUNGEISSUED":  # RFC 5530: gone while we asked
-                self._plan.answered(batch)
+                self._plan.answered(batch, nameless=self._nameless)
             else:
                 _log.debug("a fetch of %d messages was refused: %s", len(batch.uids), replies.words(status))
                 self._plan.refused(batch, f"the server refuses it: {replies.words(status)}")
