@@ -97,6 +97,7 @@ class ImapDouble:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._clients.append(client)
             thread = threading.Thread(target=self._client, args=(client,), daemon=True)
             self._threads.append(thread)
