@@ -222,7 +222,7 @@ def test_a_large_message_comes_to_the_byte(owner: Owner, account: Account) -> No
     "raw",
     [
         b"Subject: 8 bit \xff\xfe\r\n\r\n\x80\x81\xe9\r\n",
-        b"Subject: bare CR\r\n\r\na\rb\r\r\n",
+        b"Subject: bare CR\r\n\r\na\rb\r\n",
         b"no header at all",
         b"\r\n",
         b"Subject: no end of line",

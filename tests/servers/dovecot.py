@@ -104,6 +104,9 @@ service imap {{
 }}
 service anvil {{
   chroot = {chroot}
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 protocol imap {{
   imap_idle_notify_interval = 2 mins
