@@ -88,6 +88,7 @@ class FolderPull:
         self._opened = False
         self._new: list[Remote] = []
         self._missed: set[str] = set()
+        self._flags_of_missed: dict[str, Flags] = {}  # as this listing tells them; the ledger's may be older
         self._held = self._excluded = self._gone = 0
         self._done: Done
 
@@ -137,6 +138,7 @@ class FolderPull:
         self._take_vanished(vanished)
         for flags, keys in reflagged.items():
             self._reflag(keys, flags)
+        self._new = self._drop_known(self._new)  # before the retry archives some of them
         self._retry_missed()
         self._fetch_new()
         self._done = done
@@ -216,7 +218,9 @@ class FolderPull:
             return new
         known = self._catalog.known_among(state.id, state.epoch, [remote.ref.key for remote in new])
         for remote in new:
-            if known.get(remote.ref.key, remote.flags) != remote.flags:
+            if remote.ref.key in self._missed:
+                self._flags_of_missed[remote.ref.key] = remote.flags
+            elif known.get(remote.ref.key, remote.flags) != remote.flags:
                 self._reflag([remote.ref.key], remote.flags)
         return [
             remote for remote in new if remote.ref.key not in known and remote.ref.key not in self._missed
@@ -281,7 +285,8 @@ class FolderPull:
         rows = [row for row in self._catalog.missed(state.id, self._epoch) if row.key in self._missed]
         refs = [Ref(self.folder.name, self._epoch, row.key) for row in rows]
         remotes = [
-            Remote(ref, row.size, row.flags, row.received) for ref, row in zip(refs, rows, strict=True)
+            Remote(ref, row.size, self._flags_of_missed.get(row.key, row.flags), row.received)
+            for ref, row in zip(refs, rows, strict=True)
         ]
         if remotes:
             self._fetch(remotes, {row.key: row.tries for row in rows})
@@ -301,9 +306,22 @@ class FolderPull:
 
     def _reflag(self, keys: Sequence[str], flags: Flags) -> None:
         assert self._epoch is not None
-        self._open()
-        self.report.reflagged += len(keys)
-        self._work.run.reflag(self.folder.name, self._epoch, keys, flags)
+        self._flags_of_missed.update((key, flags) for key in keys if key in self._missed)
+        changed = self._changed_by(keys, flags)
+        if changed:
+            self._open()
+            self.report.reflagged += len(changed)
+            self._work.run.reflag(self.folder.name, self._epoch, changed, flags)
+
+    def _changed_by(self, keys: Sequence[str], flags: Flags) -> Sequence[str]:
+        """Leave out those recorded with these flags already: an earlier run that kept its cursor told them."""
+        state = self._state
+        if state is None or state.epoch != self._epoch:
+            return keys
+        known = dict(self._catalog.known_among(state.id, state.epoch, keys))
+        if self._missed:
+            known.update((row.key, row.flags) for row in self._catalog.missed(state.id, state.epoch))
+        return [key for key in keys if known.get(key, flags) != flags]
 
 
 def _epoch_of(changes: Sequence[Change]) -> str | None:
