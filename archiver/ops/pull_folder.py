@@ -3,7 +3,7 @@
 The cursor is recorded last, so that the manifest which commits it commits every message before it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from archiver.model import (
     Change,
     Cursor,
     Done,
+    Entry,
     Flags,
     Folder,
     FolderState,
@@ -109,6 +110,16 @@ class FolderPull:
         new = [one.remote for one in self._gathered if isinstance(one, New)]
         self._rebindings = self._find_rebindings(state, new)
         return bool(self._rebindings)
+
+    def shows(self, held: Iterable[tuple[Entry, str | None]]) -> bool:
+        """Tell whether one of these messages is among the new ones that `recognise` found."""
+        new = [one.remote for one in self._gathered or () if isinstance(one, New)]
+        return bool(self._confirmed(rebinding_candidates(new, held)))
+
+    @property
+    def held_before(self) -> int:
+        """How many messages of the folder were held when the run began."""
+        return self._state.held if self._state else 0
 
     @property
     def new(self) -> int:
@@ -241,7 +252,10 @@ class FolderPull:
         return [remote for remote in new if remote.ref.key not in bound]
 
     def _find_rebindings(self, state: FolderState, new: Sequence[Remote]) -> Sequence[Candidate]:
-        candidates = rebinding_candidates(new, self._catalog.fingerprints(state.id))
+        return self._confirmed(rebinding_candidates(new, self._catalog.fingerprints(state.id)))
+
+    def _confirmed(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Keep those whose Message-ID on the server is the one that is held."""
         if not candidates:
             return []
         found = self._work.account.message_ids([one.remote for one in candidates])
