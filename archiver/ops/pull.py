@@ -61,6 +61,7 @@ class Pull:
     def _folders(self) -> None:
         present = self._work.account.folders()
         for folder in present:
+            self._work.check_stop()
             report = FolderReport(folder.name)
             self.report.folders.append(report)
             if not self._work.selection.takes_folder(folder):

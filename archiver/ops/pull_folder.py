@@ -66,6 +66,11 @@ class Work(Struct, frozen=True):
     stop: Callable[[], bool]
     dry: bool = False
 
+    def check_stop(self) -> None:
+        """Raise `Interrupted` where the user asked to stop."""
+        if self.stop():
+            raise Interrupted("stopped as asked", "run again to go on; what was pulled is committed")
+
     def commit(self, kind: RunKind) -> None:
         """Commit what is recorded, and tell."""
         head = self.run.commit(kind)
@@ -287,8 +292,7 @@ class FolderPull:
                 self._missed.add(key)
                 run.miss(found, (tries or {}).get(key, 0) + 1)
                 self._work.reporter.report(MessageMissed(self._work.name, name, key, found.reason))
-            if self._work.stop():
-                raise Interrupted("stopped as asked", "run again to go on; what was pulled is committed")
+            self._work.check_stop()
             if run.due:
                 self._work.commit("checkpoint")
 
