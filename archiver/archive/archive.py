@@ -95,6 +95,7 @@ class Archive:
         head = chain.head()
         before = catalog.head()
         if before == head:
+            chain.pin(head)  # where the pin is older, or lost
             return head
         if before != EMPTY_HEAD and (before.seq > head.seq or not chain.holds(before)):
             catalog.reset()
