@@ -65,7 +65,7 @@ class MortalStore:
 
 @pytest.fixture(autouse=True)
 def small_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "CHECKPOINT_SIZE", 700)
+    monkeypatch.setattr(writer, "CHECKPOINT_SIZE", 600)
     monkeypatch.setattr(writer, "CHECKPOINT_OBJECTS", 3)
     monkeypatch.setattr(packing, "VOLUME_SIZE", 1000)
     monkeypatch.setitem(COMPRESSIONS, "default", Compression(frame_size=600))
