@@ -139,7 +139,17 @@ class Run:
     def gone(self, folder: Folder, epoch: str) -> None:
         """Record that the server has the folder no more; all of it stays archived."""
         folder_id = self._folder_ids[folder.name]
-        self._rows.append(FolderRow(id=folder_id, name=folder.name, epoch=epoch, gone=True, exists=0))
+        self._rows.append(
+            FolderRow(
+                id=folder_id,
+                name=folder.name,
+                epoch=epoch,
+                separator=folder.separator,
+                special_use=folder.special_use,
+                gone=True,
+                exists=0,
+            )
+        )
 
     def add(self, message: Message) -> bool:
         """Archive a message; content that the chain holds is pointed to, not stored again.
