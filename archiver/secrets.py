@@ -128,7 +128,7 @@ def _first_line(label: str, raw: bytes, source: str) -> Secret:
     try:
         secret = Secret(raw.partition(b"\n")[0].rstrip(b"\r").decode())
     except UnicodeDecodeError:
-        raise ConfigInvalid(f"the {label} from {source} is not UTF-8 text") from None
+        raise ConfigInvalid(f"the {label} from {source} is not UTF-8 text", "store it as UTF-8") from None
     if not secret.reveal():
         raise ConfigInvalid(f"the {label} from {source} is empty", "it must be the first line")
     _log.debug("the %s comes from %s", label, source)
@@ -169,7 +169,9 @@ def _from_file(label: str, path: Path, *, private: bool = True) -> Secret:
                 )
             raw = file.read(FILE_LIMIT_BYTES)
     except OSError as error:
-        raise ConfigInvalid(f'the {label} cannot be read from "{path}": {error.strerror}') from error
+        raise ConfigInvalid(
+            f'the {label} cannot be read from "{path}": {error.strerror}', "check its path and rights"
+        ) from error
     return _first_line(label, raw, f'"{path}"')
 
 
@@ -184,7 +186,7 @@ def _ask(prompt: str, label: str) -> Secret:
         if secret.reveal():
             return secret
         print("it must not be empty", file=sys.stderr)
-    raise ConfigInvalid(f"no {label} was typed")
+    raise ConfigInvalid(f"no {label} was typed", "run again and type it")
 
 
 # --- the keyring ---------------------------------------------------------------------------------------

@@ -116,12 +116,12 @@ class Archive:
 
     def index(self, manifest: Manifest) -> tuple[HeaderRow, list[AnyRow]]:
         """Read the index of a run: its bytes must be those that the manifest names."""
-        what = f"the index of run {manifest.seq} of chain '{manifest.chain}'"
+        what = f'the index of run {manifest.seq} of chain "{manifest.chain}"'
         sealed = next((one for one in manifest.objects if one.role == "index"), None)
         if sealed is None:
             raise Damaged(f"{what} is not named by its manifest")
         if sha256_of(self._store, sealed.key, sealed.size) != sealed.sha256:
-            raise Damaged(f"{what} ('{sealed.key}') is not what the manifest names", _COPY)
+            raise Damaged(f'{what} ("{sealed.key}") is not what the manifest names', _COPY)
         try:
             payload = age.decrypt_stream([self._store.get(sealed.key)], self._identities())
             text = _bounded(frames.unpack_stream(payload), what)
@@ -236,7 +236,7 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
         if key.startswith("root/"):
             raise RefusedForSafety("there is an archive here already", "use it, or choose another folder")
         raise RefusedForSafety(
-            f"the folder is not empty: it holds '{key}'", "choose a new or an empty folder for the archive"
+            f'the folder is not empty: it holds "{key}"', "choose a new or an empty folder for the archive"
         )
     owner = KeyPair(age.Identity.generate(), "owner")
     writer = machine.make_writer()
@@ -265,7 +265,7 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
 def _with_writer(root: Root, writer: Writer) -> Root:
     others = tuple(one for one in root.writers if one.name != writer.name)
     if len(others) != len(root.writers):
-        raise RefusedForSafety(f"there is a writer '{writer.name}' already", "choose another name")
+        raise RefusedForSafety(f'there is a writer "{writer.name}" already', "choose another name")
     return msgspec.structs.replace(root, writers=(*others, writer))
 
 

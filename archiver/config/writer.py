@@ -111,7 +111,9 @@ def _write(path: Path, text: str) -> Settings:
     try:
         raw = text.encode()
     except UnicodeEncodeError:
-        raise UsageError("the configuration can hold only text that is valid Unicode") from None
+        raise UsageError(
+            "the configuration can hold only text that is valid Unicode", "use other words"
+        ) from None
     settings = parse(raw, path)
     target = path.resolve()
     private_folder(target.parent)
@@ -132,5 +134,7 @@ def _write(path: Path, text: str) -> Settings:
         finally:
             os.close(folder)
     except OSError as error:
-        raise ArchiverError(f'"{path}" cannot be written: {error.strerror}') from error
+        raise ArchiverError(
+            f'"{path}" cannot be written: {error.strerror}', "check its rights and its disk"
+        ) from error
     return settings

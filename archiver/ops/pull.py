@@ -91,7 +91,7 @@ class Pull:
         new = sum(pull.new for pull in self._waiting)
         if is_other_mailbox(held_before=self._held_before if self._waiting else 0, recognised=0, new=new):
             raise OtherMailbox(
-                f"account '{self._work.name}' shows none of the {self._held_before} messages it had before: "
+                f'account "{self._work.name}" shows none of the {self._held_before} messages it had before: '
                 "this is another mailbox",
                 "check its host and user; if it is right, run: archiver pull --accept-other-mailbox",
             )
@@ -113,7 +113,7 @@ class Pull:
         if self._work.dry:
             return
         if balance.unexplained:
-            text = f"folder '{pull.folder.name}': {balance.unexplained} messages are not accounted for"
+            text = f'folder "{pull.folder.name}": {balance.unexplained} messages are not accounted for'
             self._work.reporter.report(Warned(text))
         else:
             pull.advance()
