@@ -5,7 +5,7 @@ What fails at one scope never stops the next wider one.
 """
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Scope(IntEnum):
@@ -34,6 +34,12 @@ class ArchiverError(Exception):
         super().__init__(text)
         self.text = text
         self.hint = hint or self.remedy
+
+    def retold(self, text: str) -> Self:
+        """Say it with what a wider view knows; the hint stays."""
+        self.text = text
+        self.args = (text,)
+        return self
 
 
 class UsageError(ArchiverError):

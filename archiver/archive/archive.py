@@ -213,6 +213,17 @@ class Archive:
         return None
 
 
+def check_empty(store: Store) -> None:
+    """Raise `RefusedForSafety` where a store holds anything."""
+    found = next(iter(store.keys("root/")), None) or next(iter(store.keys()), None)
+    if found and found.startswith("root/"):
+        raise RefusedForSafety("there is an archive here already", "use it, or choose another folder")
+    if found:
+        raise RefusedForSafety(
+            f'the folder is not empty: it holds "{found}"', "choose a new or an empty folder for the archive"
+        )
+
+
 _COPY = "put the file back from a copy of the archive; the other runs are not affected"
 
 
@@ -232,12 +243,7 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
 
     The root is written last and exclusively: it is what makes the archive.
     """
-    for key in store.keys():  # noqa: SIM118 -- a store, not a dict
-        if key.startswith("root/"):
-            raise RefusedForSafety("there is an archive here already", "use it, or choose another folder")
-        raise RefusedForSafety(
-            f'the folder is not empty: it holds "{key}"', "choose a new or an empty folder for the archive"
-        )
+    check_empty(store)
     owner = KeyPair(age.Identity.generate(), "owner")
     writer = machine.make_writer()
     recipients = dict.fromkeys([owner.recipient, *founding.more_recipients])

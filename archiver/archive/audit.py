@@ -23,6 +23,7 @@ class ChainAudit:
         self._chain = chain
         self.name = chain.name
         self.head: Head = EMPTY_HEAD
+        self.heads: list[Head] = []
         self.runs: list[Manifest] = []
 
     def manifests(self) -> Iterator[Finding]:
@@ -31,6 +32,7 @@ class ChainAudit:
         try:
             for manifest, head in self._chain.runs():
                 self.runs.append(manifest)
+                self.heads.append(head)
                 self.head = head
         except Damaged as error:
             told.add(error.text)

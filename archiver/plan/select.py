@@ -52,11 +52,11 @@ def parse_time(text: str, now: datetime) -> datetime:
     A date without time is its midnight, a time without zone is the local zone of `now`.
     """
     ago = _AGO.match(text)
-    if ago:
-        return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
     try:
+        if ago:
+            return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
         at = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(
             f'"{text}" is not a date', "write 2024-05-31, 2024-05-31T18:00, or an age: 12h, 30d, 6m, 1y"
         ) from None
