@@ -50,7 +50,7 @@ class Chain:
             manifest, head = self.verify(data, prev)
             if manifest.root < last_root:
                 raise Damaged(
-                    f"run {manifest.seq} of chain '{self.name}' names an older root than the run before"
+                    f'run {manifest.seq} of chain "{self.name}" names an older root than the run before'
                 )
             last_root = manifest.root
             yield manifest, head
@@ -68,7 +68,7 @@ class Chain:
     def verify(self, data: bytes, prev: Head) -> tuple[Manifest, Head]:
         """Check one manifest: form, place, predecessor, signature by a writer of the root it names."""
         seq = prev.seq + 1
-        what = f"the manifest of run {seq} of chain '{self.name}'"
+        what = f'the manifest of run {seq} of chain "{self.name}"'
         manifest = decode_manifest(signify.split_embedded(data).message, what)
         root = self._roots.get(manifest.root, manifest.root_sha256)
         if (manifest.archive, manifest.chain, manifest.seq) != (root.archive, self.name, seq):
@@ -130,19 +130,19 @@ class Chain:
         numbers = self.numbers()
         for expected, found in enumerate(numbers, 1):
             if found != expected:
-                raise Damaged(f"the manifest of run {expected} of chain '{self.name}' is missing", _COPY)
+                raise Damaged(f'the manifest of run {expected} of chain "{self.name}" is missing', _COPY)
 
     def _check_pin(self, pin: Head) -> None:
         try:
             data = self._store.get(manifest_key(self.name, pin.seq))
         except ObjectMissing:
             raise RolledBack(
-                f"run {pin.seq} of chain '{self.name}', which this machine has seen, is missing",
+                f'run {pin.seq} of chain "{self.name}", which this machine has seen, is missing',
                 "the archive was rolled back or damaged: put the file back from a copy of the archive",
             ) from None
         if hashlib.sha256(data).hexdigest() != pin.sha256:
             raise RolledBack(
-                f"run {pin.seq} of chain '{self.name}' is not the one that this machine has seen",
+                f'run {pin.seq} of chain "{self.name}" is not the one that this machine has seen',
                 "the archive was changed: put the file back from a copy of the archive",
             )
 

@@ -189,7 +189,7 @@ class SqliteCatalog:
         """See `Catalog.volume`."""
         row = self._db.execute("SELECT frames FROM volume WHERE key = ?", (key,)).fetchone()
         if row is None or row[0] is None:
-            raise Damaged(f"no index names the frames of '{key}'")
+            raise Damaged(f'no index names the frames of "{key}"')
         return msgspec.json.decode(row[0], type=VolumeRow)
 
 
@@ -319,7 +319,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
             path.touch(0o600)
         except OSError as error:
             raise StoreFailed(
-                f"the cache folder '{path.parent}' cannot be written: {error.strerror}", "check its rights"
+                f'the cache folder "{path.parent}" cannot be written: {error.strerror}', "check its rights"
             ) from error
         db = sqlite3.connect(path, isolation_level=None, timeout=30)
         db.execute("PRAGMA journal_mode = WAL")

@@ -335,9 +335,8 @@ def test_a_server_that_refuses_every_listing_refuses_the_folder(client: Make) ->
 
 
 def test_no_uidvalidity_is_refused_loudly(client: Make) -> None:
-    with ImapDouble(mails(3), uidvalidity=None) as double:
-        with pytest.raises(FolderRefused, match="UIDVALIDITY"):
-            client(double).remotes()
+    with ImapDouble(mails(3), uidvalidity=None) as double, pytest.raises(FolderRefused, match="UIDVALIDITY"):
+        client(double).remotes()
 
 
 def test_without_uidnext_new_mail_is_found_all_the_same(client: Make) -> None:
