@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
+from types import TracebackType
 
 from msgspec import Struct
 
@@ -108,9 +109,11 @@ class Run:
     def __enter__(self) -> "Run":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._packer is not None:
-            self._packer.close()
+            self._packer.close(discard=isinstance(error, StoreFailed))
 
     @property
     def due(self) -> bool:
