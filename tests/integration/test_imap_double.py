@@ -450,7 +450,7 @@ def test_a_qresync_that_explains_nothing_is_asked_by_condstore(client: Make) -> 
 
 
 def test_a_refused_qresync_is_opened_plainly_and_a_refused_changedsince_compared(client: Make) -> None:
-    refusals = [
+    refusals: list[tuple[bytes, Answer]] = [
         ENABLED,
         (rb"EXAMINE .*QRESYNC", b"%t BAD what?\r\n"),
         (rb".*CHANGEDSINCE", b"%t BAD what?\r\n"),
@@ -469,7 +469,8 @@ def test_what_came_before_closed_was_of_the_mailbox_before(client: Make) -> None
         b"* 3 EXISTS\r\n"
         b"* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 4]\r\n* OK [HIGHESTMODSEQ 60]\r\n%t OK\r\n"
     )
-    double = ImapDouble(mails(3), capabilities=QRESYNC, answers=[ENABLED, (rb"EXAMINE", opened)])
+    answers: list[tuple[bytes, Answer]] = [ENABLED, (rb"EXAMINE", opened)]
+    double = ImapDouble(mails(3), capabilities=QRESYNC, answers=answers)
     with double:
         told = _updates(client(double), Cursor("7", "uidnext=4 modseq=50 messages=3"), {})
         assert told == (set(), {}, set())
