@@ -21,7 +21,7 @@ from archiver.model import (
     Secret,
     Vanished,
 )
-from tests.servers.imap_double import ImapDouble, Mail
+from tests.servers.imap_double import Answer, ImapDouble, Mail
 
 INBOX = Folder("INBOX", "/")
 STAND_IN = (
@@ -210,10 +210,10 @@ def test_bodies_without_a_uid_are_taken_when_asked_for_one_by_one(client: Make) 
 
 def test_what_a_server_says_unasked_is_no_body(client: Make) -> None:
     chatter = (
-        b"* 3 EXPUNGE\r\n* VANISHED 400:500\r\n* OK [ALERT] disk {3}\r\n* 3 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (9))\r\n"
-        b'* FOO bar (baz) "x\r\n* 1 RECENT\r\n'
+        b"* 3 EXPUNGE\r\n* VANISHED 400:500\r\n* OK [ALERT] disk {3}\r\n"
+        b"* 3 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (9))\r\n* FOO bar (baz) x\r\n* 1 RECENT\r\n"
     )
-    with ImapDouble(mails(5), chatter=chatter.replace(b'"x', b"x")) as double:
+    with ImapDouble(mails(5), chatter=chatter) as double:
         bodies, _ = client(double).got()
         check_all_but(double, bodies)
 
@@ -250,9 +250,11 @@ def test_a_throttle_is_obeyed_and_no_message_is_blamed(client: Make) -> None:
 
 def test_a_throttle_longer_than_five_minutes_is_told(client: Make) -> None:
     said = b"%t BAD Request is throttled. Suggested Backoff Time: 900000 milliseconds\r\n"
-    with ImapDouble(mails(9), answers=[(rb"UID FETCH .*BODY", said)]) as double:
-        with pytest.raises(Unreachable, match="throttles this account for 900 s"):
-            client(double).got()
+    with (
+        ImapDouble(mails(9), answers=[(rb"UID FETCH .*BODY", said)]) as double,
+        pytest.raises(Unreachable, match="throttles this account for 900 s"),
+    ):
+        client(double).got()
 
 
 def test_a_bye_in_mid_fetch_is_survived(client: Make) -> None:
@@ -261,6 +263,17 @@ def test_a_bye_in_mid_fetch_is_survived(client: Make) -> None:
     with double:
         bodies, _ = client(double).got()
         check_all_but(double, bodies)
+
+
+def test_a_message_listed_without_details_is_told_all_the_same(client: Make) -> None:
+    double = ImapDouble(
+        mails(4), answers=[(rb"UID FETCH 2,4 ", b"* 2 FETCH (UID 2 RFC822.SIZE 9)\r\n%t OK\r\n")]
+    )
+    with double:
+        known = {"1": Flags(), "3": Flags()}
+        told = list(client(double).account.changes(INBOX, Cursor("7", "messages=2"), lambda: known))
+        remotes = [change.remote for change in told if isinstance(change, New)]
+        assert [(remote.ref.key, remote.size) for remote in remotes] == [("2", 9), ("4", None)]
 
 
 def test_a_reader_who_stops_early_leaves_a_usable_account(client: Make) -> None:
@@ -292,7 +305,7 @@ def test_message_ids_of_an_odd_server_are_read(client: Make) -> None:
     [
         'RFC822.SIZE {size} UID {uid} FLAGS ({flags}) INTERNALDATE "{date}"',
         'FLAGS ({flags}) internaldate "{date}" UID {uid} MODSEQ (12) rfc822.size {size}',
-        'UID {uid} FLAGS ({flags}) INTERNALDATE "{date}" RFC822.SIZE {size} X-GM-MSGID 123 X-GM-LABELS ("a b" ())',
+        'UID {uid} FLAGS ({flags}) INTERNALDATE "{date}" RFC822.SIZE {size} X-GM-LABELS ("a b" ())',
     ],
 )
 def test_rows_are_read_in_any_order_and_with_strangers_in_between(client: Make, row: str) -> None:
@@ -329,9 +342,11 @@ def test_a_server_that_refuses_sizes_is_listed_without(client: Make) -> None:
 
 
 def test_a_server_that_refuses_every_listing_refuses_the_folder(client: Make) -> None:
-    with ImapDouble(mails(3), answers=[(rb"UID FETCH", b"%t NO Server error\r\n")]) as double:
-        with pytest.raises(FolderRefused, match="does not list"):
-            client(double).remotes()
+    with (
+        ImapDouble(mails(3), answers=[(rb"UID FETCH", b"%t NO Server error\r\n")]) as double,
+        pytest.raises(FolderRefused, match="does not list"),
+    ):
+        client(double).remotes()
 
 
 def test_no_uidvalidity_is_refused_loudly(client: Make) -> None:
@@ -352,7 +367,7 @@ def test_without_uidnext_new_mail_is_found_all_the_same(client: Make) -> None:
 
 
 def test_several_exists_lines_count_as_the_last(client: Make) -> None:
-    grown = b"* 500 EXISTS\r\n* 1000 EXISTS\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 4]\r\n%t OK\r\n"
+    grown = b"* 500 EXISTS\r\n* 1000 EXISTS\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 7] valid\r\n%t OK\r\n"
     with ImapDouble(mails(3), answers=[(rb"EXAMINE", grown)]) as double:
         end = list(client(double).account.changes(INBOX, None, dict))[-1]
         assert isinstance(end, Done)
@@ -398,8 +413,8 @@ def test_a_modseq_that_went_backwards_makes_everything_compared(client: Make, mo
 )
 def test_a_vanished_that_does_not_add_up_is_not_believed(client: Make, vanished: bytes) -> None:
     opened = b"* 2 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 6]\r\n* OK [HIGHESTMODSEQ 60]\r\n"
-    answers = [ENABLED, (rb"EXAMINE", opened + vanished + b"%t OK\r\n")]
-    double = ImapDouble({4: Mail(b"4"), 5: Mail(b"5")}, capabilities=QRESYNC, answers=answers)  # type: ignore[arg-type]
+    answers: list[tuple[bytes, Answer]] = [ENABLED, (rb"EXAMINE", opened + vanished + b"%t OK\r\n")]
+    double = ImapDouble({4: Mail(b"4"), 5: Mail(b"5")}, capabilities=QRESYNC, answers=answers)
     with double:
         known = {str(uid): Flags() for uid in (1, 2, 3, 4, 5)}
         told = _updates(client(double), Cursor("7", "uidnext=6 modseq=50 messages=5"), known)
@@ -409,10 +424,11 @@ def test_a_vanished_that_does_not_add_up_is_not_believed(client: Make, vanished:
 def test_a_vanished_in_several_lines_that_adds_up_is_believed(client: Make) -> None:
     opened = (
         b"* 2 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 6]\r\n* OK [HIGHESTMODSEQ 60]\r\n"
-        b"* VANISHED (EARLIER) 1\r\n* VANISHED (EARLIER) 2:3\r\n* 1 FETCH (UID 4 FLAGS (\\Seen) MODSEQ (55))\r\n"
+        b"* VANISHED (EARLIER) 1\r\n* VANISHED (EARLIER) 2:3\r\n"
+        b"* 1 FETCH (UID 4 FLAGS (\\Seen) MODSEQ (55))\r\n"
     )
-    answers = [ENABLED, (rb"EXAMINE", opened + b"%t OK\r\n")]
-    double = ImapDouble({4: Mail(b"4"), 5: Mail(b"5")}, capabilities=QRESYNC, answers=answers)  # type: ignore[arg-type]
+    answers: list[tuple[bytes, Answer]] = [ENABLED, (rb"EXAMINE", opened + b"%t OK\r\n")]
+    double = ImapDouble({4: Mail(b"4"), 5: Mail(b"5")}, capabilities=QRESYNC, answers=answers)
     with double:
         one = client(double)
 
@@ -422,6 +438,42 @@ def test_a_vanished_in_several_lines_that_adds_up_is_believed(client: Make) -> N
         told = list(one.account.changes(INBOX, Cursor("7", "uidnext=6 modseq=50 messages=5"), never))
         assert [type(change) for change in told] == [Reflagged, Vanished, Vanished, Vanished, Done]
         assert double.commands(rb"UID FETCH") == []
+
+
+def test_a_qresync_that_explains_nothing_is_asked_by_condstore(client: Make) -> None:
+    double = ImapDouble(mails(3), modseq=60, changed={2}, capabilities=QRESYNC, answers=[ENABLED])
+    double.mails[2].flags = "\\Seen"
+    with double:
+        known = {str(uid): Flags() for uid in (1, 2, 3)}
+        told = _updates(client(double), Cursor("7", "uidnext=4 modseq=50 messages=3"), known)
+        assert told == (set(), {"2": Flags(["\\Seen"])}, set())
+
+
+def test_a_refused_qresync_is_opened_plainly_and_a_refused_changedsince_compared(client: Make) -> None:
+    refusals: list[tuple[bytes, Answer]] = [
+        ENABLED,
+        (rb"EXAMINE .*QRESYNC", b"%t BAD what?\r\n"),
+        (rb".*CHANGEDSINCE", b"%t BAD what?\r\n"),
+    ]
+    double = ImapDouble(mails(3), modseq=60, capabilities=QRESYNC, answers=refusals)
+    double.mails[2].flags = "\\Seen"
+    with double:
+        known = {str(uid): Flags() for uid in (1, 2, 9)}
+        told = _updates(client(double), Cursor("7", "uidnext=4 modseq=50 messages=3"), known)
+        assert told == ({"3"}, {"2": Flags(["\\Seen"])}, {"9"})
+
+
+def test_what_came_before_closed_was_of_the_mailbox_before(client: Make) -> None:
+    opened = (
+        b"* VANISHED (EARLIER) 1\r\n* 1 FETCH (UID 1 FLAGS (\\Deleted))\r\n* OK [CLOSED] gone\r\n"
+        b"* 3 EXISTS\r\n"
+        b"* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 4]\r\n* OK [HIGHESTMODSEQ 60]\r\n%t OK\r\n"
+    )
+    answers: list[tuple[bytes, Answer]] = [ENABLED, (rb"EXAMINE", opened)]
+    double = ImapDouble(mails(3), capabilities=QRESYNC, answers=answers)
+    with double:
+        told = _updates(client(double), Cursor("7", "uidnext=4 modseq=50 messages=3"), {})
+        assert told == (set(), {}, set())
 
 
 @pytest.mark.parametrize("capabilities", [QRESYNC + " XAPPLELITERAL XAPPLEPUSHSERVICE", QRESYNC])
@@ -434,12 +486,15 @@ def test_qresync_is_not_used_at_icloud_nor_where_it_was_not_enabled(client: Make
 # --- logins and folders --------------------------------------------------------------------------------
 
 
-def test_163_com_is_told_who_calls_before_any_folder_is_opened(client: Make) -> None:
-    unsafe = b"%t NO SELECT Unsafe Login. Please contact kefu@188.com for help\r\n"
-    identified = lambda found: None if double.commands(rb'ID \("name"') else unsafe  # noqa: E731
-    double = ImapDouble(mails(1), answers=[(rb"EXAMINE", identified)])
-    with double:
-        assert len(client(double).remotes()) == 1
+@pytest.mark.parametrize("capabilities", ["IMAP4rev1 AUTH=PLAIN SASL-IR ID", "IMAP4rev1 AUTH=PLAIN SASL-IR"])
+def test_163_com_is_told_who_calls_or_opens_no_folder(client: Make, capabilities: str) -> None:
+    def examine(found: re.Match[bytes]) -> bytes | None:
+        unsafe = b"%t NO SELECT Unsafe Login. Please contact kefu@188.com for help\r\n"
+        return None if server[0].commands(rb'ID \("name"') else unsafe
+
+    server = [ImapDouble(mails(1), capabilities=capabilities, answers=[(rb"EXAMINE", examine)])]
+    with server[0]:
+        assert len(client(server[0]).remotes()) == 1
 
 
 @pytest.mark.parametrize(
@@ -491,6 +546,11 @@ def test_login_without_sasl_ir_and_without_literal_plus_works(client: Make) -> N
     with ImapDouble(mails(1), capabilities="IMAP4rev1") as double:
         assert len(client(double).remotes()) == 1
         assert double.commands(rb"LOGIN")[0].endswith("hunter2 é".encode())
+
+
+def test_an_authenticate_that_the_server_does_not_understand_becomes_a_login(client: Make) -> None:
+    with ImapDouble(mails(1), answers=[(rb"AUTHENTICATE", b"%t BAD unknown command\r\n")]) as double:
+        assert len(client(double).remotes()) == 1
 
 
 def test_a_login_that_is_disabled_is_not_tried(client: Make) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a server sends, the wire reader gives values or `WireError`; sets and names come back as they went."""
+"""Whatever a server sends is a value or a `WireError`; sets and names come back as they went."""
 
 import contextlib
 import io
@@ -11,13 +11,16 @@ from archiver.accounts.imap.dates import internal_date
 from archiver.accounts.imap.fetched import parse_body, parse_listing
 from archiver.accounts.imap.scanner import WireError
 
+_BYTES = rb"""
+* |a1 |OK |NO |BAD |[|] |(|)| |"|\|abc|NIL|1 |4294967296 |FETCH |UID |FLAGS |BODY[]|<0>|
+RFC822.SIZE |INTERNALDATE |LIST |STATUS |SEARCH |ESEARCH |VANISHED |(EARLIER) |1:5,7|
+CAPABILITY |ID |NAMESPACE |
+ENABLED |+ |EXISTS|EXPUNGE|"17-Jul-1996 02:44:25 -0700"|TAG |ALL
+"""
 WORDS = st.sampled_from(
-    [b"* ", b"a1 ", b"OK ", b"NO ", b"BAD ", b"[", b"] ", b"(", b")", b" ", b'"', b"\\", b"{3}\r\n", b"{0}\r\n", b"abc",
-     b"NIL", b"1 ", b"4294967296 ", b"FETCH ", b"UID ", b"FLAGS ", b"BODY[]", b"<0>", b"RFC822.SIZE ", b"INTERNALDATE ",
-     b"LIST ", b"STATUS ", b"SEARCH ", b"ESEARCH ", b"VANISHED ", b"(EARLIER) ", b"1:5,7", b"CAPABILITY ", b"ID ",
-     b"NAMESPACE ", b"ENABLED ", b"\xff", b"\0", b"\r\n", b"{99999999999}\r\n", b"+ ", b"EXISTS", b"EXPUNGE",
-     b'"17-Jul-1996 02:44:25 -0700"', b"TAG ", b"ALL "]
-)  # fmt: skip
+    [word.strip(b"\n") for word in _BYTES.split(b"|")]
+    + [b"\xff", b"\0", b"\r\n", b"{0}\r\n", b"{3}\r\n", b"{99999999999}\r\n"]
+)
 LINES = st.one_of(st.binary(max_size=200), st.lists(WORDS, max_size=25).map(b"".join)).map(
     lambda raw: raw + b"\r\n"
 )

@@ -1,7 +1,7 @@
 """A real Dovecot of one's own: temporary, on free loopback ports, for tests and for bench.
 
-Runs as whoever calls: unprivileged, everything belongs to that user; as root, the mail belongs to `nobody`, since
-Dovecot serves no mail to UID 0. Nothing outside of its own temporary directory is touched.
+Runs as whoever calls: unprivileged, everything belongs to that user; as root, the mail belongs to `nobody`,
+since Dovecot serves no mail to UID 0. Nothing outside of its own temporary directory is touched.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""A small IMAP server that misbehaves on order: one mailbox, loopback, in the clear, a thread for each client.
+"""A small IMAP server that misbehaves on order: one mailbox, loopback, in the clear, a thread a client.
 
 It plays the servers of the field that no package installs: what each attribute does is what some server did.
 """
@@ -14,7 +14,7 @@ from typing import Self, TypeAlias
 
 from archiver.accounts.imap import uidset
 
-Answer: TypeAlias = "bytes | None | Callable[[re.Match[bytes]], bytes | None]"
+Answer: TypeAlias = "bytes | Callable[[re.Match[bytes]], bytes | None]"
 
 
 @dataclass
@@ -59,6 +59,8 @@ class ImapDouble:
     """UID -> how many times the line drops in the middle of it."""
     chatter: bytes = b""
     """What it says unasked, before each row of a FETCH."""
+    changed: set[int] = field(default_factory=set)
+    """The UIDs that a CHANGEDSINCE is answered with."""
     answers: list[tuple[bytes, Answer]] = field(default_factory=list)
     """Patterns of commands and what is answered in place of the usual, `%t` standing for the tag; the first
     that matches and does not give None wins. A function may drop the line by giving `b"DROP"`."""
@@ -118,7 +120,7 @@ class ImapDouble:
                 if command == b"LOGOUT":
                     return
 
-    def _answer(self, tag: bytes, command: bytes) -> list[bytes]:
+    def _answer(self, tag: bytes, command: bytes) -> list[bytes]:  # noqa: PLR0911  (one for each command)
         for pattern, answer in self.answers:
             found = re.match(pattern, command, re.IGNORECASE)
             said = (answer(found) if callable(answer) else answer) if found else None
@@ -165,6 +167,8 @@ class ImapDouble:
     def _rows(self, tag: bytes, command: bytes) -> list[bytes]:
         out = []
         for number, uid, mail in self._asked(command):
+            if b"CHANGEDSINCE" in command and uid not in self.changed:
+                continue
             size = len(mail.raw) if mail.size is None else mail.size
             row = self.row.format(uid=uid, flags=mail.flags, date=mail.date, size=size)
             out.append(self.chatter + f"* {number} FETCH ({row})\r\n".encode())

@@ -1,4 +1,4 @@
-"""The owner of a mailbox on a real server, who changes it behind archiver's back: stdlib imaplib and doveadm."""
+"""The owner of a mailbox on a real server, who changes it behind archiver's back, by imaplib and doveadm."""
 
 import imaplib
 import re

@@ -31,7 +31,7 @@ class ImapAccount:
     `literal_limit` is the largest message taken, bytes; `pause` waits, in seconds, between tries.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (four say whose mailbox, two are for tests and large mail)
         self,
         server: Server,
         user: str,
@@ -87,7 +87,7 @@ class ImapAccount:
                 uidset.write(uidset.ranges(batch.uids)),
                 b" (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])",
             ]
-            for batch in batches(dict.fromkeys(wanted, Remote(remotes[0].ref)))
+            for batch in batches(dict.fromkeys(wanted, 0))
         ]
 
         def take(event: Event) -> None:

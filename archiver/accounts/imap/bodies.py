@@ -9,7 +9,7 @@ from archiver.accounts.imap import quirks, replies, uidset, wire
 from archiver.accounts.imap.events import Event, Fetched, Section, Status
 from archiver.accounts.imap.fetched import parse_body
 from archiver.accounts.imap.link import TRIES, Link, reopen
-from archiver.accounts.imap.retrieval import DROPPED, EMPTY, GONE, STAND_IN, Batch, Retrieval
+from archiver.accounts.imap.retrieval import EMPTY, GONE, STAND_IN, Batch, Retrieval
 from archiver.accounts.imap.scanner import WireError
 from archiver.accounts.imap.session import Session
 from archiver.errors import Unreachable
@@ -49,15 +49,14 @@ class Bodies:
     def __iter__(self) -> Iterator[Message | Missed]:
         """Fetch to the end. What is still in flight when the reader stops early is left to a closed line."""
         try:
-            while self._plan.outstanding or self._plan.missed:
-                yield from self._plan.take_missed()
-                if not self._plan.outstanding:
-                    break
+            while self._plan.has_more():
                 session = self._link.run(self._ready)
                 try:
                     yield from self._serve(session)
                 except (Unreachable, WireError) as error:
                     self._after(error)
+            self._plan.give_up_rest()
+            yield from self._plan.take_missed()
         finally:
             if self._flying:
                 self._link.drop()
@@ -165,7 +164,7 @@ class Bodies:
     # --- piece by piece -------------------------------------------------------------------------------
 
     def _piecemeal(self, session: Session, batch: Batch) -> Iterator[Message | Missed]:
-        """Fetch one message by parts (RFC 9051 section 6.4.5, `<origin.length>`) until two of them agree on its end."""
+        """Fetch one message by parts (RFC 9051 section 6.4.5) until the one beyond its end is empty."""
         uid = batch.uids[0]
         self._flying.append(("", batch))
         pieces: list[bytes] = []
@@ -231,6 +230,3 @@ def _suspect(error: Exception) -> int | None:
         return None
     found = _UID.search(error.response[0])
     return int(found[1]) if found else None
-
-
-__all__ = ["DROPPED", "Bodies"]

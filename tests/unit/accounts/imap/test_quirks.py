@@ -8,7 +8,8 @@ from archiver.errors import FolderRefused, Forbidden, LoginRefused, Unreachable
 
 EXCUSE = (
     b"MIME-Version: 1.0\r\nContent-Type: text/plain\r\nFrom: Microsoft Exchange Server 2010\r\n"
-    b"To: ann@example.org\r\nSubject: Retrieval using the IMAP4 protocol failed for the following message:\r\n 522\r\n"
+    b"To: ann@example.org\r\n"
+    b"Subject: Retrieval using the IMAP4 protocol failed for the following message:\r\n 522\r\n"
     b'\r\nThe server couldn\'t retrieve the following message:\r\n\r\nSubject: "Meeting"\r\n'
 )
 
@@ -61,11 +62,7 @@ def test_163_com_gets_an_id_with_a_name() -> None:
     assert quirks.is_unsafe_login("SELECT Unsafe Login. Please contact kefu@188.com for help")
 
 
-def test_uid_0_and_modseq_0_are_none() -> None:
-    assert not quirks.is_uid(0)
-    assert not quirks.is_uid(None)
-    assert not quirks.is_uid(1 << 32)
-    assert quirks.is_uid(1)
+def test_modseq_0_is_none() -> None:
     assert quirks.modseq(0) is None
     assert quirks.modseq(None) is None
     assert quirks.modseq(5) == 5
@@ -85,6 +82,11 @@ def test_a_refused_login_is_sorted(status: Status, kind: type[Exception]) -> Non
     assert type(replies.login_refused(status, "ann")) is kind or isinstance(
         replies.login_refused(status, "ann"), kind
     )
+
+
+def test_a_wrong_password_is_no_busy_server_whatever_its_words() -> None:
+    said = Status("a", "NO", "", b"", "Invalid credentials, please try again later")
+    assert isinstance(replies.login_refused(said, "ann"), LoginRefused)
 
 
 def test_a_refused_folder_is_the_folders_own_trouble() -> None:

@@ -10,9 +10,9 @@ def remotes(*uids: int, size: int = 100) -> list[Remote]:
 
 
 def test_batches_are_neither_many_nor_large() -> None:
-    plan = list(batches({uid: remotes(uid)[0] for uid in range(1, 1202)}))
+    plan = list(batches(dict.fromkeys(range(1, 1202), 100)))
     assert [len(batch.uids) for batch in plan] == [500, 500, 201]
-    large = {uid: remotes(uid, size=BATCH_BYTES // 2 + 1)[0] for uid in range(1, 4)}
+    large = dict.fromkeys(range(1, 4), BATCH_BYTES // 2 + 1)
     assert [batch.uids for batch in batches(large)] == [(1,), (2,), (3,)]
 
 

@@ -94,7 +94,7 @@ def test_rows_are_joined_by_uid_and_strangers_left_out() -> None:
     ]
     rows = sync.rows(found, 1, 50)
     assert list(rows) == [10, 20]
-    assert rows[20].flags == {"\\Seen"}
+    assert rows[20].flags == Flags(["\\Seen"])
     assert rows[20].size == 5
 
 

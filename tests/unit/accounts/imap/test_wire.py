@@ -1,8 +1,10 @@
 """The wire reader on known answers: examples of the RFCs and lines of real servers."""
+# ruff: noqa: E501  (one line of the wire and its value on one line of the table)
 
 import io
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -28,18 +30,18 @@ from archiver.accounts.imap.events import (
 from archiver.accounts.imap.fetched import parse_body, parse_fetch, parse_listing
 from archiver.accounts.imap.scanner import NESTING_LIMIT, WireError
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
-class Trickle(io.RawIOBase):
+
+class Trickle(io.BytesIO):
     """A line that brings one byte at a time."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = io.BytesIO(data)
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        return super().readinto(memoryview(buffer)[:1])
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        return self._data.readinto(memoryview(buffer)[:1])
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(1)
 
 
 def streams(data: bytes) -> list[wire.Readable]:
