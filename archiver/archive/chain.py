@@ -60,19 +60,20 @@ class Chain:
         """Check one manifest: form, place, predecessor, signature by a writer of the root it names."""
         seq = prev.seq + 1
         what = f"the manifest of run {seq} of chain '{self.name}'"
-        manifest = decode_manifest(signify.split_embedded(data).message, what)
-        root = self._roots.get(manifest.root, manifest.root_sha256)
+        try:
+            manifest = decode_manifest(signify.split_embedded(data).message, "its text")
+            root = self._roots.get(manifest.root, manifest.root_sha256)
+            signify.open_embedded(
+                data, [signify.PublicKey.from_text(writer.public_key) for writer in root.writers]
+            )
+        except Damaged as error:
+            raise Damaged(f"{what}: {error.text}", _COPY) from error
         if (manifest.archive, manifest.chain, manifest.seq) != (root.archive, self.name, seq):
             raise Damaged(f"{what} belongs to another archive, chain or run", _COPY)
         if manifest.prev != prev.sha256:
             raise Damaged(f"{what} does not follow the run before it", _COPY)
         if any(not sealed.key.startswith(f"chains/{self.name}/") for sealed in manifest.objects):
             raise Damaged(f"{what} names an object of another chain", _COPY)
-        keys = [signify.PublicKey.from_text(writer.public_key) for writer in root.writers]
-        try:
-            signify.open_embedded(data, keys)
-        except Damaged as error:
-            raise Damaged(f"{what}: {error.text}", _COPY) from error
         return manifest, Head(seq, hashlib.sha256(data).hexdigest())
 
     def holds(self, head: Head) -> bool:
