@@ -41,7 +41,7 @@ class Chain:
 
     def runs(self, after: Head = EMPTY_HEAD) -> Iterator[tuple[Manifest, Head]]:
         """Give each verified manifest after a head already trusted, oldest first. Raises `Damaged`."""
-        prev, last_root = after, 0
+        prev, last_root = after, self._root_of(after)
         while True:
             try:
                 data = self._store.get(manifest_key(self.name, prev.seq + 1))
@@ -55,6 +55,13 @@ class Chain:
             last_root = manifest.root
             yield manifest, head
             prev = head
+
+    def _root_of(self, head: Head) -> int:
+        """Tell which root a trusted run was written under; 0 before the first."""
+        if not self.holds(head):
+            return 0
+        data = self._store.get(manifest_key(self.name, head.seq))
+        return decode_manifest(signify.split_embedded(data).message).root
 
     def verify(self, data: bytes, prev: Head) -> tuple[Manifest, Head]:
         """Check one manifest: form, place, predecessor, signature by a writer of the root it names."""
