@@ -240,9 +240,9 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
 
     The root is written last and exclusively: it is what makes the archive.
     """
+    for _ in store.keys("root/"):
+        raise RefusedForSafety("there is an archive here already", "use it, or choose another folder")
     for key in store.keys():  # noqa: SIM118 -- a store, not a dict
-        if key.startswith("root/"):
-            raise RefusedForSafety("there is an archive here already", "use it, or choose another folder")
         raise RefusedForSafety(
             f"the folder is not empty: it holds '{key}'", "choose a new or an empty folder for the archive"
         )
