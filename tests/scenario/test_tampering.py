@@ -1,5 +1,6 @@
 """An archive in the hands of somebody who may write to it: whatever is changed is found, named and refused."""
 
+import copy
 import hashlib
 import shutil
 from collections.abc import Callable
@@ -63,11 +64,10 @@ def texts(findings: list[Finding]) -> str:
 
 def fresh(scene: Scene, folder: Path) -> Scene:
     """The same archive, seen from a machine that has its key and has never seen the archive."""
-    other = scene.copy(folder)
-    other.store = scene.store
-    for path in folder.iterdir():
-        if path.name != "writer.key":
-            path.unlink()
+    other = copy.copy(scene)
+    other.state = folder
+    folder.mkdir()
+    shutil.copy(scene.state / "writer.key", folder)
     other.catalog = SqliteCatalog()
     return other
 
