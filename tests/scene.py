@@ -1,5 +1,7 @@
 """A server and an archive in one place, for scenarios: pull, look at both, and hold the archive to its laws."""
 
+import copy
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -131,6 +133,20 @@ class Scene:
     def clock(self) -> datetime:
         self._time += timedelta(minutes=1)
         return self._time
+
+    def copy(self, state: Path) -> "Scene":
+        """The same again, to be changed without the other."""
+        shutil.copytree(self.state, state)
+        other = Scene.__new__(Scene)
+        other.__dict__.update(self.__dict__)
+        other.state = state
+        other.server = copy.deepcopy(self.server)
+        other.account = SceneAccount(other.server)
+        store = MemoryStore()
+        store.objects = dict(self.memory())
+        other.store = store
+        other.catalog = other.rebuilt()
+        return other
 
     # --- opening --------------------------------------------------------------------------------------
 

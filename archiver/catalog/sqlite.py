@@ -99,6 +99,7 @@ class SqliteCatalog:
     def reset(self) -> None:
         """Forget everything, to be filled anew."""
         with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
             for table in ("folder", "volume", "message", "missed"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 -- the four names above
             self._db.execute("UPDATE state SET seq = 0, sha256 = '', header = NULL")
@@ -112,6 +113,8 @@ class SqliteCatalog:
                     return
                 _Applier(self._db).apply(rows)
                 self._db.execute("UPDATE state SET seq = ?, sha256 = ?", (head.seq, head.sha256))
+        except (ValueError, TypeError, OverflowError, sqlite3.IntegrityError) as error:
+            raise Damaged(f"the index of run {head.seq} holds a row that cannot be: {error}") from error
         except sqlite3.OperationalError as error:
             raise StoreFailed(
                 f"the local catalog cannot be written: {error}",

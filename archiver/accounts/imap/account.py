@@ -31,7 +31,7 @@ class ImapAccount:
     `literal_limit` is the largest message taken, bytes; `pause` waits, in seconds, between tries.
     """
 
-    def __init__(  # noqa: PLR0913  (four say whose mailbox, two are for tests and large mail)
+    def __init__(
         self,
         server: Server,
         user: str,
