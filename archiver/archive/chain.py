@@ -56,6 +56,15 @@ class Chain:
             yield manifest, head
             prev = head
 
+    def last(self) -> Manifest | None:
+        """Give the manifest of the last run that this machine has seen; None before the first."""
+        pin = self._machine.pin(self.name)
+        if pin == EMPTY_HEAD:
+            return None
+        self._check_pin(pin)
+        data = self._store.get(manifest_key(self.name, pin.seq))
+        return decode_manifest(signify.split_embedded(data).message)
+
     def verify(self, data: bytes, prev: Head) -> tuple[Manifest, Head]:
         """Check one manifest: form, place, predecessor, signature by a writer of the root it names."""
         seq = prev.seq + 1

@@ -221,10 +221,10 @@ class _Applier:
             case FolderRow():
                 self._folder(row)
             case FlagsRow():
-                self._db.executemany(
-                    "UPDATE message SET flags = ? WHERE folder = ? AND epoch = ? AND key = ?",
-                    [(_text(row.flags), row.folder, row.epoch, key) for key in row.keys],
-                )
+                refs = [(_text(row.flags), row.folder, row.epoch, key) for key in row.keys]
+                for table in ("message", "missed"):
+                    change = f"UPDATE {table} SET flags = ? WHERE folder = ? AND epoch = ? AND key = ?"  # noqa: S608 -- two constants
+                    self._db.executemany(change, refs)
             case VanishedRow():
                 self._vanished(row)
             case MissedRow():

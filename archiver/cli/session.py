@@ -56,6 +56,19 @@ class Session:
             raise UsageError(f'no archive is configured in "{self.config}"', "make one: archiver init FOLDER")
         raise UsageError("there are several archives", f"name one: --archive {' | '.join(archives)}")
 
+    def archive_of(self, account: str) -> ArchiveSettings:
+        """Find the archive of a configured account."""
+        return self.settings.archive(self.settings.account(account).archive)
+
+    def archives(self, name: str | None, accounts: Sequence[str]) -> list[ArchiveSettings]:
+        """Find the archives that are meant: the one named, those of the accounts, or all."""
+        if name is not None:
+            return [self.settings.archive(name)]
+        if accounts:
+            found = [self.archive_of(account) for account in accounts]
+            return list({settings.name: settings for settings in found}.values())
+        return list(self.settings.archives.values()) or [self.archive_settings(None)]
+
     def archive(self, settings: ArchiveSettings) -> Archive:
         """Open an archive, once."""
         if settings.name not in self._archives:

@@ -72,14 +72,12 @@ def unpack_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """
     source = _Source(chunks)
     while head := source.take_up_to(4):
-        if len(head) < 4:
-            raise _damaged("it is cut, or something stands after it")
         if head == _MAGIC:
             yield from _unpack_frame(source)
         elif int.from_bytes(head, "little") & ~15 == _SKIPPABLE:
             source.skip(int.from_bytes(source.take(4), "little"))
         else:
-            raise _damaged("something that is no frame stands in its place")
+            raise _damaged("it is cut, or something that is no frame stands in its place")
 
 
 def padme(length: int) -> int:
@@ -222,6 +220,7 @@ def _unpack_frame(source: _Source) -> Iterator[bytes]:
                 yield piece
     except zstandard.ZstdError:
         raise _damaged("it does not decompress") from None
+    # zstd compares the size itself; whether a frame was finished its callers must ask
     if not decoder.eof or decoder.unused_data or given != declared:
         raise _damaged("it does not hold what it declares")
 

@@ -45,7 +45,11 @@ class Connection:
         self._socket = _connect(server)
         self._reader: BufferedReader = self._socket.makefile("rb", buffering=_BUFFER)
         if server.security == "tls":
-            self.start_tls()
+            try:
+                self.start_tls()
+            except BaseException:
+                self.close()
+                raise
 
     def start_tls(self) -> None:
         """Turn to TLS now (RFC 8446, RFC 9051 section 6.2.1). What came before in the clear is thrown away."""
@@ -55,19 +59,16 @@ class Connection:
         try:
             self._socket = context.wrap_socket(self._socket, server_hostname=server.host)
         except ssl.SSLCertVerificationError as error:
-            self.close()
             raise Untrusted(
                 f'the certificate of "{server.host}" is not trusted: {error.verify_message.lower().rstrip(".")}',
                 "if the server has its own certificate authority, name its file with `ca-file`",
             ) from error
         except ssl.SSLError as error:
-            self.close()
             raise Untrusted(
                 f'"{server.host}:{server.port}" does not speak TLS as it should: {_reason(error)}',
                 "check the port, and whether `security` should be `tls` or `starttls`",
             ) from error
         except (OSError, ValueError) as error:
-            self.close()
             raise self._lost(error) from error
         self._reader = self._socket.makefile("rb", buffering=_BUFFER)
         self.encrypted = True

@@ -84,14 +84,17 @@ class Retrieval:
         if uid in self.outstanding:
             self._queue.append(Batch((uid,), parts=True, reason=reason))
 
-    def answered(self, batch: Batch) -> None:
-        """Note the OK of a batch: what did not come is asked for singly, then it is gone."""
+    def answered(self, batch: Batch, *, nameless: bool = False) -> None:
+        """Note the OK of a batch: what did not come is asked for singly, then it is gone.
+
+        With `nameless` (bodies came without UID) each is asked for alone, so that it is known whose it is.
+        """
         left = self._left(batch)
         if len(batch.uids) == 1:
             for uid in left:
                 self.give_up(uid, GONE)
         else:
-            self._queue.extend(Batch((uid,)) for uid in left)
+            self._queue.extend(Batch((uid,), alone=nameless) for uid in left)
 
     def refused(self, batch: Batch, reason: str) -> None:
         """Note the NO or BAD of a batch: what did not come is halved, then asked for in parts."""

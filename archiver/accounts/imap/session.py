@@ -215,6 +215,8 @@ class Session:
         if self.has_condstore and not told:
             names = [one.mailbox for one in listed if is_selectable(one)]
             self.run_all(([b"STATUS ", astring(name), b" " + wanted[7:]] for name in names), take)
+        if self.selected is not None:  # of the open mailbox, STATUS tells what this session saw, not what is
+            told.pop(self.selected.mailbox, None)
         return listed, told
 
     def examine(self, mailbox: bytes, since: tuple[int, int] | None = None) -> tuple[Selected, Status]:

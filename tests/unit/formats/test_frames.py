@@ -94,6 +94,13 @@ def test_a_machine_that_compresses_wrongly_is_caught(size: int, monkeypatch: pyt
     assert caught.value.hint
 
 
+def test_pieces_are_compared_to_their_end() -> None:
+    assert frames._equal([b"ab", b"", b"c"], [b"a", b"bc"])
+    assert not frames._equal([b"abc"], [b"ab"])
+    assert not frames._equal([b"ab"], [b"abc"])
+    assert not frames._equal([b"abc"], [b"ab", b"d"])
+
+
 def test_packing_a_large_piece_makes_no_second_copy() -> None:
     piece = os.urandom(8 * MIB) * 6
     frames.pack([b"warm"])
