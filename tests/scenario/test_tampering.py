@@ -21,7 +21,6 @@ from archiver.errors import ArchiverError, Damaged, NoArchive, RefusedForSafety,
 from archiver.formats import age, frames, signify
 from archiver.formats.index import encode_index
 from archiver.formats.manifest import encode_manifest, manifest_key
-from archiver.formats.root import Writer
 from archiver.model import Finding, Head, Manifest, MessageRow, VolumeRow
 from archiver.ops.verify import find_affected
 from archiver.ports import Label
