@@ -70,7 +70,7 @@ def test_a_message_that_is_announced_and_not_there_is_missed(client: Make) -> No
     with ImapDouble(mails(5), unanswered={3}) as double:
         bodies, reasons = client(double).got()
         check_all_but(double, bodies, 3)
-        assert reasons == {3: "no longer on the server"}
+        assert reasons == {3: "the server lists it and does not give it"}
 
 
 def test_a_stand_in_is_missed_and_mail_that_quotes_one_is_not(client: Make) -> None:
