@@ -203,6 +203,7 @@ class Run:
                 size=remote.size,
                 flags=remote.flags,
                 received=remote.received,
+                kind=remote.kind,
             )
         )
 

@@ -35,7 +35,7 @@ from archiver.model import (
     VolumeRow,
 )
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE state (seq INTEGER NOT NULL, sha256 TEXT NOT NULL, header TEXT);
 INSERT INTO state VALUES (0, '', NULL);
@@ -55,7 +55,7 @@ CREATE INDEX message_alive ON message (folder, epoch, vanished);
 CREATE INDEX message_digest ON message (sha256);
 CREATE TABLE missed (
   folder INTEGER NOT NULL, epoch TEXT NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL,
-  tries INTEGER NOT NULL, size INTEGER, flags TEXT NOT NULL, received TEXT,
+  tries INTEGER NOT NULL, size INTEGER, flags TEXT NOT NULL, received TEXT, kind TEXT NOT NULL,
   PRIMARY KEY (folder, epoch, key)) WITHOUT ROWID;
 """
 _ENTRY = """
@@ -173,13 +173,13 @@ class SqliteCatalog:
     def missed(self, folder_id: int, epoch: str) -> Sequence[MissedRow]:
         """See `Catalog.missed`."""
         rows = self._db.execute(
-            "SELECT folder, epoch, key, reason, tries, size, flags, received FROM missed"
+            "SELECT folder, epoch, key, reason, tries, size, flags, received, kind FROM missed"
             " WHERE folder = ? AND epoch = ?",
             (folder_id, epoch),
         )
         return [
-            MissedRow(folder, epoch, key, reason, tries, size, _flags(flags), _time(received))
-            for folder, epoch, key, reason, tries, size, flags, received in rows
+            MissedRow(folder, epoch, key, reason, tries, size, _flags(flags), _time(received), Kind(kind))
+            for folder, epoch, key, reason, tries, size, flags, received, kind in rows
         ]
 
     def fingerprints(self, folder_id: int) -> Iterator[tuple[Entry, str | None]]:
@@ -260,10 +260,10 @@ class _Applier:
     def _missed(self, row: MissedRow) -> None:
         self._touched.add(row.folder)
         self._db.execute(
-            "INSERT OR REPLACE INTO missed VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO missed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(row.folder, row.epoch, row.key, row.reason, row.tries, row.size),
-                *(_text(row.flags), row.received.isoformat() if row.received else None),
+                *(_text(row.flags), row.received.isoformat() if row.received else None, row.kind.value),
             ),
         )
 
@@ -342,11 +342,11 @@ def _remove(path: Path) -> None:
 
 
 def _text(flags: Flags) -> str:
-    return " ".join(sorted(flags))
+    return "\0".join(sorted(flags))  # a keyword may hold spaces: Exchange's categories do
 
 
 def _flags(text: str) -> Flags:
-    return frozenset(text.split())
+    return frozenset(text.split("\0")) if text else frozenset()
 
 
 def _time(text: str | None) -> datetime | None:

@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 
 from archiver.errors import Damaged
-from archiver.formats.label import MAX_LINE, decode_label, encode_label
+from archiver.formats.label import decode_label, encode_label
 from archiver.ports import Label
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -66,8 +66,8 @@ def wrap(label: Label, raw: bytes) -> list[bytes]:
 
 def unwrap(stored: bytes) -> tuple[Label, bytes]:
     """Undo `wrap`. Raises `Damaged` where the bytes are not one whole stored message."""
-    first = stored.find(b"\n", 0, MAX_LINE) + 1
-    second = stored.find(b"\n", first, first + MAX_LINE) + 1
+    first = stored.find(b"\n") + 1
+    second = stored.find(b"\n", first) + 1
     if not stored.startswith(b"From ") or not first or not second:
         raise Damaged("a stored message does not begin with its From and X-Archiver lines")
     label = decode_label(stored[first:second])
