@@ -1,4 +1,4 @@
-"""The specification of the archive format says what the code does: rows, words, numbers, and every byte of its examples."""
+"""The specification of the archive format says what the code does: rows, words, numbers, examples to the byte."""
 
 import hashlib
 import re
