@@ -1,5 +1,6 @@
 """One archive: opened at a store, seen from one machine; made new by `create`."""
 
+import hashlib
 import secrets
 import string
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from archiver.archive.layout import LAYOUTS
 from archiver.archive.machine import Machine
 from archiver.archive.reader import Reader
 from archiver.archive.roots import Roots, load_roots, next_root, sign_root
-from archiver.archive.sealing import COMPRESSIONS, sha256_of
+from archiver.archive.sealing import COMPRESSIONS
 from archiver.archive.writer import ChainOwner, Run, Sealing
 from archiver.errors import Damaged, ObjectExists, RefusedForSafety, WrongKey
 from archiver.formats import age, frames
@@ -95,6 +96,7 @@ class Archive:
         head = chain.head()
         before = catalog.head()
         if before == head:
+            chain.pin(head)  # where the pin is older, or lost
             return head
         if before != EMPTY_HEAD and (before.seq > head.seq or not chain.holds(before)):
             catalog.reset()
@@ -114,16 +116,21 @@ class Archive:
             header, rows = self.index(manifest)
             catalog.apply(head, [header, *rows])
 
-    def index(self, manifest: Manifest) -> tuple[HeaderRow, list[AnyRow]]:
-        """Read the index of a run: its bytes must be those that the manifest names."""
-        what = f"the index of run {manifest.seq} of chain '{manifest.chain}'"
+    def index(
+        self, manifest: Manifest, identities: Sequence[age.Identity] | None = None
+    ) -> tuple[HeaderRow, list[AnyRow]]:
+        """Read the index of a run, with the keys at hand or those given: its bytes must be those that the
+        manifest names. Raises `Damaged`, `WrongKey`.
+        """
+        what = f'the index of run {manifest.seq} of chain "{manifest.chain}"'
         sealed = next((one for one in manifest.objects if one.role == "index"), None)
         if sealed is None:
             raise Damaged(f"{what} is not named by its manifest")
-        if sha256_of(self._store, sealed.key, sealed.size) != sealed.sha256:
-            raise Damaged(f"{what} ('{sealed.key}') is not what the manifest names", _COPY)
+        data = self._store.get(sealed.key, 0, sealed.size + 1)
+        if hashlib.sha256(data).hexdigest() != sealed.sha256:
+            raise Damaged(f'{what} ("{sealed.key}") is not what the manifest names', _COPY)
         try:
-            payload = age.decrypt_stream([self._store.get(sealed.key)], self._identities())
+            payload = age.decrypt_stream([data], self._identities() if identities is None else identities)
             text = _bounded(frames.unpack_stream(payload), what)
         except WrongKey as error:
             raise WrongKey(
@@ -203,14 +210,26 @@ class Archive:
         """Find this writer's chain of an account in the archive, where the machine's note of it is lost."""
         if self._writer is None:
             return None
+        mine = [self._writer.identity]  # the owner's key would open the others', too
         for name in self._store.folders("chains/"):
             try:
                 manifest, _ = next(self.chain(name).runs(), (None, None))
-                if manifest is not None and self.index(manifest)[0].account == account:
+                if manifest is not None and self.index(manifest, mine)[0].account == account:
                     return name
             except WrongKey:
                 continue  # another writer's
         return None
+
+
+def check_empty(store: Store) -> None:
+    """Raise `RefusedForSafety` where a store holds anything."""
+    found = next(iter(store.keys("root/")), None) or next(iter(store.keys()), None)
+    if found and found.startswith("root/"):
+        raise RefusedForSafety("there is an archive here already", "use it, or choose another folder")
+    if found:
+        raise RefusedForSafety(
+            f'the folder is not empty: it holds "{found}"', "choose a new or an empty folder for the archive"
+        )
 
 
 _COPY = "put the file back from a copy of the archive; the other runs are not affected"
@@ -232,12 +251,7 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
 
     The root is written last and exclusively: it is what makes the archive.
     """
-    for key in store.keys():  # noqa: SIM118 -- a store, not a dict
-        if key.startswith("root/"):
-            raise RefusedForSafety("there is an archive here already", "use it, or choose another folder")
-        raise RefusedForSafety(
-            f"the folder is not empty: it holds '{key}'", "choose a new or an empty folder for the archive"
-        )
+    check_empty(store)
     owner = KeyPair(age.Identity.generate(), "owner")
     writer = machine.make_writer()
     recipients = dict.fromkeys([owner.recipient, *founding.more_recipients])
@@ -265,7 +279,7 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
 def _with_writer(root: Root, writer: Writer) -> Root:
     others = tuple(one for one in root.writers if one.name != writer.name)
     if len(others) != len(root.writers):
-        raise RefusedForSafety(f"there is a writer '{writer.name}' already", "choose another name")
+        raise RefusedForSafety(f'there is a writer "{writer.name}" already', "choose another name")
     return msgspec.structs.replace(root, writers=(*others, writer))
 
 

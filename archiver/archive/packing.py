@@ -8,14 +8,16 @@ raised by the caller's next `add` or `flush`, and nothing of the batch is commit
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Protocol
 
 from msgspec import Struct
 
 from archiver.archive.sealing import Compression, seal
+from archiver.errors import ArchiverError
 from archiver.formats import age, frames
 from archiver.model import Frame, Place, Sealed
 from archiver.ports import Store
@@ -57,8 +59,8 @@ class Packer(Protocol):
         """Wait until all that was added is in the store; begin a new batch."""
         ...
 
-    def close(self) -> None:
-        """Stop the threads; what was not flushed is dropped."""
+    def close(self, *, discard: bool = False) -> None:
+        """Stop the threads; with `discard`, take back what was written since the last flush."""
         ...
 
 
@@ -146,12 +148,14 @@ class VolumePacker:
         self._begin_batch()
         return batch
 
-    def close(self) -> None:
+    def close(self, *, discard: bool = False) -> None:
         """See `Packer.close`."""
         if self._volume_open:
             self._queue.put(None)
         self._compressors.shutdown(cancel_futures=True)
         self._writers.shutdown(cancel_futures=True)
+        if discard:
+            take_back(self._store, self._objects)
 
     def _begin_batch(self) -> None:
         self._objects: list[Sealed] = []
@@ -236,9 +240,12 @@ class ObjectPacker:
             frames={number: (sealed.key, 0) for number, sealed, _ in written},
         )
 
-    def close(self) -> None:
+    def close(self, *, discard: bool = False) -> None:
         """See `Packer.close`."""
         self._writers.shutdown(cancel_futures=True)
+        if discard:
+            done = [task for task in self._tasks if not task.cancelled() and task.exception() is None]
+            take_back(self._store, [task.result()[1] for task in done])
 
     def _write(self, slot: Slot, pieces: Sequence[bytes], key: str) -> tuple[int, Sealed, Frame]:
         try:
@@ -249,6 +256,13 @@ class ObjectPacker:
             raise
         self._budget.give(slot.length)
         return slot.frame, sealed, Frame(sum(map(len, packed)), slot.length)
+
+
+def take_back(store: Store, objects: Iterable[Sealed]) -> None:
+    """Remove objects that no manifest names, as far as the store lets us: a full disk is not to get fuller."""
+    with suppress(ArchiverError):
+        for sealed in objects:
+            store.delete(sealed.key)
 
 
 def _pack(pieces: Sequence[bytes], compression: Compression) -> list[bytes]:

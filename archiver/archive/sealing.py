@@ -55,7 +55,7 @@ def seal(
     digest = hasher.hexdigest()
     if sha256_of(store, key, size) != digest:
         raise Damaged(
-            f"'{key}' reads back other than it was written",
+            f'"{key}" reads back other than it was written',
             "the disk or its connection alters data: check both before anything else is archived there",
         )
     return Sealed(role=role, size=size, sha256=digest, key=key)

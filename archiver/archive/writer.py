@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
+from types import TracebackType
 
 from msgspec import Struct
 
 from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
-from archiver.archive.packing import Batch, ObjectPacker, Packer, Slot, VolumePacker
+from archiver.archive.packing import Batch, ObjectPacker, Packer, Slot, VolumePacker, take_back
 from archiver.archive.sealing import Compression, seal
+from archiver.errors import StoreFailed
 from archiver.formats import age, frames
 from archiver.formats.index import encode_index, hash_message_id, index_key
 from archiver.formats.message import message_id
@@ -107,9 +109,11 @@ class Run:
     def __enter__(self) -> "Run":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._packer is not None:
-            self._packer.close()
+            self._packer.close(discard=isinstance(error, StoreFailed))
 
     @property
     def due(self) -> bool:
@@ -138,7 +142,17 @@ class Run:
     def gone(self, folder: Folder, epoch: str) -> None:
         """Record that the server has the folder no more; all of it stays archived."""
         folder_id = self._folder_ids[folder.name]
-        self._rows.append(FolderRow(id=folder_id, name=folder.name, epoch=epoch, gone=True, exists=0))
+        self._rows.append(
+            FolderRow(
+                id=folder_id,
+                name=folder.name,
+                epoch=epoch,
+                separator=folder.separator,
+                special_use=folder.special_use,
+                gone=True,
+                exists=0,
+            )
+        )
 
     def add(self, message: Message) -> bool:
         """Archive a message; content that the chain holds is pointed to, not stored again.
@@ -198,7 +212,11 @@ class Run:
         rows = [_placed(row, batch) if isinstance(row, _Pending) else row for row in self._rows]
         rows += [VolumeRow(one.key, one.size, batch.tables[one.key]) for one in batch.objects]
         header = self._new_header()
-        index = self._seal_index(header, rows)
+        try:
+            index = self._seal_index(header, rows)
+        except StoreFailed:
+            take_back(self._store, batch.objects)  # from the manifest on, never
+            raise
         _, self.head = self._chain.commit(
             self.head, time=self._clock(), kind=kind, objects=(index, *batch.objects), writer=self._writer
         )

@@ -99,6 +99,7 @@ class SqliteCatalog:
     def reset(self) -> None:
         """Forget everything, to be filled anew."""
         with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
             for table in ("folder", "volume", "message", "missed"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 -- the four names above
             self._db.execute("UPDATE state SET seq = 0, sha256 = '', header = NULL")
@@ -112,6 +113,8 @@ class SqliteCatalog:
                     return
                 _Applier(self._db).apply(rows)
                 self._db.execute("UPDATE state SET seq = ?, sha256 = ?", (head.seq, head.sha256))
+        except (ValueError, TypeError, OverflowError, sqlite3.IntegrityError) as error:
+            raise Damaged(f"the index of run {head.seq} holds a row that cannot be: {error}") from error
         except sqlite3.OperationalError as error:
             raise StoreFailed(
                 f"the local catalog cannot be written: {error}",
@@ -189,7 +192,7 @@ class SqliteCatalog:
         """See `Catalog.volume`."""
         row = self._db.execute("SELECT frames FROM volume WHERE key = ?", (key,)).fetchone()
         if row is None or row[0] is None:
-            raise Damaged(f"no index names the frames of '{key}'")
+            raise Damaged(f'no index names the frames of "{key}"')
         return msgspec.json.decode(row[0], type=VolumeRow)
 
 
@@ -221,10 +224,10 @@ class _Applier:
             case FolderRow():
                 self._folder(row)
             case FlagsRow():
-                self._db.executemany(
-                    "UPDATE message SET flags = ? WHERE folder = ? AND epoch = ? AND key = ?",
-                    [(_text(row.flags), row.folder, row.epoch, key) for key in row.keys],
-                )
+                refs = [(_text(row.flags), row.folder, row.epoch, key) for key in row.keys]
+                for table in ("message", "missed"):
+                    change = f"UPDATE {table} SET flags = ? WHERE folder = ? AND epoch = ? AND key = ?"  # noqa: S608 -- two constants
+                    self._db.executemany(change, refs)
             case VanishedRow():
                 self._vanished(row)
             case MissedRow():
@@ -319,7 +322,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
             path.touch(0o600)
         except OSError as error:
             raise StoreFailed(
-                f"the cache folder '{path.parent}' cannot be written: {error.strerror}", "check its rights"
+                f'the cache folder "{path.parent}" cannot be written: {error.strerror}', "check its rights"
             ) from error
         db = sqlite3.connect(path, isolation_level=None, timeout=30)
         db.execute("PRAGMA journal_mode = WAL")

@@ -3,11 +3,11 @@
 import click
 
 from archiver.cli.output import print_json, say
-from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
+from archiver.cli.session import Session, Subcommands, archive_option, passphrase_option, shared_options
 from archiver.secrets import forget_passphrase, new_passphrase, owner_passphrase, remember_passphrase
 
 
-@click.group("key")
+@click.group("key", cls=Subcommands)
 def command() -> None:
     """Show the owner key, change its passphrase, keep the passphrase in the keyring."""
 
@@ -51,7 +51,7 @@ def passphrase(
     """Change the passphrase; the old one, or the recovery line, is asked for first."""
     settings = session.archive_settings(archive_name)
     archive = session.unlocked(settings, passphrase_command)
-    archive.change_passphrase(new_passphrase(settings.name, command=new_passphrase_command))
+    archive.change_passphrase(new_passphrase(settings.name, command=new_passphrase_command, replacing=True))
     if forget_passphrase(archive.root.archive):
         session.say("the keyring held the old passphrase; keep the new one with: archiver key remember")
     if session.json:

@@ -7,8 +7,8 @@ import click
 from archiver.cli.choose import account_catalogs, chosen, filter_options
 from archiver.cli.output import print_json, print_table, size
 from archiver.cli.session import Session, passphrase_option, shared_options
-from archiver.errors import ConfigInvalid
 from archiver.ops.read import ID_LENGTH, Listed, list_messages
+from archiver.secrets import NoSecret
 
 
 @click.command("list")
@@ -32,7 +32,7 @@ def command(
     if not no_key:
         try:
             session.unlocked(settings, passphrase_command)
-        except ConfigInvalid:  # nobody to ask and nothing given
+        except NoSecret:
             if wanted.sender is not None:
                 raise
             session.say("note: without the passphrase there are no subjects and senders")

@@ -18,7 +18,7 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
     """Tell of each account its last run, its head, what is held and what is missing. Needs no passphrase."""
     found: list[dict[str, Any]] = []
     for account in names:
-        session.settings.account(account)
+        session.archive_of(account)  # told where there is none
     for settings in session.archives(archive_name, names):
         archive = session.archive(settings)
         with catalogs(archive) as opened:

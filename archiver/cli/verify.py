@@ -11,7 +11,7 @@ from archiver.cli.output import number, print_json, print_table, size
 from archiver.cli.progress import Progress
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
 from archiver.errors import ArchiverError, Damaged, Incomplete, RolledBack, UsageError
-from archiver.model import Finding
+from archiver.model import Finding, Head
 from archiver.ops.verify import (
     ServerFolder,
     VerifyReport,
@@ -34,7 +34,7 @@ class Share(click.ParamType[float]):
             return value
         digits = str(value).removesuffix("%")
         if not digits.isdecimal() or int(digits) > 100:
-            self.fail(f'"{value}" is not a share: write 10%', param, ctx)
+            self.fail(f'"{value}" is not a share; write --data=10%, or --data alone', param, ctx)
         return int(digits) / 100
 
 
@@ -54,7 +54,7 @@ class Share(click.ParamType[float]):
 @click.option(
     "--expect-head",
     metavar="HEAD",
-    help="The head a run printed: its number, and its SHA-256 or the beginning.",
+    help="A head that a run printed, its number and SHA-256: it must be in the chain still.",
 )
 @archive_option
 @passphrase_option
@@ -78,8 +78,6 @@ def command(
     """
     reports: list[VerifyReport] = []
     folders: dict[str, list[ServerFolder]] = {}
-    if name:
-        session.settings.account(name)
     for settings in session.archives(archive_name, [name] if name else []):
         archive = (
             session.unlocked(settings, passphrase_command) if read_messages else session.archive(settings)
@@ -240,10 +238,11 @@ def _raise_for(
             f"damage found: {number(count, 'finding')} in {number(len(damaged), 'chain')}",
             "put the files named above back from a copy of the archive; everything else can be read as before",
         )
-    if expect_head is not None and not any(_is_head(report, expect_head) for report in reports):
+    if expect_head is not None and not any(_is_head(h, expect_head) for r in reports for h in r.heads):
         raise RolledBack(
-            f'no chain has the head "{expect_head}"',
-            "the archive was rolled back since that head was printed, or the head is of another archive",
+            f'no chain has a run with the head "{expect_head}"',
+            "the archive was rolled back since that head was printed, or the head is of another archive; "
+            "heads are listed by: archiver runs",
         )
     open_folders = [
         f"{account}/{f.folder}" for account, rows in folders.items() for f in rows if not f.accounted
@@ -255,8 +254,12 @@ def _raise_for(
         )
 
 
-def _is_head(report: VerifyReport, expected: str) -> bool:
+def _is_head(head: Head, expected: str) -> bool:
     words = expected.split()
     if len(words) == 2 and words[0].isdecimal():
-        return report.head.seq == int(words[0]) and report.head.sha256.startswith(words[1].lower())
-    return len(expected) >= 8 and report.head.sha256.startswith(expected.lower())
+        return head.seq == int(words[0]) and _begins(head, words[1])
+    return _begins(head, expected)
+
+
+def _begins(head: Head, digits: str) -> bool:
+    return len(digits) >= 8 and head.sha256.startswith(digits.lower())

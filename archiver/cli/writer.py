@@ -4,10 +4,10 @@ import click
 
 from archiver import wiring
 from archiver.cli.output import print_json, print_table
-from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
+from archiver.cli.session import Session, Subcommands, archive_option, passphrase_option, shared_options
 
 
-@click.group("writer")
+@click.group("writer", cls=Subcommands)
 def command() -> None:
     """List the machines that may write to an archive, and let this one in."""
 

@@ -92,9 +92,12 @@ def attachments(raw: bytes) -> Iterator[Attachment]:
 
 
 def safe_name(name: str, otherwise: str) -> str:
-    """Make a sender's file name harmless: no folders, no control characters, no leading dot, 150 letters."""
+    """Make a sender's file name harmless: no folders, no control characters, no leading dot, 150 letters, 200 bytes."""
     plain = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", _clean(name)).strip(" .")
-    return plain[-150:] or otherwise
+    plain = plain[-150:].lstrip(" .")
+    while len(plain.encode("utf-8", "surrogatepass")) > 200:  # a file system takes 255
+        plain = plain[1:].lstrip(" .")
+    return plain or otherwise
 
 
 def _parts(raw: bytes) -> Iterator[Parsed]:

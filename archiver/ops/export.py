@@ -54,7 +54,7 @@ def export(
                     reporter.report(MessageRead(len(found)))
     except OSError as error:
         raise StoreFailed(
-            f"'{path}' cannot be written: {error.strerror}", "check its space and rights"
+            f'"{path}" cannot be written: {error.strerror}', "check its space and rights"
         ) from error
     return report
 
@@ -138,4 +138,4 @@ def _maildir_name(folder: str) -> str:
 def _make_empty(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(path.iterdir()):
-        raise RefusedForSafety(f"'{path}' is not empty", "export to a new folder")
+        raise RefusedForSafety(f'"{path}" is not empty', "export to a new folder")

@@ -34,7 +34,9 @@ class Pull:
     def __init__(self, work: Work, *, accept_other_mailbox: bool = False) -> None:
         self._work = work
         self._run = work.run
-        self._held_before = sum(state.held for state in work.run.catalog.folders())
+        self._held_before = sum(
+            state.held for state in work.run.catalog.folders() if work.selection.takes_folder(state.folder)
+        )
         self._recognised = accept_other_mailbox or not self._held_before
         self._waiting: list[FolderPull] = []  # folders listed while it is open whose mailbox this is
         self.report = PullReport(work.name, [], work.run.head)
@@ -59,6 +61,7 @@ class Pull:
     def _folders(self) -> None:
         present = self._work.account.folders()
         for folder in present:
+            self._work.check_stop()
             report = FolderReport(folder.name)
             self.report.folders.append(report)
             if not self._work.selection.takes_folder(folder):
@@ -74,6 +77,8 @@ class Pull:
             step(pull)
         except FolderRefused as error:
             pull.report.error = error.text
+            if not self._recognised:
+                self._held_before -= pull.held_before  # it says nothing of whose mailbox this is
             self._work.reporter.report(FolderFailed(self._work.name, pull.folder.name, error.text))
 
     def _folder(self, pull: FolderPull) -> None:
@@ -87,13 +92,20 @@ class Pull:
 
     def _end_waiting(self) -> None:
         new = sum(pull.new for pull in self._waiting)
-        if is_other_mailbox(held_before=self._held_before if self._waiting else 0, recognised=0, new=new):
+        held = self._held_before if self._waiting else 0
+        if is_other_mailbox(held_before=held, recognised=0, new=new) and not self._moved():
             raise OtherMailbox(
-                f"account '{self._work.name}' shows none of the {self._held_before} messages it had before: "
+                f'account "{self._work.name}" shows none of the {self._held_before} messages it had before: '
                 "this is another mailbox",
                 "check its host and user; if it is right, run: archiver pull --accept-other-mailbox",
             )
         self._take_waiting()
+
+    def _moved(self) -> bool:
+        """Tell whether a message that is held is now in another folder."""
+        catalog = self._run.catalog
+        held = [one for state in catalog.folders() if state.held for one in catalog.fingerprints(state.id)]
+        return any(pull.shows(held) for pull in self._waiting)
 
     def _take_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -111,7 +123,7 @@ class Pull:
         if self._work.dry:
             return
         if balance.unexplained:
-            text = f"folder '{pull.folder.name}': {balance.unexplained} messages are not accounted for"
+            text = f'folder "{pull.folder.name}": {balance.unexplained} messages are not accounted for'
             self._work.reporter.report(Warned(text))
         else:
             pull.advance()

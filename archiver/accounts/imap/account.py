@@ -87,7 +87,7 @@ class ImapAccount:
                 uidset.write(uidset.ranges(batch.uids)),
                 b" (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])",
             ]
-            for batch in batches(dict.fromkeys(wanted, Remote(remotes[0].ref)))
+            for batch in batches(dict.fromkeys(wanted, 0))
         ]
 
         def take(event: Event) -> None:
@@ -119,7 +119,7 @@ class ImapAccount:
             self.folders()
         if folder.name in self._mailboxes:
             return self._mailboxes[folder.name]
-        return names.mailbox(folder.name, folder.separator, utf8=self._link.session().utf8)
+        return names.mailbox(folder.name, folder.separator, utf8=self._link.run(lambda session: session.utf8))
 
     def _named(self, listed: Sequence[Listed], utf8: bool) -> dict[str, Listed]:
         """Name each mailbox once. Of two that read the same, the well-encoded one has the name."""
