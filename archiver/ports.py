@@ -13,6 +13,7 @@ from archiver.errors import ArchiverError
 from archiver.events import Event, ObjectChecked
 from archiver.model import (
     AnyRow,
+    Appended,
     Change,
     Cursor,
     Entry,
@@ -26,7 +27,9 @@ from archiver.model import (
     Message,
     Missed,
     MissedRow,
+    Outgoing,
     Place,
+    Refused,
     Remote,
     RunKind,
     Sealed,
@@ -79,6 +82,29 @@ class Account(Protocol):
 
     def close(self) -> None:
         """End the session. Never raises."""
+        ...
+
+
+class CanAppend(Protocol):
+    """The power to put mail into an account; beside `Account`, where the kind has it."""
+
+    def home(self) -> str:
+        """Give the name below which this account keeps its folders, ending in `/`; mostly empty."""
+        ...
+
+    def make_folder(self, name: str) -> Folder:
+        """Make a folder, and those above it, and subscribe to it; one that is there is left as it is.
+
+        Raises `FolderRefused`.
+        """
+        ...
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """Put messages into a folder with their flags and dates of receipt; each is answered once, in order.
+
+        A refused message is tried in other forms first (with fewer flags, without its date), and never stops
+        the next. The bytes are those given: no form alters them.
+        """
         ...
 
 
@@ -203,6 +229,10 @@ class Catalog(Protocol):
         """Give the folder's messages of its last epoch, each with its hashed Message-ID, for re-binding."""
         ...
 
+    def restored(self, account: str, folder: str, epoch: str) -> Mapping[str, str]:
+        """Tell what this tool put into a folder of an account: key there -> digest."""
+        ...
+
     def volume(self, key: str) -> VolumeRow:
         """Give a volume's sealed size and frames. Raises `Damaged` where no index has told them."""
         ...
@@ -245,6 +275,10 @@ class Run(Protocol):
 
     def miss(self, missed: Missed, tries: int) -> None:
         """Record a message that the server announced and did not give."""
+        ...
+
+    def restored(self, account: str, folder: str, appended: Sequence[Appended]) -> None:
+        """Record what was put into a folder of an account."""
         ...
 
     def commit(self, kind: RunKind = "run") -> Head | None:

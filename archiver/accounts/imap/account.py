@@ -3,9 +3,11 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from archiver.accounts.imap import names, uidset
+from archiver.accounts.imap import names, replies, uidset
+from archiver.accounts.imap.append import append
+from archiver.accounts.imap.append import batches as batches_to_append
 from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
 from archiver.accounts.imap.connection import Server
@@ -13,10 +15,24 @@ from archiver.accounts.imap.events import Event, Fetched, Listed
 from archiver.accounts.imap.link import Link, reopen
 from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches
 from archiver.accounts.imap.scanner import text
-from archiver.accounts.imap.session import Piece, Session, is_selectable
+from archiver.accounts.imap.session import Piece, Session, astring, is_selectable
 from archiver.accounts.imap.sync import is_unchanged, read_token
 from archiver.accounts.imap.wire import LITERAL_LIMIT
-from archiver.model import Change, Cursor, Done, Folder, Message, Missed, Ref, Remote, Secret
+from archiver.errors import FolderRefused, Unreachable
+from archiver.model import (
+    Appended,
+    Change,
+    Cursor,
+    Done,
+    Folder,
+    Message,
+    Missed,
+    Outgoing,
+    Ref,
+    Refused,
+    Remote,
+    Secret,
+)
 from archiver.ports import Known
 
 _log = logging.getLogger(__name__)
@@ -123,6 +139,43 @@ class ImapAccount:
 
         self._link.run(step)
         return found
+
+    def home(self) -> str:
+        """Give the prefix of the user's own namespace (RFC 2342), such as `INBOX/`."""
+        namespace = self._link.run(lambda session: session.namespace())
+        for prefix, separator in namespace.personal:
+            name = names.text(prefix.rstrip((separator or "/").encode()), separator)
+            return f"{name}/" if name else ""
+        return ""
+
+    def make_folder(self, name: str) -> Folder:
+        """Make a folder by CREATE and SUBSCRIBE (RFC 9051 sections 6.3.4 and 6.3.7)."""
+        present = {folder.name: folder for folder in self.folders()}
+        if name in present:
+            return present[name]
+        separator = next((one.separator for one in present.values() if one.separator), "/")
+        session = self._link.session()
+        mailbox = names.mailbox(name, separator, utf8=session.utf8)
+        status = session.run(b"CREATE ", astring(mailbox))
+        if status.word != "OK" and status.code != "ALREADYEXISTS":
+            raise FolderRefused(
+                f'the server does not make the folder "{name}": {replies.words(status)}',
+                "restore to a folder of another name: --into FOLDER",
+            )
+        session.run(b"SUBSCRIBE ", astring(mailbox))
+        self._mailboxes[name] = mailbox
+        return Folder(name, separator)
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """Put messages into a mailbox by APPEND. A dropped line is not tried again: who knows what was taken."""
+        mailbox = self._mailbox(folder)
+        session = self._link.session()
+        try:
+            for batch in batches_to_append(messages, "MULTIAPPEND" in session.capabilities):
+                yield from append(session, mailbox, folder, batch)
+        except Unreachable:
+            self._link.drop()
+            raise
 
     def close(self) -> None:
         """Log out."""

@@ -42,9 +42,14 @@ Take: TypeAlias = Callable[[Event], None]
 
 
 class Octets(Struct, frozen=True):
-    """A part of a command that goes as a literal."""
+    """A part of a command that goes as a literal; a `binary` one may hold NUL (RFC 3516)."""
 
     data: bytes
+    binary: bool = False
+
+    def header(self, *, at_once: bool) -> bytes:
+        """Write what announces the literal."""
+        return b"%s{%d%s}\r\n" % (b"~" * self.binary, len(self.data), b"+" * at_once)
 
 
 Piece: TypeAlias = bytes | Octets
@@ -64,6 +69,14 @@ class Selected(Struct):
     expunged: int = 0
     changed: list[Fetched] = field(default_factory=list)
     gone: list[tuple[int, int]] = field(default_factory=list)
+
+
+class LiteralRefused(Unreachable):
+    """The server ended a command rather than take its literal; what it said is in `status`."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"the server does not take a literal: {replies.words(status)}", "try again later")
+        self.status = status
 
 
 def astring(raw: bytes) -> Piece:
@@ -92,10 +105,11 @@ class Session:
             if isinstance(piece, bytes):
                 out += piece
             elif self.sends_literals_at_once:
-                out += b"{%d+}\r\n" % len(piece.data) + piece.data
+                out += piece.header(at_once=True)
+                out += piece.data
             else:
-                self.connection.send(bytes(out) + b"{%d}\r\n" % len(piece.data), shown)
-                self._await_go()
+                self.connection.send(bytes(out) + piece.header(at_once=False), shown)
+                self._await_go(tag)
                 out = bytearray(piece.data)
         self.connection.send(bytes(out) + b"\r\n", shown)
         return tag
@@ -105,10 +119,10 @@ class Session:
         """Tell whether LITERAL+ (RFC 7888) is there."""
         return "LITERAL+" in self.capabilities
 
-    def _await_go(self) -> None:
+    def _await_go(self, tag: str) -> None:
         while not isinstance(event := self.event(), Continue):
-            if isinstance(event, Status) and event.tag != "*":
-                raise Unreachable(f"the server does not take a literal: {replies.words(event)}")
+            if isinstance(event, Status) and event.tag == tag:
+                raise LiteralRefused(event)
             self.note(event)
 
     def event(self, literal_limit: int = CHATTER_LIMIT) -> Event:
