@@ -41,7 +41,6 @@ class Connection:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._tags = 0
-        self.encrypted = False
         self._socket = _connect(server)
         self._reader = self._socket.makefile("rb", buffering=_BUFFER)
         if server.security == "tls":
@@ -72,7 +71,6 @@ class Connection:
         except (OSError, ValueError) as error:
             raise self._lost(error) from error
         self._reader = self._socket.makefile("rb", buffering=_BUFFER)
-        self.encrypted = True
 
     def tag(self) -> str:
         """Make a tag that no command of this connection has had."""
