@@ -174,7 +174,15 @@ class Layout(Protocol):
         ...
 
 
-class Catalog(Protocol):
+class Volumes(Protocol):
+    """Knows the frames of volumes: what a reader needs of a catalog."""
+
+    def volume(self, key: str) -> VolumeRow:
+        """Give a volume's sealed size and frames. Raises `Damaged` where no index has told them."""
+        ...
+
+
+class Catalog(Volumes, Protocol):
     """The local, rebuildable view of one chain: what its indexes say up to `head`."""
 
     def head(self) -> Head:
@@ -231,10 +239,6 @@ class Catalog(Protocol):
 
     def restored(self, account: str, folder: str, epoch: str) -> Mapping[str, str]:
         """Tell what this tool put into a folder of an account: key there -> digest."""
-        ...
-
-    def volume(self, key: str) -> VolumeRow:
-        """Give a volume's sealed size and frames. Raises `Damaged` where no index has told them."""
         ...
 
 

@@ -12,6 +12,7 @@ from email.parser import BytesHeaderParser
 
 from archiver.errors import ArchiverError, FolderRefused
 from archiver.model import (
+    Appended,
     Change,
     Cursor,
     Done,
@@ -21,8 +22,10 @@ from archiver.model import (
     Message,
     Missed,
     New,
+    Outgoing,
     Ref,
     Reflagged,
+    Refused,
     Remote,
     Vanished,
 )
@@ -223,6 +226,27 @@ class FakeAccount:
                 if value:
                     found[remote.ref.key] = value
         return found
+
+    def home(self) -> str:
+        """See `CanAppend.home`."""
+        return ""
+
+    def make_folder(self, name: str) -> Folder:
+        """See `CanAppend.make_folder`."""
+        self._mailbox.step("make_folder")
+        if name not in self._mailbox.folders():
+            self._mailbox.create(name)
+        return next(folder for folder in self.folders() if folder.name == name)
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """See `CanAppend.append`."""
+        for message in messages:
+            self._mailbox.step("append")
+            epoch = str(self._folder(folder.name).epoch)
+            key = self._mailbox.deliver(
+                folder.name, message.raw, flags=message.flags, received=message.received
+            )
+            yield Appended(message.digest, Ref(folder.name, epoch, key))
 
     def close(self) -> None:
         """Do nothing: there is no session."""

@@ -15,7 +15,7 @@ from archiver.events import FolderScanned, MessageRestored, RunCommitted, Warned
 from archiver.formats.message import message_id
 from archiver.model import Appended, Done, Entry, Folder, Message, New, Outgoing, Refused, Remote
 from archiver.plan.restore import Doubt, target_name, wanted
-from archiver.ports import Account, CanAppend, Catalog, Reader, Reporter, Run
+from archiver.ports import Account, CanAppend, Reader, Reporter, Run
 
 LEDGER_EVERY = 2_000  # messages between two commits of the ledger
 
@@ -44,7 +44,7 @@ class Restoring(Struct, frozen=True):
     account: str
     target: Target
     reader: Reader
-    catalog: Catalog
+    ledger: Callable[[str, str], Mapping[str, str]]  # folder, epoch there -> what was put there before
     run: Run | None
     reporter: Reporter
     stop: Callable[[], bool]
@@ -94,7 +94,7 @@ class _FolderRestore:
         epoch = ""
         if target is not None:
             there, epoch = _listing(self._work.target, target)
-        ledger = self._work.catalog.restored(self._work.account, self._report.target, epoch)
+        ledger = self._work.ledger(self._report.target, epoch)
         plan = wanted(entries, there, ledger)
         missing = [*plan.missing, *self._decide(plan.doubts)]
         self._report.there = len(entries) - len(missing)
