@@ -53,7 +53,10 @@ def parse_time(text: str, now: datetime) -> datetime:
     """
     ago = _AGO.match(text)
     if ago:
-        return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
+        try:
+            return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
+        except OverflowError:
+            raise UsageError(f"'{text}' is before the first date there is", "write fewer digits") from None
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
