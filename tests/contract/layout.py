@@ -106,7 +106,15 @@ class LayoutContract:
                 for start in (b"", b"From x\n"):
                     with pytest.raises(Damaged):
                         layout.unwrap(start + line % size + body)
-        for stored in (b"", b"\n", b"From ", b"From x\n", b"From x\n\n\n", b"X-Archiver: 1 \n", bytes(70_000)):
+        for stored in (
+            b"",
+            b"\n",
+            b"From ",
+            b"From x\n",
+            b"From x\n\n\n",
+            b"X-Archiver: 1 \n",
+            bytes(70_000),
+        ):
             with pytest.raises(Damaged):
                 layout.unwrap(stored)
 

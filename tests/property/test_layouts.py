@@ -24,7 +24,7 @@ mails = st.one_of(st.lists(HURTING, max_size=30).map(b"".join), st.binary(max_si
 offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 dates = st.builds(
     lambda at, zone: at.replace(microsecond=0, tzinfo=zone),
-    st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31)),  # noqa: DTZ001
+    st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31)),
     st.one_of(st.just(UTC), offsets),
 )
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
