@@ -35,8 +35,11 @@ def _quoted(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _quoted_flags(flags: Flags) -> str:
-    # a lone "-" stands for no flags
-    return ",".join("%2D" if flag == "-" else quote(flag, safe="$") for flag in sorted(flags)) or "-"
+    return ",".join(_quoted_flag(flag) for flag in sorted(flags)) or "-"
+
+
+def _quoted_flag(flag: str) -> str:
+    return "%2D" if flag == "-" else quote(flag, safe="$")  # a lone "-" stands for no flags
 
 
 def decode_label(line: bytes) -> Label:
@@ -54,7 +57,9 @@ def decode_label(line: bytes) -> Label:
 def _decode(line: bytes) -> Label:
     if not line.startswith(PREFIX):
         raise ValueError("other prefix")
-    words = dict(word.split("=", 1) for word in line[len(PREFIX) :].decode("ascii").removesuffix("\n").split(" "))
+    words = dict(
+        word.split("=", 1) for word in line[len(PREFIX) :].decode("ascii").removesuffix("\n").split(" ")
+    )
     if tuple(words) != _FIELDS:
         raise ValueError("other fields")
     folder_id, folder = words["folder"].split(":", 1)
@@ -67,6 +72,8 @@ def _decode(line: bytes) -> Label:
         key=unquote(key, errors="strict"),
         size=int(words["size"]),
         sha256=words["sha256"],
-        flags=frozenset() if flags == "-" else frozenset(unquote(flag, errors="strict") for flag in flags.split(",")),
+        flags=frozenset()
+        if flags == "-"
+        else frozenset(unquote(flag, errors="strict") for flag in flags.split(",")),
         received=None if words["received"] == "-" else datetime.fromisoformat(words["received"]),
     )
