@@ -46,6 +46,7 @@ from archiver.ports import Catalog, Label, Layout, Store
 
 CHECKPOINT_SIZE = 256 << 20  # an interrupted first sync loses at most this, or
 CHECKPOINT_S = 60.0  # this long
+CHECKPOINT_ROWS = 50_000  # small messages are to fill no memory, and
 CHECKPOINT_OBJECTS = 5_000  # a manifest of this many objects stays within its 1 MiB
 
 
@@ -120,7 +121,8 @@ class Run:
         """Whether enough has gathered for a checkpoint."""
         return bool(self._rows) and (
             self._size >= CHECKPOINT_SIZE
-            or len(self._slots) >= (1 << 20 if self._layout.shares_objects else CHECKPOINT_OBJECTS)
+            or len(self._rows) >= CHECKPOINT_ROWS
+            or (not self._layout.shares_objects and len(self._slots) >= CHECKPOINT_OBJECTS)
             or time.monotonic() - self._committed_at >= CHECKPOINT_S
         )
 
@@ -201,6 +203,7 @@ class Run:
                 size=remote.size,
                 flags=remote.flags,
                 received=remote.received,
+                kind=remote.kind,
             )
         )
 

@@ -303,7 +303,7 @@ class FolderPull:
         rows = [row for row in self._catalog.missed(state.id, self._epoch) if row.key in self._missed]
         refs = [Ref(self.folder.name, self._epoch, row.key) for row in rows]
         remotes = [
-            Remote(ref, row.size, self._flags_of_missed.get(row.key, row.flags), row.received)
+            Remote(ref, row.size, self._flags_of_missed.get(row.key, row.flags), row.received, row.kind)
             for ref, row in zip(refs, rows, strict=True)
         ]
         if remotes:

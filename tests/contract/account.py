@@ -346,6 +346,7 @@ class AccountContract:
         assert {item.remote.ref.key for item in told if isinstance(item, Message)} == set(keys) - {keys[2]}
         (missed,) = [item for item in told if isinstance(item, Missed)]
         assert missed.remote.ref.key == keys[2]
+        assert missed.gone
         assert missed.reason == "no longer on the server"
 
     def test_a_message_that_goes_away_while_the_folder_is_open_is_given_or_missed(

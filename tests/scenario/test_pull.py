@@ -15,6 +15,7 @@ from archiver.model import (
     FlagsRow,
     Folder,
     FolderRow,
+    Kind,
     MessageRow,
     MissedRow,
     VanishedRow,
@@ -254,6 +255,24 @@ def test_a_missed_message_that_is_listed_again_is_archived_once(scene: Scene) ->
     assert report.complete
     assert by_name(report)["INBOX"].new == 2
     assert scene.here() == scene.on_server()
+    ends_well(scene)
+
+
+def test_a_missed_appointment_is_an_appointment_when_it_can_be_had(scene: Scene) -> None:
+    key = scene.server.deliver("INBOX", mail("meeting"), kind=Kind.EVENT)
+    scene.server.spoil("INBOX", key, "server bug")
+    scene.pull()
+    scene.server.heal("INBOX", key)
+    scene.pull()
+    assert [entry.kind for entry in scene.entries()] == [Kind.EVENT]
+    ends_well(scene)
+
+
+def test_keywords_with_spaces_in_them_stay_whole(scene: Scene) -> None:
+    flags = {"Red category", "caf\u00a0\u00e9", "-"}
+    key = scene.server.deliver("INBOX", mail("one"), flags=flags)
+    scene.pull()
+    assert scene.flags()["INBOX", key] == flags
     ends_well(scene)
 
 

@@ -22,6 +22,7 @@ STRIKES = 2
 """How often the line may drop at one message before it is given up (Yahoo, MailKit#358)."""
 
 GONE = "no longer on the server"
+WITHHELD = "the server lists it and does not give it"
 EMPTY = "the server announces it and gives no body"
 STAND_IN = "the server gave an error text in its place"
 UNANSWERED = "the server never answered for it"
