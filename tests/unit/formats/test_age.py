@@ -102,7 +102,7 @@ def test_no_other_text_is_a_recipient(text: str) -> None:
 
 
 def test_a_key_of_another_kind_is_named() -> None:
-    with pytest.raises(age.NotAKey, match="of the kind 'age1pq'"):
+    with pytest.raises(age.NotAKey, match='of the kind "age1pq"'):
         age.Recipient.from_text(bech32.encode("age1pq", bytes(1216)))
 
 
