@@ -80,25 +80,28 @@ class CommandLine:
 
     def __call__(self, *words: object, **environment: str) -> Done:
         """Type a command, within this process."""
-        out, err = io.BytesIO(), io.BytesIO()
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
         with (
             mock.patch.dict(os.environ, {**self.environment, **environment}, clear=True),
             mock.patch.object(sys, "argv", ["archiver", *map(str, words)]),
             mock.patch.object(sys, "stdin", io.StringIO()),
-            mock.patch.object(sys, "stdout", io.TextIOWrapper(out, "utf-8", write_through=True)),
-            mock.patch.object(sys, "stderr", io.TextIOWrapper(err, "utf-8", write_through=True)),
+            mock.patch.object(sys, "stdout", out),
+            mock.patch.object(sys, "stderr", err),
             contextlib.chdir(self.home),
         ):
             try:
                 main()
             except SystemExit as end:
                 code = end.code
-        return Done(code if isinstance(code, int) else 99, out.getvalue(), err.getvalue().decode())
+        said = [stream.buffer.getvalue() for stream in (out, err)]
+        return Done(code if isinstance(code, int) else 99, said[0], said[1].decode())
 
-    def typed(
-        self, *words: object, module: str = "archiver", timeout_s: float = 60, **environment: str
-    ) -> Done:
-        """Type a command as users do: a process of its own, without a terminal."""
+    def typed(self, *words: object, light: bool = False, timeout_s: float = 60, **environment: str) -> Done:
+        """Type a command as users do: a process of its own, without a terminal.
+
+        `light` is for `init`, and for pulls that are to be cut short.
+        """
+        module = "tests.command_line" if light else "archiver"
         ran = subprocess.run(
             [sys.executable, "-m", module, *map(str, words)],
             cwd=self.home,
@@ -110,9 +113,10 @@ class CommandLine:
         )
         return Done(ran.returncode, ran.stdout, ran.stderr.decode(errors="replace"))
 
-    def start(self, *words: object, module: str = "archiver", **more: Any) -> subprocess.Popen[bytes]:
+    def start(self, *words: object, light: bool = False, **more: Any) -> subprocess.Popen[bytes]:
         """Begin a command in a process group of its own, as a shell does."""
         environment: Mapping[str, str] = more.pop("environment", {})
+        module = "tests.command_line" if light else "archiver"
         return subprocess.Popen(
             [sys.executable, "-m", module, *map(str, words)],
             cwd=self.home,
