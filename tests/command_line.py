@@ -113,12 +113,14 @@ class CommandLine:
         )
         return Done(ran.returncode, ran.stdout, ran.stderr.decode(errors="replace"))
 
-    def start(self, *words: object, light: bool = False, **more: Any) -> subprocess.Popen[bytes]:
-        """Begin a command in a process group of its own, as a shell does."""
+    def start(
+        self, *words: object, light: bool = False, program: str | None = None, **more: Any
+    ) -> subprocess.Popen[bytes]:
+        """Begin a command, or another program, in a process group of its own, as a shell does."""
         environment: Mapping[str, str] = more.pop("environment", {})
         module = "tests.command_line" if light else "archiver"
         return subprocess.Popen(
-            [sys.executable, "-m", module, *map(str, words)],
+            [*([program] if program else [sys.executable, "-m", module]), *map(str, words)],
             cwd=self.home,
             env={**self.environment, **environment},
             start_new_session=True,

@@ -73,7 +73,7 @@ def _mbox(path: Path) -> Iterator[Write]:
 
     def write(entry: Entry, raw: bytes) -> None:
         parts = _parts(entry.ref.folder)
-        file = path.joinpath(*parts[:-1], parts[-1] + ".mbox")
+        file = path.joinpath(*map(_on_disk, parts[:-1]), _on_disk(parts[-1] + ".mbox"))
         if file not in seen:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             seen.add(file)
@@ -92,7 +92,7 @@ def _maildir(path: Path) -> Iterator[Write]:
     def write(entry: Entry, raw: bytes) -> None:
         nonlocal number
         number += 1
-        folder = path if entry.ref.folder == "INBOX" else path / _maildir_name(entry.ref.folder)
+        folder = path if entry.ref.folder == "INBOX" else path / maildir.folder_name(_parts(entry.ref.folder))
         if folder not in made:
             for name in ("cur", "new", "tmp"):
                 (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def _eml(path: Path) -> Iterator[Write]:
     """One file a message, byte for byte as the server sent it."""
 
     def write(entry: Entry, raw: bytes) -> None:
-        folder = path.joinpath(*_parts(entry.ref.folder))
+        folder = path.joinpath(*map(_on_disk, _parts(entry.ref.folder)))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         day = entry.received.strftime("%Y-%m-%d-%H%M%S") if entry.received else "undated"
         with _open(folder / f"{day}-{safe_name(entry.ref.key, 'x')}-{entry.digest[:12]}.eml") as out:
@@ -131,8 +131,9 @@ def _parts(folder: str) -> list[str]:
     return [safe_name(part.replace("%2F", "_").replace("%25", "%"), "_") for part in folder.split("/")]
 
 
-def _maildir_name(folder: str) -> str:
-    return "." + ".".join(part.replace(".", "_") for part in _parts(folder))
+def _on_disk(name: str) -> str:
+    """Give a name that is UTF-8 on the disk, whatever alphabet the user's locale has."""
+    return os.fsdecode(name.encode("utf-8", "replace"))
 
 
 def _make_empty(path: Path) -> None:
