@@ -285,6 +285,7 @@ class MissedRow(Row, frozen=True, tag="missed"):
     size: int | None = None
     flags: Flags = frozenset()
     received: datetime | None = None
+    kind: Kind = Kind.MAIL
 
 
 class VolumeRow(Row, frozen=True, tag="volume"):

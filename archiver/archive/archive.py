@@ -1,5 +1,6 @@
 """One archive: opened at a store, seen from one machine; made new by `create`."""
 
+import hashlib
 import secrets
 import string
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from archiver.archive.layout import LAYOUTS
 from archiver.archive.machine import Machine
 from archiver.archive.reader import Reader
 from archiver.archive.roots import Roots, load_roots, next_root, sign_root
-from archiver.archive.sealing import COMPRESSIONS, sha256_of
+from archiver.archive.sealing import COMPRESSIONS
 from archiver.archive.writer import ChainOwner, Run, Sealing
 from archiver.errors import Damaged, ObjectExists, RefusedForSafety, WrongKey
 from archiver.formats import age, frames
@@ -95,6 +96,7 @@ class Archive:
         head = chain.head()
         before = catalog.head()
         if before == head:
+            chain.pin(head)  # where the pin is older, or lost
             return head
         if before != EMPTY_HEAD and (before.seq > head.seq or not chain.holds(before)):
             catalog.reset()
@@ -114,16 +116,21 @@ class Archive:
             header, rows = self.index(manifest)
             catalog.apply(head, [header, *rows])
 
-    def index(self, manifest: Manifest) -> tuple[HeaderRow, list[AnyRow]]:
-        """Read the index of a run: its bytes must be those that the manifest names."""
+    def index(
+        self, manifest: Manifest, identities: Sequence[age.Identity] | None = None
+    ) -> tuple[HeaderRow, list[AnyRow]]:
+        """Read the index of a run, with the keys at hand or those given: its bytes must be those that the
+        manifest names. Raises `Damaged`, `WrongKey`.
+        """
         what = f'the index of run {manifest.seq} of chain "{manifest.chain}"'
         sealed = next((one for one in manifest.objects if one.role == "index"), None)
         if sealed is None:
             raise Damaged(f"{what} is not named by its manifest")
-        if sha256_of(self._store, sealed.key, sealed.size) != sealed.sha256:
+        data = self._store.get(sealed.key, 0, sealed.size + 1)
+        if hashlib.sha256(data).hexdigest() != sealed.sha256:
             raise Damaged(f'{what} ("{sealed.key}") is not what the manifest names', _COPY)
         try:
-            payload = age.decrypt_stream([self._store.get(sealed.key)], self._identities())
+            payload = age.decrypt_stream([data], self._identities() if identities is None else identities)
             text = _bounded(frames.unpack_stream(payload), what)
         except WrongKey as error:
             raise WrongKey(
@@ -203,10 +210,11 @@ class Archive:
         """Find this writer's chain of an account in the archive, where the machine's note of it is lost."""
         if self._writer is None:
             return None
+        mine = [self._writer.identity]  # the owner's key would open the others', too
         for name in self._store.folders("chains/"):
             try:
                 manifest, _ = next(self.chain(name).runs(), (None, None))
-                if manifest is not None and self.index(manifest)[0].account == account:
+                if manifest is not None and self.index(manifest, mine)[0].account == account:
                     return name
             except WrongKey:
                 continue  # another writer's

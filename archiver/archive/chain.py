@@ -41,47 +41,54 @@ class Chain:
 
     def runs(self, after: Head = EMPTY_HEAD) -> Iterator[tuple[Manifest, Head]]:
         """Give each verified manifest after a head already trusted, oldest first. Raises `Damaged`."""
-        prev, last_root = after, 0
+        prev = after
+        before: Manifest | None = None
         while True:
             try:
                 data = self._store.get(manifest_key(self.name, prev.seq + 1))
             except ObjectMissing:
                 return
+            before = before or self._trusted(after)
             manifest, head = self.verify(data, prev)
-            if manifest.root < last_root:
+            if before is not None and manifest.root < before.root:
                 raise Damaged(
                     f'run {manifest.seq} of chain "{self.name}" names an older root than the run before'
                 )
-            last_root = manifest.root
             yield manifest, head
-            prev = head
+            prev, before = head, manifest
 
     def last(self) -> Manifest | None:
         """Give the manifest of the last run that this machine has seen; None before the first."""
         pin = self._machine.pin(self.name)
-        if pin == EMPTY_HEAD:
+        if pin != EMPTY_HEAD:
+            self._check_pin(pin)
+        return self._trusted(pin)
+
+    def _trusted(self, head: Head) -> Manifest | None:
+        """Read the manifest of a head already trusted; None before the first."""
+        if not self.holds(head):
             return None
-        self._check_pin(pin)
-        data = self._store.get(manifest_key(self.name, pin.seq))
+        data = self._store.get(manifest_key(self.name, head.seq))
         return decode_manifest(signify.split_embedded(data).message)
 
     def verify(self, data: bytes, prev: Head) -> tuple[Manifest, Head]:
         """Check one manifest: form, place, predecessor, signature by a writer of the root it names."""
         seq = prev.seq + 1
         what = f'the manifest of run {seq} of chain "{self.name}"'
-        manifest = decode_manifest(signify.split_embedded(data).message, what)
-        root = self._roots.get(manifest.root, manifest.root_sha256)
+        try:
+            manifest = decode_manifest(signify.split_embedded(data).message, "its text")
+            root = self._roots.get(manifest.root, manifest.root_sha256)
+            signify.open_embedded(
+                data, [signify.PublicKey.from_text(writer.public_key) for writer in root.writers]
+            )
+        except Damaged as error:
+            raise Damaged(f"{what}: {error.text}", _COPY) from error
         if (manifest.archive, manifest.chain, manifest.seq) != (root.archive, self.name, seq):
             raise Damaged(f"{what} belongs to another archive, chain or run", _COPY)
         if manifest.prev != prev.sha256:
             raise Damaged(f"{what} does not follow the run before it", _COPY)
         if any(not sealed.key.startswith(f"chains/{self.name}/") for sealed in manifest.objects):
             raise Damaged(f"{what} names an object of another chain", _COPY)
-        keys = [signify.PublicKey.from_text(writer.public_key) for writer in root.writers]
-        try:
-            signify.open_embedded(data, keys)
-        except Damaged as error:
-            raise Damaged(f"{what}: {error.text}", _COPY) from error
         return manifest, Head(seq, hashlib.sha256(data).hexdigest())
 
     def holds(self, head: Head) -> bool:

@@ -59,8 +59,8 @@ class Packer(Protocol):
         """Wait until all that was added is in the store; begin a new batch."""
         ...
 
-    def close(self) -> None:
-        """Stop the threads, and take back what was written since the last flush: nothing names it."""
+    def close(self, *, discard: bool = False) -> None:
+        """Stop the threads; with `discard`, take back what was written since the last flush."""
         ...
 
 
@@ -148,13 +148,14 @@ class VolumePacker:
         self._begin_batch()
         return batch
 
-    def close(self) -> None:
+    def close(self, *, discard: bool = False) -> None:
         """See `Packer.close`."""
         if self._volume_open:
             self._queue.put(None)
         self._compressors.shutdown(cancel_futures=True)
         self._writers.shutdown(cancel_futures=True)
-        take_back(self._store, self._objects)
+        if discard:
+            take_back(self._store, self._objects)
 
     def _begin_batch(self) -> None:
         self._objects: list[Sealed] = []
@@ -239,11 +240,12 @@ class ObjectPacker:
             frames={number: (sealed.key, 0) for number, sealed, _ in written},
         )
 
-    def close(self) -> None:
+    def close(self, *, discard: bool = False) -> None:
         """See `Packer.close`."""
         self._writers.shutdown(cancel_futures=True)
-        done = [task for task in self._tasks if not task.cancelled() and task.exception() is None]
-        take_back(self._store, [task.result()[1] for task in done])
+        if discard:
+            done = [task for task in self._tasks if not task.cancelled() and task.exception() is None]
+            take_back(self._store, [task.result()[1] for task in done])
 
     def _write(self, slot: Slot, pieces: Sequence[bytes], key: str) -> tuple[int, Sealed, Frame]:
         try:

@@ -44,7 +44,7 @@ class Roots:
         for file in self._files:
             if (file.root.number, file.sha256) == (number, sha256):
                 return file.root
-        raise Damaged(f"a manifest names root {number}, which is not the one in this archive")
+        raise Damaged(f"it names root {number}, which is not the one in this archive")
 
     def refuse_unknown_features(self, power: Power) -> None:
         """Refuse what a feature forbids that this archiver does not know. Raises `RefusedForSafety`."""
@@ -88,14 +88,17 @@ def _verify(data: bytes, number: int, before: RootFile | None, pin: RootPin | No
             f"{what} is not the one that this machine has seen",
             "this is another archive, or its root was exchanged: do not write to it before you know why",
         )
-    root = decode_root(signify.split_embedded(data).message, what)
+    try:
+        root = decode_root(signify.split_embedded(data).message, "its text")
+        if pin is None or number > pin.number:
+            owner = before.root.owner if before else root.owner
+            signify.open_embedded(data, [signify.PublicKey.from_text(owner)])
+    except Damaged as error:
+        raise Damaged(f"{what}: {error.text}", "put the file back from a copy of the archive") from error
     if root.number != number or root.prev != (before.sha256 if before else "0" * 64):
         raise Damaged(f"{what} does not follow the root before it")
     if before and (root.archive, root.layout) != (before.root.archive, before.root.layout):
         raise Damaged(f"{what} is of another archive")
-    if pin is None or number > pin.number:
-        owner = before.root.owner if before else root.owner
-        signify.open_embedded(data, [signify.PublicKey.from_text(owner)])
     return RootFile(root, sha256)
 
 

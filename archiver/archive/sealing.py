@@ -62,13 +62,13 @@ def seal(
 
 
 def _encrypted(encryptor: age.Encryptor, packed: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    """Give sealed bytes in pieces as large as they came: each is hashed and written in one call."""
     length = 0
     for pieces in packed:
         for piece in pieces:
             length += len(piece)
-            yield from encryptor.update(piece)
-    yield from encryptor.update(frames.padding(length))
-    yield from encryptor.finish()
+            yield b"".join(encryptor.update(piece))
+    yield b"".join(encryptor.update(frames.padding(length)) + encryptor.finish())
 
 
 def sha256_of(store: Store, key: str, size: int) -> str:

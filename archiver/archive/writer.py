@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
+from types import TracebackType
 
 from msgspec import Struct
 
@@ -45,6 +46,7 @@ from archiver.ports import Catalog, Label, Layout, Store
 
 CHECKPOINT_SIZE = 256 << 20  # an interrupted first sync loses at most this, or
 CHECKPOINT_S = 60.0  # this long
+CHECKPOINT_ROWS = 50_000  # small messages are to fill no memory, and
 CHECKPOINT_OBJECTS = 5_000  # a manifest of this many objects stays within its 1 MiB
 
 
@@ -108,16 +110,19 @@ class Run:
     def __enter__(self) -> "Run":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._packer is not None:
-            self._packer.close()
+            self._packer.close(discard=isinstance(error, StoreFailed))
 
     @property
     def due(self) -> bool:
         """Whether enough has gathered for a checkpoint."""
         return bool(self._rows) and (
             self._size >= CHECKPOINT_SIZE
-            or len(self._slots) >= (1 << 20 if self._layout.shares_objects else CHECKPOINT_OBJECTS)
+            or len(self._rows) >= CHECKPOINT_ROWS
+            or (not self._layout.shares_objects and len(self._slots) >= CHECKPOINT_OBJECTS)
             or time.monotonic() - self._committed_at >= CHECKPOINT_S
         )
 
@@ -139,7 +144,17 @@ class Run:
     def gone(self, folder: Folder, epoch: str) -> None:
         """Record that the server has the folder no more; all of it stays archived."""
         folder_id = self._folder_ids[folder.name]
-        self._rows.append(FolderRow(id=folder_id, name=folder.name, epoch=epoch, gone=True, exists=0))
+        self._rows.append(
+            FolderRow(
+                id=folder_id,
+                name=folder.name,
+                epoch=epoch,
+                separator=folder.separator,
+                special_use=folder.special_use,
+                gone=True,
+                exists=0,
+            )
+        )
 
     def add(self, message: Message) -> bool:
         """Archive a message; content that the chain holds is pointed to, not stored again.
@@ -188,6 +203,7 @@ class Run:
                 size=remote.size,
                 flags=remote.flags,
                 received=remote.received,
+                kind=remote.kind,
             )
         )
 

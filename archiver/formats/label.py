@@ -5,40 +5,61 @@ size=8873 sha256=…` in one line (docs/reference/format.md, section Message).
 """
 
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from archiver.errors import Damaged
+from archiver.model import Flags
 from archiver.ports import Label
 
 PREFIX = b"X-Archiver: 1 "
-MAX_LINE = 65536  # a folder name and all keywords of a message fit many times over
 _FIELDS = ("folder", "key", "received", "flags", "size", "sha256")
 
 
 def encode_label(label: Label) -> bytes:
     """Write the line, LF included, pure ASCII; flags sorted, so that equal labels are equal bytes."""
     received = label.received.isoformat(timespec="seconds") if label.received else "-"
-    flags = ",".join(quote(flag, safe="$") for flag in sorted(label.flags)) or "-"
+    key = label.key if label.key.isalnum() and label.key.isascii() else quote(label.key, safe="")
     text = (
-        f"folder={label.folder_id}:{quote(label.folder, safe='')}"
-        f" key={quote(label.epoch, safe='')}:{quote(label.key, safe='')}"
-        f" received={received} flags={flags} size={label.size} sha256={label.sha256}"
+        f"folder={label.folder_id}:{_quoted(label.folder)} key={_quoted(label.epoch)}:{key}"
+        f" received={received} flags={_quoted_flags(label.flags)} size={label.size} sha256={label.sha256}"
     )
     return PREFIX + text.encode("ascii") + b"\n"
+
+
+# few folders, epochs and sets of flags stand beside many messages
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+@lru_cache(maxsize=1024)
+def _quoted_flags(flags: Flags) -> str:
+    return ",".join(_quoted_flag(flag) for flag in sorted(flags)) or "-"
+
+
+def _quoted_flag(flag: str) -> str:
+    return "%2D" if flag == "-" else quote(flag, safe="$")  # a lone "-" stands for no flags
 
 
 def decode_label(line: bytes) -> Label:
     """Read the line (with or without its LF). Raises `Damaged` for anything `encode_label` never writes."""
     try:
-        return _decode(line)
-    except (ValueError, KeyError, UnicodeDecodeError) as error:
+        label = _decode(line)
+        same = encode_label(label) == line.removesuffix(b"\n") + b"\n"
+    except (ValueError, KeyError, OverflowError) as error:
         raise Damaged(f"not an X-Archiver line: {line[:80]!r}") from error
+    if not same:  # one way to write a label, so that nothing that was changed passes for one
+        raise Damaged(f"not an X-Archiver line as archiver writes it: {line[:80]!r}")
+    return label
 
 
 def _decode(line: bytes) -> Label:
     if not line.startswith(PREFIX):
         raise ValueError("other prefix")
-    words = dict(word.split("=", 1) for word in line[len(PREFIX) :].decode("ascii").rstrip("\n").split(" "))
+    words = dict(
+        word.split("=", 1) for word in line[len(PREFIX) :].decode("ascii").removesuffix("\n").split(" ")
+    )
     if tuple(words) != _FIELDS:
         raise ValueError("other fields")
     folder_id, folder = words["folder"].split(":", 1)
@@ -51,6 +72,8 @@ def _decode(line: bytes) -> Label:
         key=unquote(key, errors="strict"),
         size=int(words["size"]),
         sha256=words["sha256"],
-        flags=frozenset() if flags == "-" else frozenset(unquote(flag) for flag in flags.split(",")),
+        flags=frozenset()
+        if flags == "-"
+        else frozenset(unquote(flag, errors="strict") for flag in flags.split(",")),
         received=None if words["received"] == "-" else datetime.fromisoformat(words["received"]),
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from archiver.errors import Damaged
-from archiver.formats.label import MAX_LINE, decode_label, encode_label
+from archiver.formats.label import decode_label, encode_label
 from archiver.model import Flags
 from archiver.ports import Label
 
@@ -56,7 +56,7 @@ def wrap(label: Label, raw: bytes) -> list[bytes]:
 
 def unwrap(stored: bytes) -> tuple[Label, bytes]:
     """Undo `wrap`. Raises `Damaged` where the bytes are not one whole stored message."""
-    end = stored.find(b"\n", 0, MAX_LINE) + 1
+    end = stored.find(b"\n") + 1
     if not end:
         raise Damaged("a stored message does not begin with its X-Archiver line")
     label = decode_label(stored[:end])

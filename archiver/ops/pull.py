@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from archiver.errors import ArchiverError, Damaged, FolderRefused, Interrupted, OtherMailbox, StoreFailed
+from archiver.errors import ArchiverError, Damaged, FolderRefused, OtherMailbox, StoreFailed
 from archiver.events import FolderFailed, Warned
 from archiver.model import Folder, Head, RunKind
 from archiver.ops.pull_folder import FolderPull, FolderReport, Work
@@ -34,7 +34,9 @@ class Pull:
     def __init__(self, work: Work, *, accept_other_mailbox: bool = False) -> None:
         self._work = work
         self._run = work.run
-        self._held_before = sum(state.held for state in work.run.catalog.folders())
+        self._held_before = sum(
+            state.held for state in work.run.catalog.folders() if work.selection.takes_folder(state.folder)
+        )
         self._recognised = accept_other_mailbox or not self._held_before
         self._waiting: list[FolderPull] = []  # folders listed while it is open whose mailbox this is
         self.report = PullReport(work.name, [], work.run.head)
@@ -59,8 +61,7 @@ class Pull:
     def _folders(self) -> None:
         present = self._work.account.folders()
         for folder in present:
-            if self._work.stop():
-                raise Interrupted("stopped as asked", "run again to go on; what was pulled is committed")
+            self._work.check_stop()
             report = FolderReport(folder.name)
             self.report.folders.append(report)
             if not self._work.selection.takes_folder(folder):
@@ -76,6 +77,8 @@ class Pull:
             step(pull)
         except FolderRefused as error:
             pull.report.error = error.text
+            if not self._recognised:
+                self._held_before -= pull.held_before  # it says nothing of whose mailbox this is
             self._work.reporter.report(FolderFailed(self._work.name, pull.folder.name, error.text))
 
     def _folder(self, pull: FolderPull) -> None:
@@ -89,13 +92,20 @@ class Pull:
 
     def _end_waiting(self) -> None:
         new = sum(pull.new for pull in self._waiting)
-        if is_other_mailbox(held_before=self._held_before if self._waiting else 0, recognised=0, new=new):
+        held = self._held_before if self._waiting else 0
+        if is_other_mailbox(held_before=held, recognised=0, new=new) and not self._moved():
             raise OtherMailbox(
                 f'account "{self._work.name}" shows none of the {self._held_before} messages it had before: '
                 "this is another mailbox",
                 "check its host and user; if it is right, run: archiver pull --accept-other-mailbox",
             )
         self._take_waiting()
+
+    def _moved(self) -> bool:
+        """Tell whether a message that is held is now in another folder."""
+        catalog = self._run.catalog
+        held = [one for state in catalog.folders() if state.held for one in catalog.fingerprints(state.id)]
+        return any(pull.shows(held) for pull in self._waiting)
 
     def _take_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []

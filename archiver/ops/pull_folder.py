@@ -3,7 +3,7 @@
 The cursor is recorded last, so that the manifest which commits it commits every message before it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from archiver.model import (
     Change,
     Cursor,
     Done,
+    Entry,
     Flags,
     Folder,
     FolderState,
@@ -65,6 +66,11 @@ class Work(Struct, frozen=True):
     stop: Callable[[], bool]
     dry: bool = False
 
+    def check_stop(self) -> None:
+        """Raise `Interrupted` where the user asked to stop."""
+        if self.stop():
+            raise Interrupted("stopped as asked", "run again to go on; what was pulled is committed")
+
     def commit(self, kind: RunKind) -> None:
         """Commit what is recorded, and tell."""
         head = self.run.commit(kind)
@@ -88,6 +94,7 @@ class FolderPull:
         self._opened = False
         self._new: list[Remote] = []
         self._missed: set[str] = set()
+        self._flags_of_missed: dict[str, Flags] = {}  # as this listing tells them; the ledger's may be older
         self._held = self._excluded = self._gone = 0
         self._done: Done
 
@@ -108,6 +115,16 @@ class FolderPull:
         new = [one.remote for one in self._gathered if isinstance(one, New)]
         self._rebindings = self._find_rebindings(state, new)
         return bool(self._rebindings)
+
+    def shows(self, held: Iterable[tuple[Entry, str | None]]) -> bool:
+        """Tell whether one of these messages is among the new ones that `recognise` found."""
+        new = [one.remote for one in self._gathered or () if isinstance(one, New)]
+        return bool(self._confirmed(rebinding_candidates(new, held)))
+
+    @property
+    def held_before(self) -> int:
+        """How many messages of the folder were held when the run began."""
+        return self._state.held if self._state else 0
 
     @property
     def new(self) -> int:
@@ -137,6 +154,7 @@ class FolderPull:
         self._take_vanished(vanished)
         for flags, keys in reflagged.items():
             self._reflag(keys, flags)
+        self._new = self._drop_known(self._new)  # before the retry archives some of them
         self._retry_missed()
         self._fetch_new()
         self._done = done
@@ -216,7 +234,9 @@ class FolderPull:
             return new
         known = self._catalog.known_among(state.id, state.epoch, [remote.ref.key for remote in new])
         for remote in new:
-            if known.get(remote.ref.key, remote.flags) != remote.flags:
+            if remote.ref.key in self._missed:
+                self._flags_of_missed[remote.ref.key] = remote.flags
+            elif known.get(remote.ref.key, remote.flags) != remote.flags:
                 self._reflag([remote.ref.key], remote.flags)
         return [
             remote for remote in new if remote.ref.key not in known and remote.ref.key not in self._missed
@@ -237,7 +257,10 @@ class FolderPull:
         return [remote for remote in new if remote.ref.key not in bound]
 
     def _find_rebindings(self, state: FolderState, new: Sequence[Remote]) -> Sequence[Candidate]:
-        candidates = rebinding_candidates(new, self._catalog.fingerprints(state.id))
+        return self._confirmed(rebinding_candidates(new, self._catalog.fingerprints(state.id)))
+
+    def _confirmed(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Keep those whose Message-ID on the server is the one that is held."""
         if not candidates:
             return []
         found = self._work.account.message_ids([one.remote for one in candidates])
@@ -269,8 +292,7 @@ class FolderPull:
                 self._missed.add(key)
                 run.miss(found, (tries or {}).get(key, 0) + 1)
                 self._work.reporter.report(MessageMissed(self._work.name, name, key, found.reason))
-            if self._work.stop():
-                raise Interrupted("stopped as asked", "run again to go on; what was pulled is committed")
+            self._work.check_stop()
             if run.due:
                 self._work.commit("checkpoint")
 
@@ -281,7 +303,8 @@ class FolderPull:
         rows = [row for row in self._catalog.missed(state.id, self._epoch) if row.key in self._missed]
         refs = [Ref(self.folder.name, self._epoch, row.key) for row in rows]
         remotes = [
-            Remote(ref, row.size, row.flags, row.received) for ref, row in zip(refs, rows, strict=True)
+            Remote(ref, row.size, self._flags_of_missed.get(row.key, row.flags), row.received, row.kind)
+            for ref, row in zip(refs, rows, strict=True)
         ]
         if remotes:
             self._fetch(remotes, {row.key: row.tries for row in rows})
@@ -301,9 +324,22 @@ class FolderPull:
 
     def _reflag(self, keys: Sequence[str], flags: Flags) -> None:
         assert self._epoch is not None
-        self._open()
-        self.report.reflagged += len(keys)
-        self._work.run.reflag(self.folder.name, self._epoch, keys, flags)
+        self._flags_of_missed.update((key, flags) for key in keys if key in self._missed)
+        changed = self._changed_by(keys, flags)
+        if changed:
+            self._open()
+            self.report.reflagged += len(changed)
+            self._work.run.reflag(self.folder.name, self._epoch, changed, flags)
+
+    def _changed_by(self, keys: Sequence[str], flags: Flags) -> Sequence[str]:
+        """Leave out those recorded with these flags already: an earlier run that kept its cursor told them."""
+        state = self._state
+        if state is None or state.epoch != self._epoch:
+            return keys
+        known = dict(self._catalog.known_among(state.id, state.epoch, keys))
+        if self._missed:
+            known.update((row.key, row.flags) for row in self._catalog.missed(state.id, state.epoch))
+        return [key for key in keys if known.get(key, flags) != flags]
 
 
 def _epoch_of(changes: Sequence[Change]) -> str | None:

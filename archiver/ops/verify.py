@@ -54,17 +54,17 @@ def verify(
 def verify_messages(report: VerifyReport, catalog: Catalog, reader: Reader, reporter: Reporter) -> None:
     """Decrypt every stored message once and compare it with its digest."""
     entries = {entry.digest: entry for entry in catalog.entries()}
-    broken: dict[str, list[str]] = {}
+    broken: dict[tuple[str, str], list[str]] = {}
     for entry, found in reader.read_many(entries.values()):
         if isinstance(found, bytes):
             report.messages += 1
             report.messages_size += entry.size
             reporter.report(MessageRead(entry.size))
         else:
-            broken.setdefault(f"{entry.place.volume}: {found.text}", []).append(entry.digest)
-    for what, digests in broken.items():
-        text = f"{len(digests)} messages cannot be read: {what}"
-        report.findings.append(Finding("damage", report.chain, text, (what.partition(":")[0],)))
+            broken.setdefault((entry.place.volume, found.text), []).append(entry.digest)
+    for (volume, why), digests in broken.items():
+        text = f'{len(digests)} messages of "{volume}" cannot be read: {why}'
+        report.findings.append(Finding("damage", report.chain, text, (volume,)))
 
 
 def find_affected(report: VerifyReport, entries: Iterable[Entry]) -> None:

@@ -1,7 +1,7 @@
 """A real Dovecot of one's own: temporary, on free loopback ports, for tests and for bench.
 
-Runs as whoever calls: unprivileged, everything belongs to that user; as root, the mail belongs to `nobody`, since
-Dovecot serves no mail to UID 0. Nothing outside of its own temporary directory is touched.
+Runs as whoever calls: unprivileged, everything belongs to that user; as root, the mail belongs to `nobody`,
+since Dovecot serves no mail to UID 0. Nothing outside of its own temporary directory is touched.
 """
 
 import contextlib
@@ -104,6 +104,9 @@ service imap {{
 }}
 service anvil {{
   chroot = {chroot}
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 protocol imap {{
   imap_idle_notify_interval = 2 mins
@@ -157,12 +160,12 @@ class Dovecot:
 
     def start(self) -> None:
         """Start and wait until it answers. Raises `RuntimeError` with the log if it does not."""
-        with (self.base / "stderr").open("wb") as errors:
+        with (self.base / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
                 [program("dovecot"), "-F", "-c", str(self._config)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=errors,
+                stderr=stderr,
             )
         until = time.monotonic() + 20
         while time.monotonic() < until and self._process.poll() is None:

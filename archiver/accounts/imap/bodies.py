@@ -9,7 +9,7 @@ from archiver.accounts.imap import quirks, replies, uidset, wire
 from archiver.accounts.imap.events import Event, Fetched, Section, Status
 from archiver.accounts.imap.fetched import parse_body
 from archiver.accounts.imap.link import TRIES, Link, reopen
-from archiver.accounts.imap.retrieval import DROPPED, EMPTY, STAND_IN, Batch, Retrieval
+from archiver.accounts.imap.retrieval import EMPTY, GONE, STAND_IN, Batch, Retrieval
 from archiver.accounts.imap.scanner import WireError
 from archiver.accounts.imap.session import Session
 from archiver.errors import Unreachable
@@ -44,19 +44,19 @@ class Bodies:
         self._flying: deque[tuple[str, Batch]] = deque()
         self._drops = 0
         self._busy = 0
+        self._nameless = False
 
     def __iter__(self) -> Iterator[Message | Missed]:
         """Fetch to the end. What is still in flight when the reader stops early is left to a closed line."""
         try:
-            while self._plan.outstanding or self._plan.missed:
-                yield from self._plan.take_missed()
-                if not self._plan.outstanding:
-                    break
+            while self._plan.has_more():
                 session = self._link.run(self._ready)
                 try:
                     yield from self._serve(session)
                 except (Unreachable, WireError) as error:
                     self._after(error)
+            self._plan.give_up_rest()
+            yield from self._plan.take_missed()
         finally:
             if self._flying:
                 self._link.drop()
@@ -116,6 +116,7 @@ class Bodies:
         if uid is None and len(self._flying) == 1 and len(self._flying[0][1].uids) == 1:
             uid = self._flying[0][1].uids[0]  # only one was asked for, so this is it
         if uid is None:
+            self._nameless = True
             return None
         if section.data is None:
             self._plan.bodiless(uid)
@@ -130,8 +131,8 @@ class Bodies:
             if status.word != "OK" and quirks.backoff_s(status.text) is not None:
                 raise replies.busy(status) or Unreachable(replies.words(status))
             del self._flying[place]
-            if status.word == "OK":
-                self._plan.answered(batch)
+            if status.word == "OK" or status.code == "EXPUNGEISSUED":  # RFC 5530: gone while we asked
+                self._plan.answered(batch, nameless=self._nameless)
             else:
                 _log.debug("a fetch of %d messages was refused: %s", len(batch.uids), replies.words(status))
                 self._plan.refused(batch, f"the server refuses it: {replies.words(status)}")
@@ -163,7 +164,7 @@ class Bodies:
     # --- piece by piece -------------------------------------------------------------------------------
 
     def _piecemeal(self, session: Session, batch: Batch) -> Iterator[Message | Missed]:
-        """Fetch one message by parts (RFC 9051 section 6.4.5, `<origin.length>`) until two of them agree on its end."""
+        """Fetch one message by parts (RFC 9051 section 6.4.5) until the one beyond its end is empty."""
         uid = batch.uids[0]
         self._flying.append(("", batch))
         pieces: list[bytes] = []
@@ -211,8 +212,10 @@ class Bodies:
             take(event)
         if event.word != "OK":
             return None, False, f"the server refuses it: {replies.words(event)}"
-        section = got[0] if got else None
-        if section is None or (section.origin not in (at, None)):
+        if not got:
+            return None, False, GONE
+        section = got[0]
+        if section.origin not in (at, None):
             return None, False, ""
         if section.data is None:
             return (b"" if at else None), False, ""
@@ -227,6 +230,3 @@ def _suspect(error: Exception) -> int | None:
         return None
     found = _UID.search(error.response[0])
     return int(found[1]) if found else None
-
-
-__all__ = ["DROPPED", "Bodies"]

@@ -67,7 +67,8 @@ class Link:
             raise error
         wait_s = error.wait_s if isinstance(error, replies.Busy) else None
         if wait_s is None:
-            wait_s = min(_LONGEST_PAUSE_S, 0.25 * 4 ** (tries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311  (spread, not secrecy)
+            spread = random.uniform(0.5, 1.0)  # noqa: S311  (so that many clients do not come back at once)
+            wait_s = min(_LONGEST_PAUSE_S, 0.25 * 4 ** (tries - 1)) * spread
         elif wait_s > quirks.LONGEST_WAIT_S:
             raise error
         _log.info("%s; trying again in %.1f s", error.text, wait_s)
@@ -100,22 +101,29 @@ def reopen(session: Session, mailbox: bytes, name: str, epoch: str) -> None:
     selected = session.selected
     if selected is None or selected.mailbox != mailbox:
         selected = examine(session, mailbox, name)
-    if str(selected.uidvalidity) != epoch:
-        raise FolderRefused(
-            f'the server renumbered the folder "{name}" during the run', "run again; nothing was lost"
-        )
+    check_epoch(selected, name, epoch)
 
 
-def examine(session: Session, mailbox: bytes, name: str, since: tuple[int, int] | None = None) -> Selected:
+def examine(session: Session, mailbox: bytes, name: str) -> Selected:
     """Open a mailbox anew for reading. Raises `FolderRefused`, `Forbidden`, `Unreachable`."""
-    selected, status = session.examine(mailbox, since)
-    if status.word == "BAD" and since is not None:
+    selected, status = session.examine(mailbox)
+    if status.word != "OK" and quirks.is_unsafe_login(status.text):
+        session.identify()
         selected, status = session.examine(mailbox)
     if status.word != "OK":
         raise replies.folder_refused(status, name)
+    return check_epoch(selected, name)
+
+
+def check_epoch(selected: Selected, name: str, epoch: str | None = None) -> Selected:
+    """Make sure that UIDs mean something, and what they meant before. Raises `FolderRefused`."""
     if selected.uidvalidity is None:
         raise FolderRefused(
             f'the server gives the folder "{name}" no UIDVALIDITY, so its messages cannot be told apart',
             "archive it by another way, POP3 or a copy on disk",
+        )
+    if epoch is not None and str(selected.uidvalidity) != epoch:
+        raise FolderRefused(
+            f'the server renumbered the folder "{name}" during the run', "run again; nothing was lost"
         )
     return selected

@@ -34,8 +34,9 @@ from archiver.errors import Unreachable
 
 _log = logging.getLogger(__name__)
 
-DEPTH = 16
-"""Most small commands in flight: enough to hide the way there and back, few enough for any server's buffer."""
+AHEAD = 8192
+"""Bytes of commands sent ahead of their answers: they must fit into the buffers between, or both sides would
+wait for each other to read."""
 
 Take: TypeAlias = Callable[[Event], None]
 
@@ -134,15 +135,16 @@ class Session:
 
     def run_all(self, commands: Iterable[list[Piece]], take: Take | None = None) -> list[Status]:
         """Send many commands, several at a time, and read them to their ends, in order."""
-        flying: deque[str] = deque()
+        flying: deque[tuple[str, int]] = deque()
         done = []
         for pieces in commands:
             waits = not self.sends_literals_at_once and any(isinstance(one, Octets) for one in pieces)
-            while flying and (waits or len(flying) >= DEPTH):
-                done.append(self.finish(flying.popleft(), take))
-            flying.append(self.send(*pieces))
+            size = sum(len(one) if isinstance(one, bytes) else len(one.data) for one in pieces)
+            while flying and (waits or sum(each for _, each in flying) + size > AHEAD):
+                done.append(self.finish(flying.popleft()[0], take))
+            flying.append((self.send(*pieces), size))
         while flying:
-            done.append(self.finish(flying.popleft(), take))
+            done.append(self.finish(flying.popleft()[0], take))
         return done
 
     def note(self, event: Event) -> None:
@@ -161,6 +163,12 @@ class Session:
     def _note_code(self, status: Status) -> None:
         if status.code == "CAPABILITY":
             self.capabilities = frozenset(text(status.argument).upper().split())
+        elif (
+            status.code == "CLOSED" and self.selected is not None
+        ):  # what came so far was of the mailbox before
+            self.selected.exists = self.selected.expunged = 0
+            self.selected.changed.clear()
+            self.selected.gone.clear()
         elif self.selected is not None and status.argument.isdigit() and len(status.argument) < 20:
             number = int(status.argument)
             if status.code == "UIDVALIDITY":
@@ -215,6 +223,8 @@ class Session:
         if self.has_condstore and not told:
             names = [one.mailbox for one in listed if is_selectable(one)]
             self.run_all(([b"STATUS ", astring(name), b" " + wanted[7:]] for name in names), take)
+        if self.selected is not None:  # of the open mailbox, STATUS tells what this session saw, not what is
+            told.pop(self.selected.mailbox, None)
         return listed, told
 
     def examine(self, mailbox: bytes, since: tuple[int, int] | None = None) -> tuple[Selected, Status]:
@@ -280,6 +290,11 @@ class Session:
                 take=lambda event: found.append(event) if isinstance(event, Namespace) else None,
             )
         return found[-1] if found else Namespace(())
+
+    def identify(self) -> None:
+        """Say who is calling (RFC 2971); some servers serve no stranger."""
+        fields = b" ".join(b'"%s" "%s"' % (k.encode(), v.encode()) for k, v in quirks.identity().items())
+        self.run(b"ID (" + fields + b")")
 
     def logout(self) -> None:
         """Say goodbye and close. Never raises."""
