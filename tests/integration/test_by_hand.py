@@ -49,7 +49,9 @@ def folder_of(scene: Scene) -> Path:
     return scene.store.folder
 
 
-def recover(archive: Path, scene: Scene, work: Path, tools: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def recover(
+    archive: Path, scene: Scene, work: Path, tools: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Do what README.txt says: cut the script out of it, run it."""
     readme = (archive / "README.txt").read_text()
     command = next(line for line in readme.splitlines() if line.startswith("  sed -n"))

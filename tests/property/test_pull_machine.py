@@ -126,7 +126,9 @@ class PullMachine(RuleBasedStateMachine):
         except Killed:
             pass
 
-    @rule(step=st.sampled_from(["changes", "change", "fetch", "message", "message_ids"]), nth=st.integers(1, 5))
+    @rule(
+        step=st.sampled_from(["changes", "change", "fetch", "message", "message_ids"]), nth=st.integers(1, 5)
+    )
     def pull_over_a_line_that_drops(self, step: str, nth: int) -> None:
         self.scene.server.fail(step, nth, Unreachable("the line dropped"))
         try:

@@ -167,7 +167,9 @@ def test_changed_texts_are_damage_or_well_formed(
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(changed)))
         end = data.draw(st.integers(start, min(len(changed), start + 5)))
-        new = st.one_of(st.binary(max_size=4), st.sampled_from([b"\n", b" ", b"0", b"-", b"1e9", b"\x00", b'"']))
+        new = st.one_of(
+            st.binary(max_size=4), st.sampled_from([b"\n", b" ", b"0", b"-", b"1e9", b"\x00", b'"'])
+        )
         changed[start:end] = data.draw(new)
     try:
         decode(bytes(changed))

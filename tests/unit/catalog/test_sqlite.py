@@ -49,7 +49,9 @@ def test_an_empty_catalog_knows_nothing() -> None:
 
 
 def test_rows_become_folders_messages_and_places() -> None:
-    catalog = catalog_of([FolderRow(1, "INBOX", "7", "token", "/", "\\Inbox", 2), message("1"), message("2", OTHER)])
+    catalog = catalog_of(
+        [FolderRow(1, "INBOX", "7", "token", "/", "\\Inbox", 2), message("1"), message("2", OTHER)]
+    )
     state = catalog.folder("INBOX")
     assert state is not None
     assert (state.held, state.archived, state.size, state.exists) == (2, 2, 20, 2)
@@ -118,7 +120,11 @@ def test_frames_of_a_volume_are_told_or_damaged() -> None:
 
 def test_a_row_that_cannot_be_is_damage_and_leaves_the_catalog_as_it_was() -> None:
     catalog = catalog_of([FolderRow(1, "INBOX", "7")])
-    for bad in (message("1", "zz"), MessageRow(1, "7", "1", HASH, 1 << 70, "v", 0, 0), FolderRow(2, "INBOX", "7")):
+    for bad in (
+        message("1", "zz"),
+        MessageRow(1, "7", "1", HASH, 1 << 70, "v", 0, 0),
+        FolderRow(2, "INBOX", "7"),
+    ):
         with pytest.raises(Damaged):
             catalog.apply(Head(2, "2" * 64), [message("5"), bad])
         assert catalog.head().seq == 1
