@@ -92,18 +92,20 @@ class CanAppend(Protocol):
         """Give the name below which this account keeps its folders, ending in `/`; mostly empty."""
         ...
 
-    def make_folder(self, name: str) -> Folder:
+    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
         """Make a folder, and those above it, and subscribe to it; one that is there is left as it is.
 
-        Raises `FolderRefused`.
+        Where the server takes it, the folder gets its special use (RFC 6154). Raises `FolderRefused`.
         """
         ...
 
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
-        """Put messages into a folder with their flags and dates of receipt; each is answered once, in order.
+        """Put messages into a folder with their flags and dates of receipt; each is answered once, in any order.
 
         A refused message is tried in other forms first (with fewer flags, without its date), and never stops
-        the next. The bytes are those given: no form alters them.
+        the next. The bytes are those given: no form alters them. What `messages` raises comes out here, after
+        the answers to all that was sent. After `Unreachable`, those not answered may have been taken or not:
+        list the folder before anything is put in again.
         """
         ...
 

@@ -16,11 +16,15 @@ class SeveralCatalogs:
     def entries(self) -> Iterator[Entry]:
         """Give the archived messages of all chains."""
         told: set[tuple[str, str]] = set()
+        last = len(self._catalogs) - 1
         for number, catalog in enumerate(self._catalogs):
+            here = set()
             for entry in catalog.entries():
+                if number < last:
+                    here.add((entry.ref.folder, entry.digest))
                 if number == 0 or (entry.ref.folder, entry.digest) not in told:
                     yield entry
-            told.update((entry.ref.folder, entry.digest) for entry in catalog.entries())
+            told |= here
 
     def folders(self) -> Sequence[Folder]:
         """List the folders of all chains, each name once."""
@@ -36,6 +40,15 @@ class SeveralCatalogs:
             key: digest
             for catalog in self._catalogs
             for key, digest in catalog.restored(account, folder, epoch).items()
+        }
+
+    def held(self, folder: str, epoch: str) -> Mapping[str, str]:
+        """Tell what was archived from a folder under an epoch: key -> digest."""
+        return {
+            entry.ref.key: entry.digest
+            for catalog in self._catalogs
+            for entry in catalog.entries(folder)
+            if entry.ref.epoch == epoch
         }
 
     def volume(self, key: str) -> VolumeRow:

@@ -107,18 +107,17 @@ class Session:
     def send(self, *pieces: Piece, shown: bytes | None = None) -> str:
         """Send one command and give its tag. A literal may have to wait for the server's word first."""
         tag = self.connection.tag()
-        out = bytearray(tag.encode() + b" ")
+        out = [tag.encode() + b" "]
         for piece in pieces:
             if isinstance(piece, bytes):
-                out += piece
+                out.append(piece)
             elif self.sends_literals_at_once:
-                out += piece.header(at_once=True)
-                out += piece.data
+                out += [piece.header(at_once=True), piece.data]
             else:
-                self.connection.send(bytes(out) + piece.header(at_once=False), shown)
+                self.connection.send(b"".join([*out, piece.header(at_once=False)]), shown)
                 self._await_go(tag)
-                out = bytearray(piece.data)
-        self.connection.send(bytes(out) + b"\r\n", shown)
+                out = [piece.data]
+        self.connection.send(b"".join([*out, b"\r\n"]), shown)
         return tag
 
     @property
