@@ -108,6 +108,8 @@ def _entries(
     beginnings = tuple(one.lower() for one in ids)
     found = once((entry for entry in entries if entry.digest.startswith(beginnings)), vanished=True)
     for one in beginnings:
+        if len(one) < 4:
+            raise UsageError(f'"{one}" is not the id of a message', "ids are shown by: archiver list NAME")
         digests = {entry.digest for entry in found if entry.digest.startswith(one)}
         if not digests:
             raise UsageError(f'no archived message has the id "{one}"', "look it up: archiver list NAME")

@@ -42,7 +42,7 @@ def content(account: Target, folder: str) -> dict[str, Remote]:
     found: dict[str, Remote] = {}
     for one in account.fetch(there(account, folder)):
         assert not hasattr(one, "reason"), one
-        digest = hashlib.sha256(one.raw).hexdigest()  # type: ignore[union-attr]  # said above
+        digest = hashlib.sha256(one.raw).hexdigest()
         assert digest not in found
         found[digest] = one.remote
     return found
