@@ -131,7 +131,7 @@ class Appender:
             else:
                 refused.append((batch, status))
         for batch, status in refused:
-            yield from self._settle(batch, status)
+            yield from self._settle(batch, status, stale=True)
 
     def _taken(
         self, status: Status, batch: Sequence[Outgoing], altered: str | None = None
@@ -142,14 +142,23 @@ class Appender:
             told = altered or (f"the server cannot keep {_quoted(lost)}" if lost else None)
             yield Appended(one.digest, ref, told)
 
-    def _settle(self, batch: Sequence[Outgoing], status: Status) -> Iterator[Appended | Refused]:
-        """Answer for a batch by its status; halve one that was refused, or try other forms."""
+    def _settle(
+        self, batch: Sequence[Outgoing], status: Status, *, stale: bool = False
+    ) -> Iterator[Appended | Refused]:
+        """Answer for a batch by its status; halve one that was refused, or try other forms.
+
+        A `stale` status is of a command sent before the answers to others were known.
+        """
         if status.word == "OK":
             yield from self._taken(status, batch)
             return
         self._stop_for(status, len(batch))
+        learned = stale and any(flag.lower() in self._refused_flags for one in batch for flag in one.flags)
         if status.code == "TRYCREATE":
-            yield from self._made(batch, status)
+            self._ensure_made(status, stale=stale)
+            yield from self._settle(batch, self._send(batch))
+        elif learned:
+            yield from self._settle(batch, self._send(batch))
         elif len(batch) > 1:
             half = len(batch) // 2
             for part in (batch[:half], batch[half:]):
@@ -157,14 +166,14 @@ class Appender:
         else:
             yield from self._other_forms(batch[0], status)
 
-    def _made(self, batch: Sequence[Outgoing], status: Status) -> Iterator[Appended | Refused]:
+    def _ensure_made(self, status: Status, *, stale: bool) -> None:
         """Make the mailbox that is not there (any more), once."""
         make, self._make = self._make, None
-        if make is None:
+        if make is not None:
+            make()
+        elif not stale:
             what = f'the folder "{self._folder.name}" is not there: {replies.words(status)}'
             raise FolderRefused(what, "run again")
-        make()
-        yield from self._settle(batch, self._send(batch))
 
     def _stop_for(self, status: Status, count: int) -> None:
         """Raise what no other form of the message can help."""
