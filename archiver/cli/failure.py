@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from archiver import __version__
 from archiver.cli.output import print_json, say
 from archiver.errors import ArchiverError, Interrupted, StoreFailed, UsageError
 
@@ -70,11 +71,12 @@ def _help_of(context: click.Context | None) -> str:
 
 
 def _tell_bug(error: BaseException) -> int:
-    """Write a report without values of variables, so without secrets or mail, and print its path."""
+    """Write a report of where it happened, without values or the error's own words: those may hold mail."""
     from archiver.config import state_folder  # noqa: PLC0415 -- only a bug needs it
 
-    report = "".join(traceback.format_exception(error))
-    click.echo(f"error: a bug in archiver: {type(error).__name__}: {error}", err=True)
+    places = "".join(traceback.format_tb(error.__traceback__))
+    report = f"archiver {__version__}\n{places}{type(error).__name__}\n"
+    click.echo(f"error: a bug in archiver: {type(error).__name__}", err=True)
     try:
         path = state_folder() / "bug-report.txt"
         path.write_text(report, "utf-8")

@@ -23,7 +23,7 @@ from archiver.ops.verify import (
 from archiver.plan.pull import Selection
 
 
-class Share(click.ParamType[float]):
+class Share(click.ParamType):  # type: ignore[type-arg]  # older Clicks have it without
     """A share of the whole: `10%`, `100%`."""
 
     name = "PERCENT"

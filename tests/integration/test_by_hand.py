@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from archiver.formats.label import decode_label
 from archiver.stores.local import LocalStore
 from tests.contract.layout import HOSTILE
 from tests.require import require
@@ -16,7 +17,26 @@ from tests.scene import LAYOUTS, Scene, mail
 
 # age, zstd and signify, and what every system has (coreutils, sed, grep, findutils)
 PROGRAMS = ["age", "zstd", "signify"]
-USUAL = "sh sha256sum cut sed grep head tail wc cat cp mv rm mkdir basename dirname find printf sort".split()
+USUAL = [
+    "sh",
+    "sha256sum",
+    "cut",
+    "sed",
+    "grep",
+    "head",
+    "tail",
+    "wc",
+    "cat",
+    "cp",
+    "mv",
+    "rm",
+    "mkdir",
+    "basename",
+    "dirname",
+    "find",
+    "printf",
+    "sort",
+]
 
 
 @pytest.fixture
@@ -103,11 +123,12 @@ def test_the_decrypted_mbox_is_one_that_mail_programs_open(tmp_path: Path, tools
     found.close()
     pieces = mailsplit(box, tmp_path / "split")
     assert len(pieces) == len(sent)
-    for raw, piece in zip(sent, pieces, strict=True):
+    bodies = []
+    for piece in pieces:
         separator, head, rest = piece.split(b"\n", 2)
         assert separator.startswith(b"From ")
-        assert head.startswith(b"X-Archiver: 1 ")
-        assert rest.startswith(raw)
+        bodies.append(rest[: decode_label(head).size])
+    assert sorted(bodies) == sorted(sent)
 
 
 def test_the_decrypted_maildir_is_one_that_mail_programs_open(tmp_path: Path, tools: dict[str, str]) -> None:

@@ -33,7 +33,7 @@ chains = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=8, max_size=8)
 sizes = st.integers(0, 10**18 - 1)
 parts = st.text("abcXYZ019._-:,=+$", min_size=1, max_size=12).filter(lambda part: part not in (".", ".."))
 keys = st.lists(parts, min_size=1, max_size=4).map("/".join)
-times = st.datetimes(datetime(1000, 1, 2), datetime(9998, 1, 1)).map(  # noqa: DTZ001
+times = st.datetimes(datetime(1000, 1, 2), datetime(9998, 1, 1)).map(
     lambda at: at.replace(microsecond=0, tzinfo=UTC)
 )
 words = st.text("abcdefghijklmnopqrstuvwxyz0123456789+/=", min_size=1, max_size=40)
@@ -75,8 +75,8 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 small = st.integers(0, 1 << 60)
 flags = st.frozensets(text, max_size=4)
 dates = st.none() | st.datetimes(
-    datetime(2, 1, 1),  # noqa: DTZ001
-    datetime(9998, 1, 1),  # noqa: DTZ001
+    datetime(2, 1, 1),
+    datetime(9998, 1, 1),
     timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
 rows = st.one_of(
