@@ -74,11 +74,11 @@ def _tell_bug(error: BaseException) -> int:
     from archiver.config import state_folder  # noqa: PLC0415 -- only a bug needs it
 
     report = "".join(traceback.format_exception(error))
-    click.echo(f"error: a bug in archiver: {type(error).__name__}: {error}", err=True)
+    say(f"error: a bug in archiver: {type(error).__name__}: {error}")
     try:
         path = state_folder() / "bug-report.txt"
         path.write_text(report, "utf-8")
-        click.echo(f"hint: please report it with the file {path}; the archive is sound", err=True)
+        say(f'hint: please report it with the file "{path}"; the archive is sound')
     except (OSError, ArchiverError):
         sys.stderr.write(report)
     return BUG

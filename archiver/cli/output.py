@@ -1,6 +1,7 @@
 """How results are told: data on stdout, everything else on stderr; JSON where asked."""
 
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
@@ -61,15 +62,20 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def print_table(rows: Iterable[Sequence[str]], header: Sequence[str], right: Sequence[int] = ()) -> None:
-    """Print columns, as wide as their widest cell; `right` numbers the columns that are flush right."""
+    """Print columns, as wide as their widest cell; `right` numbers the columns that are flush right.
+
+    On a terminal, lines are cut to its width.
+    """
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     table = [list(header), *([shown(cell) for cell in row] for row in rows)]
     widths = [max(width(row[column]) for row in table) for column in range(len(header))]
     for row in table:
         cells = []
-        for column, (cell, columns) in enumerate(zip(row, widths, strict=True)):
-            gap = " " * (columns - width(cell))
+        for column, (cell, wide) in enumerate(zip(row, widths, strict=True)):
+            gap = " " * (wide - width(cell))
             cells.append(gap + cell if column in right else cell + gap)
-        click.echo("  ".join(cells).rstrip())
+        line = "  ".join(cells).rstrip()
+        click.echo(cut(line, columns) if columns else line)
 
 
 def say(text: str) -> None:
@@ -89,6 +95,11 @@ def size(count: float) -> str:
 def number(count: int, noun: str) -> str:
     """Write a count with its noun: `1 message`, `2,000 messages`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def is_narrow() -> bool:
+    """Whether results go to a terminal with little room."""
+    return sys.stdout.isatty() and shutil.get_terminal_size().columns < 120
 
 
 def is_terminal() -> bool:

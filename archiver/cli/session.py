@@ -140,10 +140,15 @@ def catalogs(archive: Archive, account: str | None = None) -> Iterator[dict[str,
                 opened[name] = catalog
             else:
                 catalog.close()
-        yield opened
+        yield dict(sorted(opened.items(), key=lambda item: _account(item[1])))
     finally:
         for catalog in opened.values():
             catalog.close()
+
+
+def _account(catalog: SqliteCatalog) -> str:
+    header = catalog.header()
+    return header.account if header else ""
 
 
 def shared_options(function: F) -> F:

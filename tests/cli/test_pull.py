@@ -15,6 +15,7 @@ import pytest
 from tests.cli.conftest import FOREIGN, Mailboxes, mail, write_account
 from tests.command_line import CommandLine
 from tests.servers.dovecot import Dovecot
+from tests.terminal import Terminal
 
 SMALL: dict[str, Any] = {"CHECKPOINT_BYTES": str(256 << 10)}
 
@@ -441,3 +442,22 @@ def test_the_state_of_a_pull_is_for_its_owner_alone(pulled: CommandLine) -> None
             if "archiver" in path.parts or top == "mail":
                 assert path.stat().st_mode & 0o777 == wanted, path
     assert not list(Path(pulled.home).rglob("*.tmp"))
+
+
+def test_progress_is_one_line_on_a_terminal_and_ctrl_c_is_answered(
+    home: CommandLine, server: Dovecot, slow: str
+) -> None:
+    terminal = Terminal(home, "pull")
+    terminal.until(" of 40 messages, ")
+    terminal.until("to go in INBOX")
+    terminal.type("\x03")
+    terminal.until("once more to stop at once")
+    assert terminal.end() == 130
+    assert "error: stopped as asked" in terminal.shown
+    assert "\x1b" not in terminal.shown, "no colours"
+    fast(home, server)
+    again = Terminal(home, "pull", COLUMNS="80")
+    assert again.end() == 0
+    drawn = again.shown.split("\r")
+    assert max(map(len, drawn)) <= 80
+    assert "messages pulled" in drawn[-2] + drawn[-1]
