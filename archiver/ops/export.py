@@ -3,6 +3,7 @@
 Folder names come from a server, so nothing of them is trusted: each part becomes one harmless file name.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,7 @@ from archiver.model import Entry
 from archiver.ports import Reader, Reporter
 
 Target = Literal["mbox", "maildir", "eml"]
+_NAME_LIMIT = 150  # bytes of a folder's name as a file name; a file system takes 255
 
 
 class ExportReport(Struct):
@@ -36,7 +38,7 @@ def export(
     """Write messages below `path`, which must be new or empty; one that cannot be read is told and left out."""
     report = ExportReport(str(path))
     by_digest: dict[str, list[Entry]] = {}
-    for entry in entries:
+    for entry in _once(entries):
         by_digest.setdefault(entry.digest, []).append(entry)
     try:
         _make_empty(path)
@@ -57,6 +59,15 @@ def export(
             f'"{path}" cannot be written: {error.strerror}', "check its space and rights"
         ) from error
     return report
+
+
+def _once(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Leave out what a folder has under another UID still, or had before: after a new UIDVALIDITY, say."""
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        found.setdefault((entry.ref.folder, entry.digest), []).append(entry)
+    for copies in found.values():
+        yield from [entry for entry in copies if not entry.vanished] or copies[-1:]
 
 
 Write = Callable[[Entry, bytes], None]
@@ -128,7 +139,16 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _parts(folder: str) -> list[str]:
-    return [safe_name(part.replace("%2F", "_").replace("%25", "%"), "_") for part in folder.split("/")]
+    return [_part(part.replace("%2F", "_").replace("%25", "%")) for part in folder.split("/")]
+
+
+def _part(name: str) -> str:
+    """Make one harmless file name; a long one is cut, and told from its likes by a hash."""
+    encoded = name.encode("utf-8", "replace")
+    if len(encoded) <= _NAME_LIMIT:
+        return safe_name(name, "_")
+    start = encoded[: _NAME_LIMIT - 20].decode("utf-8", "ignore")
+    return f"{safe_name(start, '_')}-{hashlib.sha256(encoded).hexdigest()[:12]}"
 
 
 def _on_disk(name: str) -> str:
