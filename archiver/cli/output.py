@@ -1,7 +1,6 @@
 """How results are told: data on stdout, everything else on stderr; JSON where asked."""
 
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
@@ -9,7 +8,6 @@ from typing import Any
 from unicodedata import combining, east_asian_width
 
 import click
-import msgspec
 
 SCHEMA = "archiver/1"
 
@@ -57,6 +55,8 @@ def _columns(letter: str) -> int:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document, or one line of several, on stdout."""
+    import msgspec  # noqa: PLC0415 -- only `--json` needs it, and help must be quick
+
     line = msgspec.json.encode({"schema": SCHEMA, **document}, order="deterministic")
     click.echo(line.decode())
 
@@ -66,7 +66,7 @@ def print_table(rows: Iterable[Sequence[str]], header: Sequence[str], right: Seq
 
     On a terminal, lines are cut to its width.
     """
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    columns = terminal_columns() if sys.stdout.isatty() else None
     table = [list(header), *([shown(cell) for cell in row] for row in rows)]
     widths = [max(width(row[column]) for row in table) for column in range(len(header))]
     for row in table:
@@ -99,7 +99,14 @@ def number(count: int, noun: str) -> str:
 
 def is_narrow() -> bool:
     """Whether results go to a terminal with little room."""
-    return sys.stdout.isatty() and shutil.get_terminal_size().columns < 120
+    return sys.stdout.isatty() and terminal_columns() < 120
+
+
+def terminal_columns() -> int:
+    """Tell how wide the terminal is."""
+    import shutil  # noqa: PLC0415 -- loads every compressor there is
+
+    return shutil.get_terminal_size().columns
 
 
 def is_terminal() -> bool:

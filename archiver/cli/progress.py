@@ -1,12 +1,11 @@
 """One line on a terminal that tells how far a run is: messages, bytes, rate, time to go, folder."""
 
-import shutil
 import sys
 import time
 from types import TracebackType
 from typing import Self
 
-from archiver.cli.output import cut, number, print_json, say, shown, size, width
+from archiver.cli.output import cut, number, print_json, say, shown, size, terminal_columns, width
 from archiver.events import (
     Event,
     FolderFailed,
@@ -96,7 +95,7 @@ class Progress:
         elif where:
             parts.append(where)
         line = ", ".join(parts)
-        line = cut(line, shutil.get_terminal_size().columns - 1)
+        line = cut(line, terminal_columns() - 1)
         sys.stderr.write("\r" + line + " " * (self._width - width(line)))
         sys.stderr.flush()
         self._width = width(line)
