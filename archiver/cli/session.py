@@ -10,13 +10,15 @@ import click
 
 from archiver import wiring
 from archiver.archive.archive import Archive
+from archiver.archive.keys import KeyPair
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.output import say
 from archiver.cli.progress import Progress
 from archiver.config import AccountSettings, ArchiveSettings, Settings, load, locate
 from archiver.config.settings import did_you_mean
 from archiver.errors import ArchiverError, UsageError, WrongKey
-from archiver.secrets import owner_passphrase
+from archiver.model import Secret
+from archiver.secrets import PROMPT_TRIES, owner_passphrase, passphrase_is_typed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -99,8 +101,22 @@ class Session:
         """Open an archive with its owner's key, asking for the passphrase as far as that is possible."""
         archive = self.archive(settings)
         if not archive.unlocked:
-            archive.unlock(owner_passphrase(archive.root.archive, settings.name, command=command))
+            self.unlock(settings, command)
         return archive
+
+    def unlock(self, settings: ArchiveSettings, command: str | None) -> tuple[KeyPair, Secret]:
+        """Give the owner's key and what opened it; a slip at the terminal may be typed again."""
+        archive = self.archive(settings)
+        tries = PROMPT_TRIES if passphrase_is_typed(archive.root.archive, command) else 1
+        while True:
+            given = owner_passphrase(archive.root.archive, settings.name, command=command)
+            try:
+                return archive.unlock(given), given
+            except WrongKey as error:
+                tries -= 1
+                if not tries:
+                    raise
+                say(error.text)
 
     def accounts(self, names: Sequence[str]) -> list[AccountSettings]:
         """Find the accounts that are meant; no name means all."""
