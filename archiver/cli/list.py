@@ -38,6 +38,8 @@ def command(
             session.say("note: without the passphrase there are no subjects and senders")
     listed: list[Listed] = []
     with account_catalogs(session, archive, name, wanted.as_of) as opened:
+        names = {state.folder.name for catalog in opened.values() for state in catalog.folders()}
+        session.warn_unmatched(wanted.filter.folders, names)
         for catalog in opened.values():
             reader = archive.reader(catalog) if archive.unlocked else None
             listed += list_messages(list(wanted.filter.apply(catalog.entries())), reader, wanted.sender)

@@ -1,7 +1,7 @@
 """What every command needs: the shared options, the settings, archives opened and unlocked."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, wraps
 from typing import Any, TypeVar
@@ -17,7 +17,8 @@ from archiver.cli.progress import Progress
 from archiver.config import AccountSettings, ArchiveSettings, Settings, load, locate
 from archiver.config.settings import did_you_mean
 from archiver.errors import ArchiverError, UsageError, WrongKey
-from archiver.model import Secret
+from archiver.model import Folder, Secret
+from archiver.plan.pull import Selection
 from archiver.secrets import PROMPT_TRIES, owner_passphrase, passphrase_is_typed
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -61,6 +62,13 @@ class Session:
         """Tell something that is not data, unless told to be quiet."""
         if not self.quiet and not self.json:
             say(text)
+
+    def warn_unmatched(self, globs: Sequence[str], folders: Collection[str]) -> None:
+        """Tell of globs that no folder matches: mistyped, most likely, and silent otherwise."""
+        for glob in globs:
+            if not any(Selection((glob,)).takes_folder(Folder(name)) for name in folders):
+                guess = did_you_mean(glob, folders, cases=True)
+                self.say(f'warning: no folder matches "{glob}"{guess}')
 
     def archive_settings(self, name: str | None) -> ArchiveSettings:
         """Find the archive that is meant: by name, or the only one there is."""

@@ -77,6 +77,16 @@ def test_folders_are_chosen_by_globs(home: CommandLine, ann: str) -> None:
     assert len(held(home)) == 5
 
 
+def test_a_glob_that_no_folder_matches_is_told(pulled: CommandLine) -> None:
+    for words in (["pull"], ["list", "ann"], ["export", "ann", "--to", "eml", "out"]):
+        done = pulled(*words, "--folder", "inbox", "--folder", "Archive/*")
+        assert done.exit == 0
+        assert 'warning: no folder matches "inbox", did you mean "INBOX"?' in done.err
+        assert "Archive" not in done.err
+    assert pulled("pull", "--exclude", "Spam").err.count("warning") == 1
+    assert "warning" not in pulled("pull", "--exclude", "Archive").err
+
+
 def test_since_takes_what_was_received_later(home: CommandLine, ann: str) -> None:
     assert home("pull", "--since", "2100-01-01", "-q").exit == 0
     assert held(home) == []
