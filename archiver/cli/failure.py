@@ -37,6 +37,9 @@ def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PL
     match error:
         case ArchiverError():
             return error
+        case click.exceptions.NoSuchOption(ctx=context) if context and not context.parent:
+            hint = f"options stand after the command: archiver COMMAND {error.option_name}"
+            return UsageError(f'no such option "{error.option_name}" before a command', hint)
         case click.exceptions.NoSuchOption(ctx=context):
             return UsageError(_lower(error.format_message()), _help_of(context))
         case click.UsageError(ctx=context):
