@@ -38,6 +38,9 @@ def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PL
     match error:
         case ArchiverError():
             return error
+        case click.exceptions.NoSuchOption(ctx=context) if context and not context.parent:
+            hint = f"options stand after the command: archiver COMMAND {error.option_name}"
+            return UsageError(f'no such option "{error.option_name}" before a command', hint)
         case click.exceptions.NoSuchOption(ctx=context):
             return UsageError(_lower(error.format_message()), _help_of(context))
         case click.UsageError(ctx=context):
@@ -76,11 +79,11 @@ def _tell_bug(error: BaseException) -> int:
 
     places = "".join(traceback.format_tb(error.__traceback__))
     report = f"archiver {__version__}\n{places}{type(error).__name__}\n"
-    click.echo(f"error: a bug in archiver: {type(error).__name__}", err=True)
+    say(f"error: a bug in archiver: {type(error).__name__}")
     try:
         path = state_folder() / "bug-report.txt"
         path.write_text(report, "utf-8")
-        click.echo(f"hint: please report it with the file {path}; the archive is sound", err=True)
+        say(f'hint: please report it with the file "{path}"; the archive is sound')
     except (OSError, ArchiverError):
         sys.stderr.write(report)
     return BUG

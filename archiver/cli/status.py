@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from archiver.catalog.sqlite import SqliteCatalog
-from archiver.cli.output import number, print_json, say, size
+from archiver.cli.output import number, print_json, say, shown, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
 from archiver.model import Manifest
 
@@ -61,14 +61,14 @@ def _document(archive: str, chain: str, catalog: SqliteCatalog, last: Manifest |
 def _print(document: dict[str, Any]) -> None:
     last = document["last_run"]
     click.echo(f"{document['account']}  (archive {document['archive']}, chain {document['chain']})")
-    click.echo(f"  last change   {last.astimezone():%Y-%m-%d %H:%M}" if last else "  no run yet")
-    click.echo(f"  head          {document['head']['seq']} {document['head']['sha256']}")
+    click.echo(f"  last    {last.astimezone():%Y-%m-%d %H:%M}" if last else "  no run yet")
+    click.echo(f"  head    {document['head']['seq']} {document['head']['sha256']}")
     messages, on_server = document["messages"], document["on_server"]
+    still = "all" if on_server == messages else f"{on_server:,} of them"
     click.echo(
-        f"  held          {number(messages, 'message')} ({size(document['size'])}) "
-        f"in {number(document['folders'], 'folder')}, {on_server:,} of them still on the server"
+        f"  held    {number(messages, 'message')} ({size(document['size'])}) "
+        f"in {number(document['folders'], 'folder')}, {still} still on the server"
     )
     for missed in document["missed"]:
-        click.echo(
-            f"  missed        {missed['folder']}: {missed['key']}, tried {missed['tries']} times: {missed['reason']}"
-        )
+        what = f"{missed['folder']}: {missed['key']}, tried {missed['tries']} times: {missed['reason']}"
+        click.echo(f"  missed  {shown(what)}")

@@ -7,7 +7,7 @@ import click
 from archiver import wiring
 from archiver.archive.archive import Archive
 from archiver.catalog.sqlite import SqliteCatalog
-from archiver.cli.output import number, print_json, print_table, size
+from archiver.cli.output import number, print_json, print_table, shown, size
 from archiver.cli.progress import Progress
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
 from archiver.errors import ArchiverError, Damaged, Incomplete, RolledBack, UsageError
@@ -87,6 +87,7 @@ def command(
                 report = _verify_chain(archive, chain, share, read_messages, progress, name)
             if report is not None:
                 reports.append(report)
+    reports.sort(key=lambda report: report.account or "")
     if name and not reports:
         raise UsageError(f'nothing is archived of account "{name}"', f"pull it: archiver pull {name}")
     if server:
@@ -162,9 +163,9 @@ def _print(
         state = "DAMAGED" if report.damaged else "no damage"
         session.say(f"{account}: {state}; {what}; head {report.head.seq} {report.head.sha256}")
         for finding in report.findings:
-            click.echo(f"  {finding.severity}: {finding.what}")
+            click.echo(f"  {finding.severity}: {shown(finding.what)}")
         for folder, count in report.affected.items():
-            click.echo(f'  affected: {number(count, "message")} of folder "{folder}"')
+            click.echo(f'  affected: {number(count, "message")} of folder "{shown(folder)}"')
         if report.affected:
             click.echo("  all other messages are not affected")
     if share < 1.0:
