@@ -102,7 +102,7 @@ class FakeMailbox:
 
     # --- messages -------------------------------------------------------------------------------------
 
-    def deliver(  # noqa: PLR0913  (what a server knows of a message, all optional)
+    def deliver(
         self,
         name: str,
         raw: bytes,

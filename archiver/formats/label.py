@@ -45,7 +45,9 @@ def decode_label(line: bytes) -> Label:
 def _decode(line: bytes) -> Label:
     if not line.startswith(PREFIX):
         raise ValueError("other prefix")
-    words = dict(word.split("=", 1) for word in line[len(PREFIX) :].decode("ascii").removesuffix("\n").split(" "))
+    words = dict(
+        word.split("=", 1) for word in line[len(PREFIX) :].decode("ascii").removesuffix("\n").split(" ")
+    )
     if tuple(words) != _FIELDS:
         raise ValueError("other fields")
     folder_id, folder = words["folder"].split(":", 1)
@@ -58,6 +60,8 @@ def _decode(line: bytes) -> Label:
         key=unquote(key, errors="strict"),
         size=int(words["size"]),
         sha256=words["sha256"],
-        flags=frozenset() if flags == "-" else frozenset(unquote(flag, errors="strict") for flag in flags.split(",")),
+        flags=frozenset()
+        if flags == "-"
+        else frozenset(unquote(flag, errors="strict") for flag in flags.split(",")),
         received=None if words["received"] == "-" else datetime.fromisoformat(words["received"]),
     )

@@ -16,7 +16,26 @@ from tests.scene import LAYOUTS, Scene, mail
 
 # age, zstd and signify, and what every system has (coreutils, sed, grep, findutils)
 PROGRAMS = ["age", "zstd", "signify"]
-USUAL = "sh sha256sum cut sed grep head tail wc cat cp mv rm mkdir basename dirname find printf sort".split()
+USUAL = [
+    "sh",
+    "sha256sum",
+    "cut",
+    "sed",
+    "grep",
+    "head",
+    "tail",
+    "wc",
+    "cat",
+    "cp",
+    "mv",
+    "rm",
+    "mkdir",
+    "basename",
+    "dirname",
+    "find",
+    "printf",
+    "sort",
+]
 
 
 @pytest.fixture
@@ -49,7 +68,9 @@ def folder_of(scene: Scene) -> Path:
     return scene.store.folder
 
 
-def recover(archive: Path, scene: Scene, work: Path, tools: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def recover(
+    archive: Path, scene: Scene, work: Path, tools: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Do what README.txt says: cut the script out of it, run it."""
     readme = (archive / "README.txt").read_text()
     command = next(line for line in readme.splitlines() if line.startswith("  sed -n"))

@@ -355,7 +355,9 @@ def test_the_pin_comes_before_the_catalog(scene: Scene, monkeypatch: pytest.Monk
     for owner, name in ((Machine, "pin_chain"), (SqliteCatalog, "apply"), (Chain, "commit")):
         kept = getattr(owner, name)
 
-        def call(*args: object, kept: Callable[..., object] = kept, name: str = name, **more: object) -> object:
+        def call(
+            *args: object, kept: Callable[..., object] = kept, name: str = name, **more: object
+        ) -> object:
             result = kept(*args, **more)
             order.append(name)
             return result

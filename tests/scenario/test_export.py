@@ -12,7 +12,19 @@ from archiver.ops.export import ExportReport, Target, export
 from tests.contract.layout import HOSTILE
 from tests.scene import Scene, Told, mail
 
-HARMFUL = ["../../up", "/etc/passwd", "a\x00b", ".", "..", "...", "a.b", "a_b", "con", "\u6f22" * 120, "%2F%25"]
+HARMFUL = [
+    "../../up",
+    "/etc/passwd",
+    "a\x00b",
+    ".",
+    "..",
+    "...",
+    "a.b",
+    "a_b",
+    "con",
+    "\u6f22" * 120,
+    "%2F%25",
+]
 
 
 def exported(scene: Scene, target: Target, path: Path, told: Told | None = None) -> ExportReport:
