@@ -5,7 +5,7 @@ What fails at one scope never stops the next wider one.
 """
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Scope(IntEnum):
@@ -28,11 +28,18 @@ class ArchiverError(Exception):
     exit: ClassVar[int] = 1
     scope: ClassVar[Scope] = Scope.RUN
     transient: ClassVar[bool] = False
+    remedy: ClassVar[str | None] = None  # the hint of those that bring none of their own
 
     def __init__(self, text: str, hint: str | None = None) -> None:
         super().__init__(text)
         self.text = text
-        self.hint = hint
+        self.hint = hint or self.remedy
+
+    def retold(self, text: str) -> Self:
+        """Say it with what a wider view knows; the hint stays."""
+        self.text = text
+        self.args = (text,)
+        return self
 
 
 class UsageError(ArchiverError):
@@ -40,6 +47,7 @@ class UsageError(ArchiverError):
 
     code = "usage"
     exit = 2
+    remedy = "see: archiver --help"
 
 
 class Incomplete(ArchiverError):
@@ -75,6 +83,7 @@ class Damaged(ArchiverError):
 
     code = "damaged"
     exit = 13
+    remedy = "see what is affected with: archiver verify; then put the file back from a copy of the archive"
 
 
 class RolledBack(Damaged):
@@ -88,6 +97,7 @@ class ConfigInvalid(ArchiverError):
 
     code = "config-invalid"
     exit = 14
+    remedy = "edit that file; its keys are described in docs/reference/configuration.md"
 
 
 class Unreachable(ArchiverError):
@@ -97,6 +107,7 @@ class Unreachable(ArchiverError):
     exit = 20
     scope = Scope.ACCOUNT
     transient = True
+    remedy = "try again later"
 
 
 class Untrusted(ArchiverError):
@@ -105,6 +116,7 @@ class Untrusted(ArchiverError):
     code = "untrusted-certificate"
     exit = 20
     scope = Scope.ACCOUNT
+    remedy = "check host, port, starttls and ca-file"
 
 
 class LoginRefused(ArchiverError):
@@ -129,6 +141,7 @@ class FolderRefused(ArchiverError):
     code = "folder-refused"
     exit = 3
     scope = Scope.FOLDER
+    remedy = "the other folders are not affected; the next pull tries again"
 
 
 class OtherMailbox(ArchiverError):
@@ -150,6 +163,7 @@ class StoreFailed(ArchiverError):
     """The place where the archive is kept does not take or give bytes."""
 
     code = "store-failed"
+    remedy = "check the disk of the archive and its rights"
 
 
 class StoreFull(StoreFailed):
@@ -168,6 +182,7 @@ class ObjectExists(StoreFailed):
     """An object of this key is there already, and was to be created."""
 
     code = "object-exists"
+    remedy = "another run wrote to the archive at the same time: run again"
 
 
 class ObjectMissing(Damaged):

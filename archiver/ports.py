@@ -269,10 +269,11 @@ class Audit(Protocol):
 
     name: str
     head: Head
+    heads: list[Head]
     runs: list[Manifest]
 
     def manifests(self) -> Iterator[Finding]:
-        """Check every manifest; afterwards `head` and `runs` tell what was verified."""
+        """Check every manifest; afterwards `head`, `heads` and `runs` tell what was verified."""
         ...
 
     def objects(self, choose: Callable[[Sealed], bool]) -> Iterator[Finding | ObjectChecked]:

@@ -24,15 +24,22 @@ PROMPT_TRIES = 3
 _log = logging.getLogger(__name__)
 
 __all__ = [
+    "NoSecret",
     "account_password",
     "can_prompt",
     "forget_passphrase",
     "forget_password",
+    "keyring_holds",
     "new_passphrase",
     "owner_passphrase",
     "remember_passphrase",
     "remember_password",
+    "typed_password",
 ]
+
+
+class NoSecret(ConfigInvalid):
+    """No source of a secret was given, and nobody can be asked."""
 
 
 # --- what is asked for ---------------------------------------------------------------------------------
@@ -55,12 +62,22 @@ def account_password(account: AccountSettings) -> Secret:
     if account.password_keyring:
         return _required_from_keyring(label, account.name)
     if can_prompt():
-        return _ask(f"Password of {account.user} at {account.host}: ", label)
-    raise ConfigInvalid(
+        return typed_password(account)
+    raise NoSecret(
         f"there is no {label}, and no terminal to ask at",
         f"set password-command, password-keyring or password-file in [account.{account.name}], "
         f"or give the systemd credential {account.name}.password",
     )
+
+
+def typed_password(account: AccountSettings) -> Secret:
+    """Ask for the password of an account. Raises `ConfigInvalid` if none is typed."""
+    return _ask(f"Password of {account.user} at {account.host}: ", f'password of account "{account.name}"')
+
+
+def keyring_holds(account: str) -> bool:
+    """Tell whether the keyring holds an account's password. Raises `ConfigInvalid` if there is no keyring."""
+    return _from_keyring(PASSWORD_SERVICE, account) is not None
 
 
 def owner_passphrase(archive_id: str, name: str, *, command: str | None = None) -> Secret:
@@ -78,15 +95,21 @@ def owner_passphrase(archive_id: str, name: str, *, command: str | None = None) 
     raise _no_passphrase(label)
 
 
-def new_passphrase(name: str, *, command: str | None = None) -> Secret:
+def new_passphrase(name: str, *, command: str | None = None, replacing: bool = False) -> Secret:
     """Get a passphrase for a new owner key: as `owner_passphrase` does, but a prompt asks twice.
 
+    One that replaces another comes from `command` or the prompt alone: the environment has the old one.
     Raises `ConfigInvalid` if there is none, and `UsageError` if what is typed never agrees.
     """
     label = f'passphrase of archive "{name}"'
-    given = _given_passphrase(label, command)
+    if replacing:
+        given = _from_command(f"new {label}", command) if command else None
+    else:
+        given = _given_passphrase(label, command)
     if given is not None:
         return given
+    if not can_prompt() and replacing:
+        raise NoSecret(f"there is no new {label}, and no terminal to ask at", "use --new-passphrase-command")
     if not can_prompt():
         raise _no_passphrase(label)
     for _ in range(PROMPT_TRIES):
@@ -113,8 +136,8 @@ def _given_passphrase(label: str, command: str | None) -> Secret | None:
     return _from_file(label, Path(file).expanduser()) if file else None
 
 
-def _no_passphrase(label: str) -> ConfigInvalid:
-    return ConfigInvalid(
+def _no_passphrase(label: str) -> NoSecret:
+    return NoSecret(
         f"there is no {label}, and no terminal to ask at",
         "use --passphrase-command, ARCHIVER_PASSPHRASE_COMMAND or ARCHIVER_PASSPHRASE_FILE, "
         "or let the keyring keep it: archiver key remember",
@@ -128,7 +151,7 @@ def _first_line(label: str, raw: bytes, source: str) -> Secret:
     try:
         secret = Secret(raw.partition(b"\n")[0].rstrip(b"\r").decode())
     except UnicodeDecodeError:
-        raise ConfigInvalid(f"the {label} from {source} is not UTF-8 text") from None
+        raise ConfigInvalid(f"the {label} from {source} is not UTF-8 text", "store it as UTF-8") from None
     if not secret.reveal():
         raise ConfigInvalid(f"the {label} from {source} is empty", "it must be the first line")
     _log.debug("the %s comes from %s", label, source)
@@ -169,7 +192,9 @@ def _from_file(label: str, path: Path, *, private: bool = True) -> Secret:
                 )
             raw = file.read(FILE_LIMIT_BYTES)
     except OSError as error:
-        raise ConfigInvalid(f'the {label} cannot be read from "{path}": {error.strerror}') from error
+        raise ConfigInvalid(
+            f'the {label} cannot be read from "{path}": {error.strerror}', "check its path and rights"
+        ) from error
     return _first_line(label, raw, f'"{path}"')
 
 
@@ -184,7 +209,7 @@ def _ask(prompt: str, label: str) -> Secret:
         if secret.reveal():
             return secret
         print("it must not be empty", file=sys.stderr)
-    raise ConfigInvalid(f"no {label} was typed")
+    raise ConfigInvalid(f"no {label} was typed", "run again and type it")
 
 
 # --- the keyring ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from archiver.archive.archive import Archive, Founding, create
+from archiver.archive.archive import Archive, Founding, check_empty, create
 from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
 from archiver.archive.machine import Machine, claim_name
@@ -61,10 +61,19 @@ def new_archive(
     return made
 
 
+def check_free(settings: ArchiveSettings) -> None:
+    """Raise `RefusedForSafety` where an archive cannot be made, since something is there already."""
+    check_empty(LocalStore(settings.path))
+
+
 def open_catalog(archive: Archive, chain: Chain) -> SqliteCatalog:
     """Open the local catalog of a chain, and bring it up to the chain's head."""
     catalog = SqliteCatalog(cache_folder() / archive.root.archive / f"{chain.name}.sqlite")
-    archive.catch_up(chain, catalog)
+    try:
+        archive.catch_up(chain, catalog)
+    except BaseException:
+        catalog.close()
+        raise
     return catalog
 
 
@@ -76,13 +85,30 @@ def machine_name() -> str:
     return name.strip("-")[:40] or "machine"
 
 
-def open_account(settings: AccountSettings, warn: Warn) -> Account:
-    """Make the account; it connects, and asks for its password, on first use."""
+def open_account(
+    settings: AccountSettings,
+    warn: Warn,
+    password: Callable[[], Secret] | None = None,
+    *,
+    warn_of_settings: bool = False,
+) -> Account:
+    """Make the account; it connects, and asks for its password, on first use.
+
+    What it warns of while it is made is about its settings: told where these are made, not at each use.
+    """
     module, _, factory = _ACCOUNTS[settings.kind].partition(":")
     make: Callable[[AccountSettings, Callable[[], Secret], Warn], Account] = getattr(
         import_module(module), factory
     )
-    return make(settings, lambda: account_password(settings), warn)
+    made = warn_of_settings
+
+    def tell(text: str) -> None:
+        if made:
+            warn(text)
+
+    account = make(settings, password or (lambda: account_password(settings)), tell)
+    made = True
+    return account
 
 
 def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "ImapAccount":

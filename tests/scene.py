@@ -8,9 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
-from archiver.accounts.fake import GONE, FakeAccount, FakeMailbox
+from archiver.accounts.fake import FakeAccount, FakeMailbox
 from archiver.archive.archive import Archive, Founding, create
 from archiver.archive.chain import Chain
 from archiver.archive.machine import Machine
@@ -109,10 +107,7 @@ class SceneAccount(FakeAccount):
         """See `Account.fetch`."""
         for found in super().fetch(remotes):
             self.fetched.append(found.remote.ref)
-            if isinstance(found, Missed) and found.reason == GONE:
-                yield msgspec.structs.replace(found, gone=True)
-            else:
-                yield found
+            yield found
 
 
 class Scene:

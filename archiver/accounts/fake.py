@@ -206,7 +206,7 @@ class FakeAccount:
             self._mailbox.step("message")
             message = self._find(remote.ref)
             if message is None:
-                yield Missed(remote, GONE)
+                yield Missed(remote, GONE, gone=True)
             elif message.trouble is not None:
                 yield Missed(remote, message.trouble)
             else:

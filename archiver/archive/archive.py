@@ -122,13 +122,13 @@ class Archive:
         """Read the index of a run, with the keys at hand or those given: its bytes must be those that the
         manifest names. Raises `Damaged`, `WrongKey`.
         """
-        what = f"the index of run {manifest.seq} of chain '{manifest.chain}'"
+        what = f'the index of run {manifest.seq} of chain "{manifest.chain}"'
         sealed = next((one for one in manifest.objects if one.role == "index"), None)
         if sealed is None:
             raise Damaged(f"{what} is not named by its manifest")
         data = self._store.get(sealed.key, 0, sealed.size + 1)
         if hashlib.sha256(data).hexdigest() != sealed.sha256:
-            raise Damaged(f"{what} ('{sealed.key}') is not what the manifest names", _COPY)
+            raise Damaged(f'{what} ("{sealed.key}") is not what the manifest names', _COPY)
         try:
             payload = age.decrypt_stream([data], self._identities() if identities is None else identities)
             text = _bounded(frames.unpack_stream(payload), what)
@@ -221,6 +221,17 @@ class Archive:
         return None
 
 
+def check_empty(store: Store) -> None:
+    """Raise `RefusedForSafety` where a store holds anything."""
+    found = next(iter(store.keys("root/")), None) or next(iter(store.keys()), None)
+    if found and found.startswith("root/"):
+        raise RefusedForSafety("there is an archive here already", "use it, or choose another folder")
+    if found:
+        raise RefusedForSafety(
+            f'the folder is not empty: it holds "{found}"', "choose a new or an empty folder for the archive"
+        )
+
+
 _COPY = "put the file back from a copy of the archive; the other runs are not affected"
 
 
@@ -240,12 +251,7 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
 
     The root is written last and exclusively: it is what makes the archive.
     """
-    for _ in store.keys("root/"):
-        raise RefusedForSafety("there is an archive here already", "use it, or choose another folder")
-    for key in store.keys():  # noqa: SIM118 -- a store, not a dict
-        raise RefusedForSafety(
-            f"the folder is not empty: it holds '{key}'", "choose a new or an empty folder for the archive"
-        )
+    check_empty(store)
     owner = KeyPair(age.Identity.generate(), "owner")
     writer = machine.make_writer()
     recipients = dict.fromkeys([owner.recipient, *founding.more_recipients])
@@ -273,7 +279,9 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
 def _with_writer(root: Root, writer: Writer) -> Root:
     others = tuple(one for one in root.writers if one.name != writer.name)
     if len(others) != len(root.writers):
-        raise RefusedForSafety(f"there is a writer '{writer.name}' already", "choose another name")
+        raise RefusedForSafety(
+            f'there is a writer "{writer.name}" already', "choose another name: --name NAME"
+        )
     return msgspec.structs.replace(root, writers=(*others, writer))
 
 

@@ -23,6 +23,7 @@ class ChainAudit:
         self._chain = chain
         self.name = chain.name
         self.head: Head = EMPTY_HEAD
+        self.heads: list[Head] = []
         self.runs: list[Manifest] = []
 
     def manifests(self) -> Iterator[Finding]:
@@ -31,6 +32,7 @@ class ChainAudit:
         try:
             for manifest, head in self._chain.runs():
                 self.runs.append(manifest)
+                self.heads.append(head)
                 self.head = head
         except Damaged as error:
             told.add(error.text)
@@ -54,7 +56,7 @@ class ChainAudit:
         named = [one for run in self.runs for one in run.objects if one.key not in dropped]
         for sealed in named:
             if sealed.key not in present:
-                yield self._finding(f"'{sealed.key}' is missing", sealed.key)
+                yield self._finding(f'"{sealed.key}" is missing', sealed.key)
         chosen = [one for one in named if one.key in present and choose(one)]
         with ThreadPoolExecutor(2, "audit") as pool:
             for sealed, error in zip(chosen, pool.map(self._check, chosen), strict=True):
@@ -67,10 +69,10 @@ class ChainAudit:
         try:
             found = sha256_of(self._store, sealed.key, sealed.size)
         except StoreFailed as error:
-            return f"'{sealed.key}' cannot be read: {error.text}"
+            return f'"{sealed.key}" cannot be read: {error.text}'
         except ArchiverError as error:
             return error.text
-        return None if found == sealed.sha256 else f"'{sealed.key}' is not what its manifest names"
+        return None if found == sealed.sha256 else f'"{sealed.key}" is not what its manifest names'
 
     def _unnamed(self, present: set[str], named: set[str]) -> Iterator[Finding]:
         trusted = {manifest_key(self._chain.name, seq) for seq in range(1, self.head.seq + 1)}

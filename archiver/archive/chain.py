@@ -7,7 +7,7 @@ from datetime import datetime
 from archiver.archive.keys import KeyPair
 from archiver.archive.machine import Machine
 from archiver.archive.roots import Roots
-from archiver.errors import Damaged, ObjectMissing, RolledBack
+from archiver.errors import Damaged, ObjectMissing, RolledBack, StoreFailed
 from archiver.formats import signify
 from archiver.formats.manifest import decode_manifest, encode_manifest, manifest_key, seq_of
 from archiver.model import EMPTY_HEAD, Drop, Head, Manifest, RunKind, Sealed
@@ -41,32 +41,40 @@ class Chain:
 
     def runs(self, after: Head = EMPTY_HEAD) -> Iterator[tuple[Manifest, Head]]:
         """Give each verified manifest after a head already trusted, oldest first. Raises `Damaged`."""
-        prev, last_root = after, self._root_of(after)
+        prev = after
+        before: Manifest | None = None
         while True:
             try:
                 data = self._store.get(manifest_key(self.name, prev.seq + 1))
             except ObjectMissing:
                 return
+            before = before or self._trusted(after)
             manifest, head = self.verify(data, prev)
-            if manifest.root < last_root:
+            if before is not None and manifest.root < before.root:
                 raise Damaged(
-                    f"run {manifest.seq} of chain '{self.name}' names an older root than the run before"
+                    f'run {manifest.seq} of chain "{self.name}" names an older root than the run before'
                 )
-            last_root = manifest.root
             yield manifest, head
-            prev = head
+            prev, before = head, manifest
 
-    def _root_of(self, head: Head) -> int:
-        """Tell which root a trusted run was written under; 0 before the first."""
+    def last(self) -> Manifest | None:
+        """Give the manifest of the last run that this machine has seen; None before the first."""
+        pin = self._machine.pin(self.name)
+        if pin != EMPTY_HEAD:
+            self._check_pin(pin)
+        return self._trusted(pin)
+
+    def _trusted(self, head: Head) -> Manifest | None:
+        """Read the manifest of a head already trusted; None before the first."""
         if not self.holds(head):
-            return 0
+            return None
         data = self._store.get(manifest_key(self.name, head.seq))
-        return decode_manifest(signify.split_embedded(data).message).root
+        return decode_manifest(signify.split_embedded(data).message)
 
     def verify(self, data: bytes, prev: Head) -> tuple[Manifest, Head]:
         """Check one manifest: form, place, predecessor, signature by a writer of the root it names."""
         seq = prev.seq + 1
-        what = f"the manifest of run {seq} of chain '{self.name}'"
+        what = f'the manifest of run {seq} of chain "{self.name}"'
         try:
             manifest = decode_manifest(signify.split_embedded(data).message, "its text")
             root = self._roots.get(manifest.root, manifest.root_sha256)
@@ -107,6 +115,11 @@ class Chain:
         writer: KeyPair,
     ) -> tuple[Manifest, Head]:
         """Write the manifest that follows `after`: THE COMMIT. Raises `ObjectExists` where one is there."""
+        if after != EMPTY_HEAD and not self.holds(after):
+            raise StoreFailed(
+                f'run {after.seq} of chain "{self.name}" is not there any more: nothing is written after it',
+                "is the disk of the archive still mounted? run: archiver verify",
+            )
         root = self._roots.current
         manifest = Manifest(
             archive=root.root.archive,
@@ -129,19 +142,19 @@ class Chain:
         numbers = self.numbers()
         for expected, found in enumerate(numbers, 1):
             if found != expected:
-                raise Damaged(f"the manifest of run {expected} of chain '{self.name}' is missing", _COPY)
+                raise Damaged(f'the manifest of run {expected} of chain "{self.name}" is missing', _COPY)
 
     def _check_pin(self, pin: Head) -> None:
         try:
             data = self._store.get(manifest_key(self.name, pin.seq))
         except ObjectMissing:
             raise RolledBack(
-                f"run {pin.seq} of chain '{self.name}', which this machine has seen, is missing",
+                f'run {pin.seq} of chain "{self.name}", which this machine has seen, is missing',
                 "the archive was rolled back or damaged: put the file back from a copy of the archive",
             ) from None
         if hashlib.sha256(data).hexdigest() != pin.sha256:
             raise RolledBack(
-                f"run {pin.seq} of chain '{self.name}' is not the one that this machine has seen",
+                f'run {pin.seq} of chain "{self.name}" is not the one that this machine has seen',
                 "the archive was changed: put the file back from a copy of the archive",
             )
 

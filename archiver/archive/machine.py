@@ -124,7 +124,7 @@ class Machine:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Locked(
-                    f"another run is working on account '{account}'",
+                    f'another run is working on account "{account}"',
                     "wait for it to end; a run that has died holds no lock",
                 ) from None
             yield
@@ -135,7 +135,7 @@ class Machine:
         words = text.split()
         if len(words) != count or not words[0].isdecimal():
             raise Damaged(
-                f"the pin '{self.folder / name}' cannot be read",
+                f'the pin "{self.folder / name}" cannot be read',
                 "check the archive with `archiver verify`, then remove that file to pin anew",
             )
         return words
@@ -147,7 +147,7 @@ class Machine:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise StoreFailed(
-                f"'{self.folder / name}' cannot be read: {error}", "check its rights"
+                f'"{self.folder / name}" cannot be read: {error}', "check its rights"
             ) from error
 
     def _write(self, name: str, text: str) -> None:
@@ -163,7 +163,7 @@ class Machine:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise StoreFailed(
-                f"the state folder '{self.folder}' cannot be written: {error.strerror}",
+                f'the state folder "{self.folder}" cannot be written: {error.strerror}',
                 "check its rights and its disk",
             ) from error
 

@@ -77,7 +77,7 @@ class Reader:
         except Damaged as error:
             return error
         if len(raw) != entry.size or hashlib.sha256(raw).hexdigest() != entry.digest:
-            return Damaged(f"message {entry.digest[:12]} in '{entry.place.volume}' is not what was archived")
+            return Damaged(f'message {entry.digest[:12]} in "{entry.place.volume}" is not what was archived')
         return raw
 
 
@@ -105,13 +105,13 @@ class _Volume:
         if self._error is not None:
             raise self._error
         if not 0 <= frame < len(self._row.frames):
-            raise Damaged(f"'{self._key}' does not reach as far as its index says")
+            raise Damaged(f'"{self._key}" does not reach as far as its index says')
         sizes = self._row.frames[frame]
         try:
             packed = self._sealed.read(self._packed_starts[frame], sizes.packed)
             return frames.unpack(packed, sizes.size)
         except ArchiverError as error:
-            raise Damaged(f"'{self._key}': {error.text}", "put it back from a copy of the archive") from error
+            raise Damaged(f'"{self._key}": {error.text}', "put it back from a copy of the archive") from error
 
     @cached_property
     def _sealed(self) -> age.RandomReader:

@@ -19,7 +19,7 @@ umask 077
 die() { echo "recover: $*" >&2; exit 1; }
 [ $# -eq 3 ] || die "usage: sh recover.sh ARCHIVE IDENTITY OUTPUT"
 archive=$1 identity=$2 out=$3
-[ -f "$archive/root/0001.root" ] || die "no archive in '$archive'"
+[ -f "${archive}/root/0001.root" ] || die "no archive in '$archive'"
 [ ! -e "$out" ] || die "'$out' is there already"
 signify=$(command -v signify-openbsd || command -v signify) || die "signify is not installed"
 for program in age zstd sha256sum; do command -v $program >/dev/null || die "$program is not installed"; done
@@ -38,9 +38,9 @@ hash_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 
 # 1. Roots: each is signed by the owner that the one before names.
 number=1
-owner=$(sed -n 's/^owner //p' "$archive/root/0001.root" | head -n 1)
+owner=$(sed -n 's/^owner //p' "${archive}/root/0001.root" | head -n 1)
 echo "owner key: $owner (compare it with your recovery note)"
-while root=$archive/root/$(printf %04d $number).root && [ -f "$root" ]; do
+while root=${archive}/root/$(printf %04d $number).root && [ -f "$root" ]; do
     verify "$root" "$owner" || die "root $number is not signed by the owner"
     owner=$(field owner)
     sed -n 's/^writer [^ ]* \([^ ]*\) .*/\1/p' "$work/text" >"$work/writers.$number"

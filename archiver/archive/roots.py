@@ -51,7 +51,7 @@ class Roots:
         for feature in self.current.root.features:
             if feature.power == power and feature.name not in KNOWN_FEATURES:
                 raise RefusedForSafety(
-                    f"to {power} this archive one must know its feature '{feature.name}'",
+                    f'to {power} this archive one must know its feature "{feature.name}"',
                     "use a newer archiver",
                 )
 

@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
+from types import TracebackType
 
 from msgspec import Struct
 
 from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
-from archiver.archive.packing import Batch, ObjectPacker, Packer, Slot, VolumePacker
-from archiver.archive.sealing import Compression, seal
+from archiver.archive.packing import Batch, ObjectPacker, Packer, Slot, VolumePacker, take_back
+from archiver.archive.sealing import Compressions, seal
+from archiver.errors import StoreFailed
 from archiver.formats import age, frames
 from archiver.formats.index import encode_index, hash_message_id, index_key
 from archiver.formats.message import message_id
@@ -44,6 +46,7 @@ from archiver.ports import Catalog, Label, Layout, Store
 
 CHECKPOINT_SIZE = 256 << 20  # an interrupted first sync loses at most this, or
 CHECKPOINT_S = 60.0  # this long
+CHECKPOINT_ROWS = 50_000  # small messages are to fill no memory, and
 CHECKPOINT_OBJECTS = 5_000  # a manifest of this many objects stays within its 1 MiB
 
 
@@ -58,7 +61,7 @@ class Sealing(Struct, frozen=True):
     """How a run's objects are laid out, compressed, encrypted and signed."""
 
     layout: Layout
-    compression: Compression
+    compressions: Compressions
     recipients: tuple[age.Recipient, ...]
     writer: KeyPair
 
@@ -93,7 +96,7 @@ class Run:
         self._layout = sealing.layout
         self._writer = sealing.writer
         self._recipients = sealing.recipients
-        self._compression = sealing.compression
+        self._compressions = sealing.compressions
         self._clock = clock
         self._packer: Packer | None = None
         self._numbers = count(1)
@@ -107,16 +110,19 @@ class Run:
     def __enter__(self) -> "Run":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._packer is not None:
-            self._packer.close()
+            self._packer.close(discard=isinstance(error, StoreFailed))
 
     @property
     def due(self) -> bool:
         """Whether enough has gathered for a checkpoint."""
         return bool(self._rows) and (
             self._size >= CHECKPOINT_SIZE
-            or len(self._slots) >= (1 << 20 if self._layout.shares_objects else CHECKPOINT_OBJECTS)
+            or len(self._rows) >= CHECKPOINT_ROWS
+            or (not self._layout.shares_objects and len(self._slots) >= CHECKPOINT_OBJECTS)
             or time.monotonic() - self._committed_at >= CHECKPOINT_S
         )
 
@@ -209,7 +215,11 @@ class Run:
         rows = [_placed(row, batch) if isinstance(row, _Pending) else row for row in self._rows]
         rows += [VolumeRow(one.key, one.size, batch.tables[one.key]) for one in batch.objects]
         header = self._new_header()
-        index = self._seal_index(header, rows)
+        try:
+            index = self._seal_index(header, rows)
+        except StoreFailed:
+            take_back(self._store, batch.objects)  # from the manifest on, never
+            raise
         _, self.head = self._chain.commit(
             self.head, time=self._clock(), kind=kind, objects=(index, *batch.objects), writer=self._writer
         )
@@ -233,7 +243,7 @@ class Run:
         )
         if self._packer is None:
             packer = VolumePacker if self._layout.shares_objects else ObjectPacker
-            self._packer = packer(self._store, self._recipients, self._compression)
+            self._packer = packer(self._store, self._recipients, self._compressions)
         slot = self._packer.add(self._layout.wrap(label, raw), lambda: self._new_key(label))
         self._slots[digest] = slot
         self._size += len(raw)

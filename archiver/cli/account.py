@@ -1,21 +1,27 @@
 """archiver account: add, list, test and remove accounts."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from archiver import wiring
 from archiver.cli.output import number, print_json, print_table, say
-from archiver.cli.session import Session, shared_options
-from archiver.config import AccountSettings, Security, add_account, remove_account
+from archiver.cli.session import Session, Subcommands, shared_options
+from archiver.config import AccountSettings, Security, add_account, check_account, remove_account
 from archiver.errors import ArchiverError, UsageError
-from archiver.secrets import can_prompt
+from archiver.model import Secret
+from archiver.secrets import can_prompt, keyring_holds, remember_password, typed_password
+
+PASSWORD_KEYS = ("password-command", "password-file", "password-keyring")
 
 
-@click.group("account")
+@click.group("account", cls=Subcommands)
 def command() -> None:
     """Add, list, test and remove accounts."""
 
 
-@command.command("add")
+@command.command("add", short_help="Add an account; asks for what is not given.")
 @click.argument("name", required=False)
 @click.option("--imap", "host", metavar="HOST", help="The IMAP server.")
 @click.option("--user", help="The user name, often the mail address.")
@@ -32,7 +38,7 @@ def command() -> None:
 @click.option("--archive", "archive_name", metavar="NAME", help="The archive, where there are several.")
 @click.option("--no-test", is_flag=True, help="Do not try the login.")
 @shared_options
-def add(session: Session, name: str | None, archive_name: str | None, no_test: bool, **given: object) -> None:
+def add(session: Session, name: str | None, archive_name: str | None, no_test: bool, **given: Any) -> None:
     """Add an account to the configuration; on a terminal, what is not given is asked for.
 
     \b
@@ -43,9 +49,11 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     name = _or_ask(name, "Name of the account, a word of your choice", "NAME")
     if name in session.settings.accounts:
         raise UsageError(
-            f'there is an account "{name}" already', "choose another name, or remove that one first"
+            f'there is an account "{name}" already',
+            f"choose another name, or first: archiver account remove {name}",
         )
-    keys = {
+    asks = not (given["host"] and given["user"])  # somebody is led through it
+    keys: dict[str, Any] = {
         "archive": archive.name,
         "kind": "imap",
         "host": _or_ask(given["host"], "IMAP server", "--imap HOST"),
@@ -53,19 +61,24 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
         "port": given["port"],
         "starttls": given["starttls"] or None,
         "insecure-plaintext": given["insecure_plaintext"] or None,
-        "ca-file": given["ca_file"],
+        "ca-file": _absolute(given["ca_file"]),
         "password-command": given["password_command"],
-        "password-file": given["password_file"],
+        "password-file": _absolute(given["password_file"]),
         "password-keyring": given["password_keyring"] or None,
-        "exclude": list(given["exclude"]) or None,  # type: ignore[call-overload]  # a tuple of str
+        "exclude": list(given["exclude"]) or None,
     }
-    settings = add_account(session.config, name, keys)  # type: ignore[arg-type]  # values as Click read them
-    if not no_test:
-        try:
-            _test(session, settings.accounts[name])
-        except ArchiverError as error:
-            remove_account(session.config, name)
-            raise type(error)(f'account "{name}" was not added: {error.text}', error.hint) from error
+    if asks and not any(keys[key] for key in PASSWORD_KEYS):
+        keys.update(_ask_password_source(name))
+    settings = check_account(session.config, name, keys).accounts[name]
+    try:
+        password = _password_to_keep(settings)
+        if not no_test:
+            _test(session, settings, password)
+    except ArchiverError as error:
+        raise error.retold(f'account "{name}" was not added: {error.text}') from None
+    if password is not None:
+        remember_password(name, password)
+    add_account(session.config, name, keys)
     if session.json:
         print_json({"type": "account-added", "name": name, "archive": archive.name})
     else:
@@ -94,7 +107,7 @@ def test(session: Session, name: str) -> None:
     _test(session, session.settings.account(name))
 
 
-@command.command("remove")
+@command.command("remove", short_help="Take an account out of the configuration.")
 @click.argument("name")
 @shared_options
 def remove(session: Session, name: str) -> None:
@@ -106,8 +119,9 @@ def remove(session: Session, name: str) -> None:
         session.say(f'removed account "{name}" from the configuration; its archived mail stays')
 
 
-def _test(session: Session, settings: AccountSettings) -> None:
-    account = wiring.open_account(settings, session.say)
+def _test(session: Session, settings: AccountSettings, password: Secret | None = None) -> None:
+    given = (lambda: password) if password is not None else None
+    account = wiring.open_account(settings, _warn, given, warn_of_settings=True)
     try:
         folders = account.folders()
     finally:
@@ -116,7 +130,42 @@ def _test(session: Session, settings: AccountSettings) -> None:
         names = [folder.name for folder in folders]
         print_json({"type": "account-tested", "name": settings.name, "folders": names})
     else:
-        session.say(f"logged in to {settings.host} as {settings.user}: {number(len(folders), 'folder')}")
+        session.say(f'logged in to "{settings.host}" as "{settings.user}": {number(len(folders), "folder")}')
+
+
+def _warn(text: str) -> None:
+    say(f"warning: {text}")
+
+
+def _absolute(given: str | None) -> str | None:
+    """Resolve a path from where the command was typed: in the file it would start from elsewhere."""
+    return str(Path(given).expanduser().absolute()) if given else None
+
+
+def _ask_password_source(name: str) -> dict[str, object]:
+    say(
+        "Where does archiver get the password?\n"
+        "  ask      it asks you each time; a nightly run has nobody to ask\n"
+        "  keyring  it keeps it in the keyring of your desktop\n"
+        f"  command  it runs a command that prints it, such as: pass show {name}\n"
+        "  file     it reads the first line of a file"
+    )
+    words = click.Choice(["ask", "keyring", "command", "file"])
+    match click.prompt("Password from", type=words, default="ask", show_choices=False, err=True):
+        case "keyring":
+            return {"password-keyring": True}
+        case "command":
+            return {"password-command": click.prompt("Command", err=True).strip()}
+        case "file":
+            return {"password-file": _absolute(click.prompt("File", err=True).strip())}
+    return {}
+
+
+def _password_to_keep(settings: AccountSettings) -> Secret | None:
+    """Ask for the password that the keyring is to hold and does not yet."""
+    if settings.password_keyring and can_prompt() and not keyring_holds(settings.name):
+        return typed_password(settings)
+    return None
 
 
 def _or_ask(given: object, prompt: str, option: str) -> str:
@@ -124,7 +173,8 @@ def _or_ask(given: object, prompt: str, option: str) -> str:
         return str(given)
     if not can_prompt():
         raise UsageError(
-            f"{option} is missing, and there is no terminal to ask at", "see: archiver account add --help"
+            f"{option} is missing, and there is no terminal to ask at",
+            "archiver account add NAME --imap HOST --user USER; see: archiver account add --help",
         )
     return str(click.prompt(prompt, err=True)).strip()
 

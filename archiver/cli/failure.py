@@ -1,26 +1,35 @@
 """How a failure is told: two lines on stderr, a last JSON line on stdout, an exit code."""
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
 
 import click
 
-from archiver.errors import ArchiverError, Interrupted, UsageError
+from archiver.cli.output import print_json, say
+from archiver.errors import ArchiverError, Interrupted, StoreFailed, UsageError
 
 BUG = 70
 
 
 def tell(error: BaseException, arguments: Sequence[str]) -> int:
     """Tell a failure to whoever called, and give the exit code for it."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return UsageError.exit
     known = as_archiver_error(error)
     if known is None:
         return _tell_bug(error)
     if "--json" in arguments:
         print_json_error(known.code, known.exit, known.text, known.hint)
-    lines = [f"error: {known.text}"] + ([f"hint: {known.hint}"] if known.hint else [])
-    click.echo("\n".join(lines), err=True)
+    tell_error(known)
     return known.exit
+
+
+def tell_error(error: ArchiverError) -> None:
+    """Tell a failure in two lines on stderr."""
+    say(f"error: {error.text}" + (f"\nhint: {error.hint}" if error.hint else ""))
 
 
 def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PLR0911 -- a table
@@ -36,6 +45,11 @@ def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PL
             return UsageError(_lower(error.format_message()))
         case click.Abort() | KeyboardInterrupt():
             return Interrupted("interrupted", "run again to go on; what was committed is safe")
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EIO):
+            where = f'"{error.filename}"' if error.filename else "the output"
+            return StoreFailed(
+                f"{where} cannot be written: {error.strerror}", "free some space, and run again"
+            )
         case MemoryError():
             return ArchiverError("memory ran out", "close other programs and run again")
     return None
@@ -43,13 +57,11 @@ def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PL
 
 def print_json_error(code: str, exit_code: int, message: str, hint: str | None) -> None:
     """Print the last line of a failed `--json` run."""
-    from archiver.cli.output import print_json  # noqa: PLC0415 -- only `--json` needs it
-
     print_json({"type": "error", "code": code, "exit": exit_code, "message": message, "hint": hint})
 
 
 def _lower(text: str) -> str:
-    text = text.rstrip(".").replace("'", '"')
+    text = text.rstrip(".").replace("'", '"').replace(". Did you mean", ", did you mean")
     return text[:1].lower() + text[1:]
 
 

@@ -1,15 +1,17 @@
 """archiver init: make an archive."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
 import click
 
 from archiver import wiring
+from archiver.archive.keys import KeyPair
 from archiver.cli.output import print_json, say
 from archiver.cli.session import Session, passphrase_option, shared_options
-from archiver.config import ArchiveSettings, add_archive
-from archiver.errors import UsageError
+from archiver.config import ArchiveSettings, add_archive, check_archive
+from archiver.errors import RefusedForSafety, UsageError
 from archiver.secrets import new_passphrase
 
 
@@ -37,16 +39,18 @@ def command(
       archiver init /mnt/nas/mail --name nas --layout maildir
     """
     folder = folder.expanduser().absolute()
-    name = name or folder.name
+    name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-._")[:64] or "archive"
+    compression: Literal["default", "long"] = "long" if long else "default"
+    settings = ArchiveSettings(name=name, path=folder, compression=compression)
+    _check_free(session, settings)
     if name in session.settings.archives:
         raise UsageError(
             f'there is an archive "{name}" already in "{session.config}"', "choose another: --name NAME"
         )
-    compression: Literal["default", "long"] = "long" if long else "default"
-    settings = ArchiveSettings(name=name, path=folder, compression=compression)
+    keys = {"path": str(folder), "compression": "long" if long else None}
+    check_archive(session.config, name, keys)
     passphrase = new_passphrase(name, command=passphrase_command)
     archive, owner = wiring.new_archive(settings, layout, passphrase, recipients)
-    add_archive(session.config, name, {"path": str(folder), "compression": "long" if long else None})
     if session.json:
         print_json(
             {
@@ -60,12 +64,31 @@ def command(
                 "recovery_line": owner.line.reveal(),
             }
         )
-        return
-    say(f'made archive "{name}" in {folder}, layout {layout}')
-    say(
-        "Write this line down and keep it apart from the archive. It opens everything, without the passphrase,"
-    )
-    say("and it is the only way in if the passphrase is forgotten:")
+    else:
+        _tell(name, folder, layout, owner)
+    add_archive(session.config, name, keys)  # last: the line must be shown whatever becomes of the file
+    session.say("next: archiver account add NAME --imap HOST --user USER")
+
+
+def _check_free(session: Session, settings: ArchiveSettings) -> None:
+    """Look before a passphrase is asked for."""
+    try:
+        wiring.check_free(settings)
+    except RefusedForSafety as error:
+        if (settings.path / "root").is_dir():
+            raise RefusedForSafety(
+                f'there is an archive in "{settings.path}" already',
+                f'choose another folder; to use that one, write into "{session.config}":\n'
+                f'  [archive.{settings.name}]\n  path = "{settings.path}"',
+            ) from error
+        raise
+
+
+def _tell(name: str, folder: Path, layout: str, owner: KeyPair) -> None:
+    """Show the recovery line on stdout, and what it is for beside it."""
+    say(f'made archive "{name}" in "{folder}", layout {layout}')
+    say("Write the next line down and keep it apart from the archive. It opens everything")
+    say("without the passphrase, and is the only way in if that is forgotten:")
     click.echo(owner.line.reveal())
-    say(f"The owner's public key, to compare with when recovering by hand: {owner.public_key}")
-    say("next: archiver account add NAME --imap HOST --user USER")
+    say("The public key of the owner, to compare with when recovering by hand:")
+    say(owner.public_key)

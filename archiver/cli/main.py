@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from archiver.cli.failure import tell
+from archiver.cli.output import accept_any_text
 from archiver.errors import UsageError
 
 # name -> what it does, in the order in which help shows them; each is `command` in archiver/cli/NAME.py
@@ -28,10 +29,10 @@ COMMANDS = {
 }
 
 _EPILOG = """\b
-Exit codes: 0 done, 1 failed, 2 usage, 3 in part (messages or folders missed), 10 no archive,
-11 locked, 12 wrong key, 13 damage found, 14 configuration, 20 server unreachable, 21 login
-refused, 22 forbidden by the server, 23 another mailbox, 24 refused for safety, 70 a bug,
-130 interrupted."""
+Exit codes: 0 done, 1 failed, 2 usage, 3 in part (messages or folders missed),
+10 no archive, 11 locked, 12 wrong key, 13 damage found, 14 configuration,
+20 server unreachable, 21 login refused, 22 forbidden by the server,
+23 another mailbox, 24 refused for safety, 70 a bug, 130 interrupted."""
 
 
 class Commands(click.Group):
@@ -83,11 +84,18 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     try:
-        code = cli.main(standalone_mode=False)
+        accept_any_text()
+        code = cli.main(prog_name="archiver", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: no news
+        _silence()  # the reader has gone: no news
         code = 1
     except (Exception, KeyboardInterrupt) as error:
         code = tell(error, sys.argv[1:])
+        if isinstance(error, OSError):
+            _silence()  # what could not be written cannot be at exit either
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _silence() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,13 +1,57 @@
 """How results are told: data on stdout, everything else on stderr; JSON where asked."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from io import TextIOWrapper
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 import click
 import msgspec
 
 SCHEMA = "archiver/1"
+
+# control characters, and what turns the direction of writing: a server or a sender chose these texts
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def accept_any_text() -> None:
+    """Let text out that the terminal's encoding cannot write: `\\xfc` in its place is better than an end."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors != "surrogateescape":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def shown(text: str) -> str:
+    """Make a text of a server or a sender harmless for a terminal, and one line."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def width(text: str) -> int:
+    """Count the columns a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(letter) for letter in text)
+
+
+def cut(text: str, columns: int) -> str:
+    """Cut a text to some columns."""
+    if width(text) <= columns:
+        return text
+    kept, used = "", 0
+    for letter in text:
+        used += _columns(letter)
+        if used > columns - 1:
+            break
+        kept += letter
+    return kept + "…"
+
+
+def _columns(letter: str) -> int:
+    if combining(letter) or letter in "\u200b\u200d\ufe0e\ufe0f":
+        return 0
+    return 2 if east_asian_width(letter) in "WF" else 1
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -18,19 +62,19 @@ def print_json(document: dict[str, Any]) -> None:
 
 def print_table(rows: Iterable[Sequence[str]], header: Sequence[str], right: Sequence[int] = ()) -> None:
     """Print columns, as wide as their widest cell; `right` numbers the columns that are flush right."""
-    table = [list(header), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    table = [list(header), *([shown(cell) for cell in row] for row in rows)]
+    widths = [max(width(row[column]) for row in table) for column in range(len(header))]
     for row in table:
-        cells = [
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
+        cells = []
+        for column, (cell, columns) in enumerate(zip(row, widths, strict=True)):
+            gap = " " * (columns - width(cell))
+            cells.append(gap + cell if column in right else cell + gap)
         click.echo("  ".join(cells).rstrip())
 
 
 def say(text: str) -> None:
     """Tell something that is not data: on stderr."""
-    click.echo(text, err=True)
+    click.echo("\n".join(map(shown, text.split("\n"))), err=True)
 
 
 def size(count: float) -> str:

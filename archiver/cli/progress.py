@@ -1,11 +1,12 @@
 """One line on a terminal that tells how far a run is: messages, bytes, rate, time to go, folder."""
 
+import shutil
 import sys
 import time
 from types import TracebackType
 from typing import Self
 
-from archiver.cli.output import number, print_json, say, size
+from archiver.cli.output import cut, number, print_json, say, shown, size, width
 from archiver.events import (
     Event,
     FolderFailed,
@@ -90,11 +91,11 @@ class Progress:
             parts[0] = f"{self._messages:,} of {self._total:,} messages"
         if rate and self._total_size > self._size:
             parts.append(f"{_duration((self._total_size - self._size) / rate)} to go")
-        line = ", ".join(parts) + (f"  {self._where}" if self._where else "")
-        line = line[:78]
-        sys.stderr.write("\r" + line.ljust(self._width))
+        line = ", ".join(parts) + (f"  {shown(self._where)}" if self._where else "")
+        line = cut(line, shutil.get_terminal_size().columns - 1)
+        sys.stderr.write("\r" + line + " " * (self._width - width(line)))
         sys.stderr.flush()
-        self._width = len(line)
+        self._width = width(line)
 
     def _wipe(self) -> None:
         if self._width:

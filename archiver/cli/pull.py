@@ -41,23 +41,35 @@ def command(
       archiver pull work --folder 'INBOX' --folder 'Archive/*'
     """
     at = parse_time(since, wiring.now().astimezone()) if since else None
-    failures: list[ArchiverError] = []
+    accounts = session.accounts(names)
+    failures: dict[str, ArchiverError] = {}
     with stoppable() as stop:
-        for account in session.accounts(names):
+        for account in accounts:
+            stop.begin()
             selection = Selection(folders or account.folders, (*account.exclude, *exclude), at)
             try:
                 report = _pull(session, account, selection, stop, dry=dry_run, accept=accept_other_mailbox)
             except Interrupted:
                 raise
             except ArchiverError as error:
-                _tell_failed(session, account, error, several=len(session.accounts(names)) > 1)
-                failures.append(error)
+                failures[account.name] = error
+                if len(accounts) > 1:
+                    _tell_failed(session, account.name, error)
                 continue
             _tell(session, report, dry=dry_run)
             if not report.complete and not dry_run:
-                failures.append(_incomplete(report))
+                failures[account.name] = _incomplete(report)
     if failures:
-        raise failures[0]
+        raise _worst(failures, len(accounts))
+
+
+def _worst(failures: dict[str, ArchiverError], accounts: int) -> ArchiverError:
+    """Choose what the run ends with: what trying later cures, and what was done in part, count less."""
+    error = min(failures.values(), key=lambda error: (isinstance(error, Incomplete), error.transient))
+    if accounts == 1:
+        return error
+    which = ", ".join(f'"{name}"' for name in failures)
+    return error.retold(f"{len(failures)} of {accounts} accounts failed: {which}")
 
 
 def _pull(
@@ -92,9 +104,12 @@ def _incomplete(report: PullReport) -> Incomplete:
     )
 
 
-def _tell_failed(session: Session, account: AccountSettings, error: ArchiverError, *, several: bool) -> None:
-    if several:  # the last line of the run tells one failure; here each is told at its account
-        say(f"{account.name}: error: {error.text}")
+def _tell_failed(session: Session, account: str, error: ArchiverError) -> None:
+    """Tell one of several; the last line of the run tells of them all."""
+    if session.json:
+        told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
+        print_json({"type": "account-failed", "account": account, **told})
+    say(f"{account}: {error.text}")
 
 
 def _tell(session: Session, report: PullReport, *, dry: bool) -> None:

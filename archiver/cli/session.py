@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, wraps
 from typing import Any, TypeVar
 
@@ -14,10 +14,25 @@ from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.output import say
 from archiver.cli.progress import Progress
 from archiver.config import AccountSettings, ArchiveSettings, Settings, load, locate
-from archiver.errors import UsageError, WrongKey
+from archiver.config.settings import did_you_mean
+from archiver.errors import ArchiverError, UsageError, WrongKey
 from archiver.secrets import owner_passphrase
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Subcommands(click.Group):
+    """A group that says which subcommand was probably meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            path = ctx.command_path
+            guess = did_you_mean(args[0], self.commands)
+            raise UsageError(f'there is no command "{path} {args[0]}"{guess}', f"see them all: {path} --help")
+        return super().resolve_command(ctx, args)
 
 
 class Session:
@@ -56,6 +71,24 @@ class Session:
             raise UsageError(f'no archive is configured in "{self.config}"', "make one: archiver init FOLDER")
         raise UsageError("there are several archives", f"name one: --archive {' | '.join(archives)}")
 
+    def archive_of(self, account: str) -> ArchiveSettings:
+        """Find the archive of an account: a configured one, or one whose mail is archived."""
+        if account not in self.settings.accounts:
+            for settings in self.settings.archives.values():
+                with suppress(ArchiverError):
+                    if _may_hold(self.archive(settings), account):
+                        return settings
+        return self.settings.archive(self.settings.account(account).archive)
+
+    def archives(self, name: str | None, accounts: Sequence[str]) -> list[ArchiveSettings]:
+        """Find the archives that are meant: the one named, those of the accounts, or all."""
+        if name is not None:
+            return [self.settings.archive(name)]
+        if accounts:
+            found = [self.archive_of(account) for account in accounts]
+            return list({settings.name: settings for settings in found}.values())
+        return list(self.settings.archives.values()) or [self.archive_settings(None)]
+
     def archive(self, settings: ArchiveSettings) -> Archive:
         """Open an archive, once."""
         if settings.name not in self._archives:
@@ -72,6 +105,20 @@ class Session:
     def accounts(self, names: Sequence[str]) -> list[AccountSettings]:
         """Find the accounts that are meant; no name means all."""
         return self.settings.chosen(names)
+
+
+def _may_hold(archive: Archive, account: str) -> bool:
+    """Tell whether an archive has mail of an account; what no key at hand opens may be its."""
+    for name in archive.chains():
+        try:
+            catalog = wiring.open_catalog(archive, archive.chain(name))
+        except WrongKey:
+            return True
+        header = catalog.header()
+        catalog.close()
+        if header is not None and header.account == account:
+            return True
+    return False
 
 
 @contextmanager

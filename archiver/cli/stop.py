@@ -1,38 +1,59 @@
-"""Asking a run to stop: the first Ctrl-C or SIGTERM lets it commit what it has, the second ends it."""
+"""Asking a run to stop: the first Ctrl-C or SIGTERM lets it commit what it has, the second ends it.
+
+Before there is anything to commit (a password is asked for, a folder is listed) the first ends it too. A server
+that says nothing more cannot keep it: after a while it ends as if asked twice. No end harms the archive.
+"""
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from archiver.cli.output import is_terminal, say
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+
+
+PATIENCE_S = 20  # for one slow message and the commit of up to a checkpoint
+
 
 class Stop:
-    """Says whether the user asked to stop. Signals never cut into the writing of a run."""
+    """Says whether the user asked to stop."""
 
     def __init__(self) -> None:
         self.asked = False
+        self._holds = False  # messages that are not committed yet
 
     def __call__(self) -> bool:
+        """Tell whether to stop; asked after each message."""
+        self._holds = True
         return self.asked
+
+    def begin(self) -> None:
+        """Begin an account: nothing is held."""
+        self._holds = False
 
     def take(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        if self.asked:
+        if self.asked or not self._holds:
             raise KeyboardInterrupt
         self.asked = True
-        if is_terminal():
-            say("\nstopping after this message; once more to stop at once")
+        signal.alarm(PATIENCE_S)
+        with suppress(OSError):  # after a hang-up nobody reads
+            if is_terminal():
+                say("\nstopping after this message; once more to stop at once")
 
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
     """Take SIGINT and SIGTERM for the time of a run."""
     stop = Stop()
-    before = {number: signal.signal(number, stop.take) for number in (signal.SIGINT, signal.SIGTERM)}
+    # what is ignored stays so: that is how nohup works
+    taken = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop.take) for number in taken}
     try:
         yield stop
     finally:
+        signal.alarm(0)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,7 +6,13 @@ The keys are documented in docs/reference/configuration.md, which a test compare
 from archiver.config.places import cache_folder, locate, state_folder
 from archiver.config.reader import load, parse
 from archiver.config.settings import AccountSettings, ArchiveSettings, Security, Settings
-from archiver.config.writer import add_account, add_archive, remove_account
+from archiver.config.writer import (
+    add_account,
+    add_archive,
+    check_account,
+    check_archive,
+    remove_account,
+)
 
 __all__ = [
     "AccountSettings",
@@ -16,6 +22,8 @@ __all__ = [
     "add_account",
     "add_archive",
     "cache_folder",
+    "check_account",
+    "check_archive",
     "load",
     "locate",
     "parse",

@@ -38,5 +38,7 @@ def private_folder(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise ArchiverError(f'the folder "{path}" cannot be made: {error.strerror}') from error
+        raise ArchiverError(
+            f'the folder "{path}" cannot be made: {error.strerror}', "check the rights of the folder above it"
+        ) from error
     return path

@@ -75,7 +75,7 @@ def read(path: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise ConfigInvalid(f'"{path}" cannot be read: {error.strerror}') from error
+        raise ConfigInvalid(f'"{path}" cannot be read: {error.strerror}', "check its rights") from error
 
 
 def decode(raw: bytes, path: Path) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def decode(raw: bytes, path: Path) -> dict[str, Any]:
         return tomllib.loads(raw.decode())
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigInvalid(f'"{path}" is not UTF-8 text (at line {line})') from None
+        raise ConfigInvalid(f'"{path}" is not UTF-8 text (at line {line})', "save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         raise ConfigInvalid(f'"{path}" is not TOML: {text[:1].lower()}{text[1:]}') from None

@@ -23,9 +23,19 @@ def add_archive(path: Path, name: str, keys: Mapping[str, Value]) -> Settings:
     return _add(path, "archive", name, keys)
 
 
+def check_archive(path: Path, name: str, keys: Mapping[str, Value]) -> Settings:
+    """Give the settings as they would be after `add_archive`, which raises the same; writes nothing."""
+    return parse(_with(path, "archive", name, keys).encode(), path)
+
+
 def add_account(path: Path, name: str, keys: Mapping[str, Value]) -> Settings:
     """Add `[account.NAME]`, as `add_archive` does."""
     return _add(path, "account", name, keys)
+
+
+def check_account(path: Path, name: str, keys: Mapping[str, Value]) -> Settings:
+    """Give the settings as they would be after `add_account`, which raises the same; writes nothing."""
+    return parse(_with(path, "account", name, keys).encode(), path)
 
 
 def remove_account(path: Path, name: str) -> Settings:
@@ -49,6 +59,10 @@ def remove_account(path: Path, name: str) -> Settings:
 
 
 def _add(path: Path, what: str, name: str, keys: Mapping[str, Value]) -> Settings:
+    return _write(path, _with(path, what, name, keys))
+
+
+def _with(path: Path, what: str, name: str, keys: Mapping[str, Value]) -> str:
     if not NAME.fullmatch(name):
         raise UsageError(
             f'"{name}" cannot be the name of an {what}', "use letters, digits, dots, hyphens, underscores"
@@ -60,7 +74,7 @@ def _add(path: Path, what: str, name: str, keys: Mapping[str, Value]) -> Setting
     # A table may stand at the end of any file, so nothing of what is there has to be understood or touched.
     text = raw.decode()
     gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-    return _write(path, text + gap + _rendered(what, name, keys))
+    return text + gap + _rendered(what, name, keys)
 
 
 def _rendered(what: str, name: str, keys: Mapping[str, Value]) -> str:
@@ -111,7 +125,9 @@ def _write(path: Path, text: str) -> Settings:
     try:
         raw = text.encode()
     except UnicodeEncodeError:
-        raise UsageError("the configuration can hold only text that is valid Unicode") from None
+        raise UsageError(
+            "the configuration can hold only text that is valid Unicode", "use other words"
+        ) from None
     settings = parse(raw, path)
     target = path.resolve()
     private_folder(target.parent)
@@ -132,5 +148,7 @@ def _write(path: Path, text: str) -> Settings:
         finally:
             os.close(folder)
     except OSError as error:
-        raise ArchiverError(f'"{path}" cannot be written: {error.strerror}') from error
+        raise ArchiverError(
+            f'"{path}" cannot be written: {error.strerror}', "check its rights and its disk"
+        ) from error
     return settings

@@ -5,9 +5,11 @@ size=8873 sha256=…` in one line (docs/reference/format.md, section Message).
 """
 
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from archiver.errors import Damaged
+from archiver.model import Flags
 from archiver.ports import Label
 
 PREFIX = b"X-Archiver: 1 "
@@ -17,16 +19,26 @@ _FIELDS = ("folder", "key", "received", "flags", "size", "sha256")
 def encode_label(label: Label) -> bytes:
     """Write the line, LF included, pure ASCII; flags sorted, so that equal labels are equal bytes."""
     received = label.received.isoformat(timespec="seconds") if label.received else "-"
-    flags = ",".join(_quoted(flag) for flag in sorted(label.flags)) or "-"
+    key = label.key if label.key.isalnum() and label.key.isascii() else quote(label.key, safe="")
     text = (
-        f"folder={label.folder_id}:{quote(label.folder, safe='')}"
-        f" key={quote(label.epoch, safe='')}:{quote(label.key, safe='')}"
-        f" received={received} flags={flags} size={label.size} sha256={label.sha256}"
+        f"folder={label.folder_id}:{_quoted(label.folder)} key={_quoted(label.epoch)}:{key}"
+        f" received={received} flags={_quoted_flags(label.flags)} size={label.size} sha256={label.sha256}"
     )
     return PREFIX + text.encode("ascii") + b"\n"
 
 
-def _quoted(flag: str) -> str:
+# few folders, epochs and sets of flags stand beside many messages
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+@lru_cache(maxsize=1024)
+def _quoted_flags(flags: Flags) -> str:
+    return ",".join(_quoted_flag(flag) for flag in sorted(flags)) or "-"
+
+
+def _quoted_flag(flag: str) -> str:
     return "%2D" if flag == "-" else quote(flag, safe="$")  # a lone "-" stands for no flags
 
 

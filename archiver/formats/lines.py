@@ -42,7 +42,7 @@ class Lines:
         """Read the value of the next line, which must be of this word."""
         values = list(self._take(word, most=1))
         if not values:
-            raise self.refuse(f"the line '{word}' is not where it must be")
+            raise self.refuse(f'the line "{word}" is not where it must be')
         return values[0]
 
     def many(self, word: str) -> list[str]:

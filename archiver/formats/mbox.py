@@ -12,8 +12,8 @@ from archiver.errors import Damaged
 from archiver.formats.label import decode_label, encode_label
 from archiver.ports import Label
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 _NEEDS_QUOTE = re.compile(rb"(?:\A|(?<=\n))(?=>*From )")
 _QUOTED = re.compile(rb"(?:\A|(?<=\n))>(?=>*From )")
 _RETURN_PATH = re.compile(rb"\AReturn-Path:[ \t]*<([!-;=?A-~]{1,250}@[!-;=?A-~]{1,250})>\r?\n", re.IGNORECASE)
@@ -25,8 +25,8 @@ def from_line(raw: bytes, received: datetime | None) -> bytes:
     sender = _RETURN_PATH.match(raw[:600])
     return b"From %s %s %s %2d %02d:%02d:%02d %04d\n" % (
         sender[1] if sender else b"MAILER-DAEMON",
-        _DAYS[at.weekday()].encode(),
-        _MONTHS[at.month - 1].encode(),
+        _DAYS[at.weekday()],
+        _MONTHS[at.month - 1],
         at.day,
         at.hour,
         at.minute,

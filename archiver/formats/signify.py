@@ -1,7 +1,7 @@
 """Signatures in the form of OpenBSD's signify: Ed25519, Base64, one comment line (signify(1)).
 
-A public key is `Ed`, a key number of 8 bytes and the 32 bytes of the key; a signature is `Ed`, the same number
-and 64 bytes. The embedded form (`signify -e`) carries the signed message behind its signature, in one file.
+A public key is `Ed`, a key number of 8 bytes and the 32 bytes of the key; a signature is `Ed`, the same
+number and 64 bytes. The embedded form (`signify -e`) carries the message behind its signature, in one file.
 """
 
 import base64

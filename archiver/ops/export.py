@@ -56,7 +56,7 @@ def export(
                     reporter.report(MessageRead(len(found)))
     except OSError as error:
         raise StoreFailed(
-            f"'{path}' cannot be written: {error.strerror}", "check its space and rights"
+            f'"{path}" cannot be written: {error.strerror}', "check its space and rights"
         ) from error
     return report
 
@@ -84,7 +84,7 @@ def _mbox(path: Path) -> Iterator[Write]:
 
     def write(entry: Entry, raw: bytes) -> None:
         parts = _parts(entry.ref.folder)
-        file = path.joinpath(*parts[:-1], parts[-1] + ".mbox")
+        file = path.joinpath(*map(_on_disk, parts[:-1]), _on_disk(parts[-1] + ".mbox"))
         if file not in seen:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             seen.add(file)
@@ -103,7 +103,7 @@ def _maildir(path: Path) -> Iterator[Write]:
     def write(entry: Entry, raw: bytes) -> None:
         nonlocal number
         number += 1
-        folder = path if entry.ref.folder == "INBOX" else path / _maildir_name(entry.ref.folder)
+        folder = path if entry.ref.folder == "INBOX" else path / maildir.folder_name(_parts(entry.ref.folder))
         if folder not in made:
             for name in ("cur", "new", "tmp"):
                 (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def _eml(path: Path) -> Iterator[Write]:
     """One file a message, byte for byte as the server sent it."""
 
     def write(entry: Entry, raw: bytes) -> None:
-        folder = path.joinpath(*_parts(entry.ref.folder))
+        folder = path.joinpath(*map(_on_disk, _parts(entry.ref.folder)))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         day = entry.received.strftime("%Y-%m-%d-%H%M%S") if entry.received else "undated"
         with _open(folder / f"{day}-{safe_name(entry.ref.key, 'x')}-{entry.digest[:12]}.eml") as out:
@@ -151,12 +151,12 @@ def _part(name: str) -> str:
     return f"{safe_name(start, '_')}-{hashlib.sha256(encoded).hexdigest()[:12]}"
 
 
-def _maildir_name(folder: str) -> str:
-    name = ".".join(part.replace(".", "_") for part in _parts(folder))
-    return "." + (name if len(name.encode()) <= _NAME_LIMIT else _part(name))
+def _on_disk(name: str) -> str:
+    """Give a name that is UTF-8 on the disk, whatever alphabet the user's locale has."""
+    return os.fsdecode(name.encode("utf-8", "replace"))
 
 
 def _make_empty(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(path.iterdir()):
-        raise RefusedForSafety(f"'{path}' is not empty", "export to a new folder")
+        raise RefusedForSafety(f'"{path}" is not empty', "export to a new folder")

@@ -95,7 +95,7 @@ class Pull:
         held = self._held_before if self._waiting else 0
         if is_other_mailbox(held_before=held, recognised=0, new=new) and not self._moved():
             raise OtherMailbox(
-                f"account '{self._work.name}' shows none of the {self._held_before} messages it had before: "
+                f'account "{self._work.name}" shows none of the {self._held_before} messages it had before: '
                 "this is another mailbox",
                 "check its host and user; if it is right, run: archiver pull --accept-other-mailbox",
             )
@@ -123,7 +123,7 @@ class Pull:
         if self._work.dry:
             return
         if balance.unexplained:
-            text = f"folder '{pull.folder.name}': {balance.unexplained} messages are not accounted for"
+            text = f'folder "{pull.folder.name}": {balance.unexplained} messages are not accounted for'
             self._work.reporter.report(Warned(text))
         else:
             pull.advance()

@@ -149,7 +149,7 @@ class FolderPull:
                 case Done():
                     done = change
         if done is None:
-            raise FolderRefused(f"folder '{self.folder.name}' was not listed to its end", "run again")
+            raise FolderRefused(f'folder "{self.folder.name}" was not listed to its end', "run again")
         self._begin(done.cursor.epoch)
         self._take_vanished(vanished)
         for flags, keys in reflagged.items():
@@ -192,7 +192,7 @@ class FolderPull:
         if self._epoch == epoch:
             return
         if self._epoch is not None:
-            raise FolderRefused(f"folder '{self.folder.name}' changed its UIDVALIDITY meanwhile", "run again")
+            raise FolderRefused(f'folder "{self.folder.name}" changed its UIDVALIDITY meanwhile', "run again")
         self._epoch = epoch
         state = self._state
         if state is not None and state.epoch == epoch:

@@ -51,14 +51,14 @@ def find_one(message_id: str, catalogs: Iterable[Catalog]) -> tuple[Catalog, Ent
     """Find the message that an id of a list, or the beginning of one, means. Raises `UsageError`."""
     prefix = message_id.lower()
     if len(prefix) < 4 or not all(letter in "0123456789abcdef" for letter in prefix):
-        raise UsageError(f"'{message_id}' is not the id of a message", "ids are shown by: archiver list NAME")
+        raise UsageError(f'"{message_id}" is not the id of a message', "ids are shown by: archiver list NAME")
     found: dict[str, tuple[Catalog, Entry]] = {}
     for catalog in catalogs:
         for entry in catalog.find(prefix):
             found.setdefault(entry.digest, (catalog, entry))
     if not found:
-        raise UsageError(f"no archived message has the id '{message_id}'", "look it up: archiver list NAME")
+        raise UsageError(f'no archived message has the id "{message_id}"', "look it up: archiver list NAME")
     if len(found) > 1:
         ids = ", ".join(sorted(digest[: len(prefix) + 4] for digest in found)[:5])
-        raise UsageError(f"'{message_id}' is the beginning of {len(found)} ids: {ids}", "type more of it")
+        raise UsageError(f'"{message_id}" is the beginning of {len(found)} ids: {ids}', "type more of it")
     return next(iter(found.values()))

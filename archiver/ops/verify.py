@@ -26,6 +26,7 @@ class VerifyReport(Struct):
     messages: int = 0
     messages_size: int = 0
     findings: list[Finding] = []
+    heads: list[Head] = []  # of all its runs
     affected: dict[str, int] = {}  # folder -> messages whose stored copy is in a damaged object
 
     @property
@@ -39,7 +40,7 @@ def verify(
 ) -> VerifyReport:
     """Check a chain without any key; of its objects' bytes, a random `share` (0 to 1)."""
     findings = list(audit.manifests())
-    report = VerifyReport(audit.name, audit.head, len(audit.runs), findings=findings)
+    report = VerifyReport(audit.name, audit.head, len(audit.runs), findings=findings, heads=audit.heads)
     for found in audit.objects(lambda _: share >= 1.0 or roll() < share):
         if isinstance(found, ObjectChecked):
             report.objects += 1
@@ -62,7 +63,7 @@ def verify_messages(report: VerifyReport, catalog: Catalog, reader: Reader, repo
         else:
             broken.setdefault((entry.place.volume, found.text), []).append(entry.digest)
     for (volume, why), digests in broken.items():
-        text = f"{len(digests)} messages of '{volume}' cannot be read: {why}"
+        text = f'{len(digests)} messages of "{volume}" cannot be read: {why}'
         report.findings.append(Finding("damage", report.chain, text, (volume,)))
 
 

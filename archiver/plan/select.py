@@ -52,16 +52,13 @@ def parse_time(text: str, now: datetime) -> datetime:
     A date without time is its midnight, a time without zone is the local zone of `now`.
     """
     ago = _AGO.match(text)
-    if ago:
-        try:
-            return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
-        except OverflowError:
-            raise UsageError(f"'{text}' is before the first date there is", "write fewer digits") from None
     try:
+        if ago:
+            return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
         at = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(
-            f"'{text}' is not a date", "write 2024-05-31, 2024-05-31T18:00, or an age: 12h, 30d, 6m, 1y"
+            f'"{text}" is not a date', "write 2024-05-31, 2024-05-31T18:00, or an age: 12h, 30d, 6m, 1y"
         ) from None
     return at if at.tzinfo else at.replace(tzinfo=now.tzinfo or UTC)
 
@@ -70,5 +67,5 @@ def parse_size(text: str) -> int:
     """Read a size such as `5M` or `300k`: K, M and G are powers of 1024."""
     found = _SIZE.match(text)
     if not found:
-        raise UsageError(f"'{text}' is not a size", "write 300K, 5M or 2G")
+        raise UsageError(f'"{text}" is not a size', "write 300K, 5M or 2G")
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]

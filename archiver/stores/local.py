@@ -41,6 +41,11 @@ class LocalStore:
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
+        except FileNotFoundError as error:
+            raise StoreFailed(
+                f'"{key}" cannot be written in "{self.folder}": its folder is gone',
+                "is the disk of the archive still mounted?",
+            ) from error
         except OSError as error:
             raise self._explain(error, key) from error
 
@@ -112,25 +117,25 @@ class LocalStore:
 
     def _path(self, key: str) -> Path:
         if any(part in ("", ".", "..") for part in key.split("/")):
-            raise StoreFailed(f"'{key}' is not an object's key")
+            raise StoreFailed(f'"{key}" is not the key of an object')
         return self.folder / key
 
     def _explain(self, error: OSError, key: str) -> ArchiverError:
         if error.errno == errno.EEXIST:
-            return ObjectExists(f"'{key}' is there already in '{self.folder}'")
+            return ObjectExists(f'"{key}" is there already in "{self.folder}"')
         if error.errno == errno.ENOENT:
-            return ObjectMissing(f"'{key}' is missing from '{self.folder}'", "run: archiver verify")
+            return ObjectMissing(f'"{key}" is missing from "{self.folder}"', "run: archiver verify")
         if error.errno in _FULL:
             return StoreFull(
-                f"no space is left for the archive in '{self.folder}'",
+                f'no space is left for the archive in "{self.folder}"',
                 "free some space and run again: what was committed stays, and the run goes on from there",
             )
         if error.errno in _FORBIDDEN:
             return StoreReadOnly(
-                f"'{self.folder}' may not be written or read: {os.strerror(error.errno)}",
+                f'"{self.folder}" may not be written or read: {os.strerror(error.errno)}',
                 "check the owner and the rights of the folder, and that the disk is not mounted read-only",
             )
-        return StoreFailed(f"'{key}' in '{self.folder}': {error.strerror or error}", "check the disk")
+        return StoreFailed(f'"{key}" in "{self.folder}": {error.strerror or error}', "check the disk")
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> None:

@@ -15,7 +15,7 @@ class MemoryStore:
         """See `Store.put`."""
         data = b"".join(chunks)
         if if_absent and key in self.objects:
-            raise ObjectExists(f"'{key}' is there already")
+            raise ObjectExists(f'"{key}" is there already')
         self.objects[key] = data
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
@@ -23,7 +23,7 @@ class MemoryStore:
         try:
             data = self.objects[key]
         except KeyError:
-            raise ObjectMissing(f"'{key}' is missing from the archive") from None
+            raise ObjectMissing(f'"{key}" is missing from the archive') from None
         return data[start:] if length is None else data[start : start + length]
 
     def keys(self, prefix: str = "") -> Iterator[str]:

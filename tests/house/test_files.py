@@ -14,7 +14,9 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "misc", "man
 # Guidance, not a gate: a longer file is listed here with the reason why it is one thing.
 LONG_FILES: dict[str, str] = {}
 # Put together, so that this file does not hold what it looks for.
-MACHINE_PATHS = re.compile(rb"/(?:" + b"|".join([b"work", b"root", b"home"]) + rb")/")
+MACHINE_PATHS = re.compile(
+    rb"(?<![\w}.])/(?:" + b"|".join([b"work", b"root", b"home"]) + rb")/"
+)  # at the start of a path
 
 
 def shown(path: Path) -> str:

@@ -133,11 +133,13 @@ def test_garbage_is_refused_in_the_words_of_the_house(garbage: bytes) -> None:
         age.decode_armor(garbage)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_armor_round_trips(data: bytes) -> None:
     assert age.decode_armor(age.encode_armor(data)) == data
 
 
+@settings(deadline=None)
 @given(st.text("abcdefgh-1", min_size=1, max_size=20), st.binary(max_size=80))
 def test_bech32_round_trips(prefix: str, data: bytes) -> None:
     text = bech32.encode(prefix, data)
@@ -145,6 +147,7 @@ def test_bech32_round_trips(prefix: str, data: bytes) -> None:
     assert bech32.decode(text.upper()) == (prefix.upper(), data)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32), st.data())
 def test_a_mistyped_identity_is_refused(secret: bytes, data: st.DataObject) -> None:
     text = age.Identity.from_bytes(secret).text

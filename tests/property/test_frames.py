@@ -86,6 +86,7 @@ def test_garbage_is_refused_in_the_words_of_the_house(garbage: bytes, magic: boo
             streamed(frame)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1 << 45))
 def test_padme_is_idempotent_monotone_and_cheap(length: int) -> None:
     padded = frames.padme(length)

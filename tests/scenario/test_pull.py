@@ -436,7 +436,7 @@ def test_counts_that_do_not_fit_are_told_and_hold_the_cursor(scene: Scene) -> No
     report = scene.pull(account=Lying(scene.server))
     assert not report.complete
     assert [event.text for event in scene.told.of(Warned)] == [
-        "folder 'INBOX': 1 messages are not accounted for"
+        'folder "INBOX": 1 messages are not accounted for'
     ]
     assert [row.token for row in scene.rows() if isinstance(row, FolderRow)] == [None]
     scene.server.deliver("INBOX", mail("two"))

@@ -198,7 +198,7 @@ def test_a_removed_volume_is_found_and_its_neighbours_read(full: Scene) -> None:
     key = key_of(full, "volume", 2)
     del full.memory()[key]
     report = full.verify()
-    assert texts(report.findings) == f"'{key}' is missing"
+    assert texts(report.findings) == f'"{key}" is missing'
     for entry, found in full.open(unlock=True).reader(full.catalog).read_many(full.entries()):
         assert isinstance(found, Damaged if entry.place.volume == key else bytes)
 
@@ -206,7 +206,7 @@ def test_a_removed_volume_is_found_and_its_neighbours_read(full: Scene) -> None:
 def test_a_removed_index_is_found_and_refused(full: Scene) -> None:
     key = key_of(full, "index", 2)
     del full.memory()[key]
-    assert texts(full.damage()) == f"'{key}' is missing"
+    assert texts(full.damage()) == f'"{key}" is missing'
     full.forget_catalog()
     with pytest.raises(Damaged) as damaged:
         full.pull()

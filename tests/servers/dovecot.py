@@ -1,7 +1,7 @@
 """A real Dovecot of one's own: temporary, on free loopback ports, for tests and for bench.
 
-Runs as whoever calls: unprivileged, everything belongs to that user; as root, the mail belongs to `nobody`, since
-Dovecot serves no mail to UID 0. Nothing outside of its own temporary directory is touched.
+Runs as whoever calls: unprivileged, everything belongs to that user; as root, the mail belongs to `nobody`,
+since Dovecot serves no mail to UID 0. Nothing outside of its own temporary directory is touched.
 """
 
 import contextlib
@@ -104,6 +104,9 @@ service imap {{
 }}
 service anvil {{
   chroot = {chroot}
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 protocol imap {{
   imap_idle_notify_interval = 2 mins
@@ -157,12 +160,13 @@ class Dovecot:
 
     def start(self) -> None:
         """Start and wait until it answers. Raises `RuntimeError` with the log if it does not."""
-        self._process = subprocess.Popen(
-            [program("dovecot"), "-F", "-c", str(self._config)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.base / "stderr").open("wb"),
-        )
+        with (self.base / "stderr").open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [program("dovecot"), "-F", "-c", str(self._config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
         until = time.monotonic() + 20
         while time.monotonic() < until and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.imap), 2) as line:
@@ -198,7 +202,10 @@ class Dovecot:
     def doveadm(self, *words: str, stdin: bytes = b"") -> bytes:
         """Run doveadm on this server's mail. Raises `RuntimeError` with what it said."""
         done = subprocess.run(
-            [program("doveadm"), "-c", str(self._config), *words], input=stdin, capture_output=True, check=False
+            [program("doveadm"), "-c", str(self._config), *words],
+            input=stdin,
+            capture_output=True,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(f"doveadm {' '.join(words)}: {done.stderr.decode(errors='replace')}")
@@ -206,7 +213,9 @@ class Dovecot:
 
     def load(self, user: str, maildir: Path) -> None:
         """Import a Maildir++ tree, with its flags and dates, into a user's mailbox of whatever kind."""
-        self.doveadm("import", "-u", user, f"maildir:{maildir}:INDEX=MEMORY:CONTROL={self.base}/control", "", "ALL")
+        self.doveadm(
+            "import", "-u", user, f"maildir:{maildir}:INDEX=MEMORY:CONTROL={self.base}/control", "", "ALL"
+        )
 
     def deliver(self, user: str, raw: bytes, folder: str = "INBOX") -> None:
         """Store a message to the byte."""
@@ -217,7 +226,9 @@ class Dovecot:
     def _write(self, mail_location: str, without: Sequence[str], pop3: bool, settings: str) -> None:
         self.base.chmod(0o755)  # as root, the mail is read by another user than the one who made this
         make_certificate(self.base / "server.pem", self.base / "server.key")
-        (self.base / "passwd").write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}::::::\n" for user in self.users))
+        (self.base / "passwd").write_text(
+            "".join(f"{user}:{{PLAIN}}{PASSWORD}::::::\n" for user in self.users)
+        )
         for name in ("home", "state", "control"):
             folder = self.base / name
             folder.mkdir()

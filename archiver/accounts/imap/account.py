@@ -11,12 +11,12 @@ from archiver.accounts.imap.changes import FolderChanges
 from archiver.accounts.imap.connection import Server
 from archiver.accounts.imap.events import Event, Fetched, Listed
 from archiver.accounts.imap.link import Link, reopen
-from archiver.accounts.imap.retrieval import batches
+from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches
 from archiver.accounts.imap.scanner import text
 from archiver.accounts.imap.session import Piece, Session, is_selectable
 from archiver.accounts.imap.sync import is_unchanged, read_token
 from archiver.accounts.imap.wire import LITERAL_LIMIT
-from archiver.model import Change, Cursor, Done, Folder, Message, Missed, Remote, Secret
+from archiver.model import Change, Cursor, Done, Folder, Message, Missed, Ref, Remote, Secret
 from archiver.ports import Known
 
 _log = logging.getLogger(__name__)
@@ -70,10 +70,27 @@ class ImapAccount:
 
     def fetch(self, remotes: Sequence[Remote]) -> Iterator[Message | Missed]:
         """Give the bodies, pipelined, by `BODY.PEEK[]`: no flag changes."""
-        if remotes:
-            name = remotes[0].ref.folder
-            mailbox = self._mailbox(Folder(name))
-            yield from Bodies(self._link, mailbox, name, remotes, limit=self._literal_limit)
+        if not remotes:
+            return
+        ref = remotes[0].ref
+        mailbox = self._mailbox(Folder(ref.folder))
+        silent: list[Remote] = []
+        for found in Bodies(self._link, mailbox, ref.folder, remotes, limit=self._literal_limit):
+            if isinstance(found, Missed) and found.reason == GONE:
+                silent.append(found.remote)
+            else:
+                yield found
+        if silent:
+            yield from self._explain(mailbox, ref, silent)
+
+    def _explain(self, mailbox: bytes, ref: Ref, silent: Sequence[Remote]) -> Iterator[Missed]:
+        """Tell messages that have gone from those that are listed still and are not given."""
+        uids = uidset.write(uidset.ranges(sorted(int(remote.ref.key) for remote in silent)))
+        rows, _ = self._link.on(mailbox, ref.folder, ref.epoch, lambda one: one.listing(uids, b"UID"))
+        there = {str(row.uid) for row in rows}
+        for remote in silent:
+            gone = remote.ref.key not in there
+            yield Missed(remote, GONE if gone else WITHHELD, gone=gone)
 
     def message_ids(self, remotes: Sequence[Remote]) -> Mapping[str, str]:
         """Read the Message-ID fields by `BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]`."""
@@ -87,7 +104,7 @@ class ImapAccount:
                 uidset.write(uidset.ranges(batch.uids)),
                 b" (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])",
             ]
-            for batch in batches(dict.fromkeys(wanted, Remote(remotes[0].ref)))
+            for batch in batches(dict.fromkeys(wanted, 0))
         ]
 
         def take(event: Event) -> None:
@@ -119,7 +136,7 @@ class ImapAccount:
             self.folders()
         if folder.name in self._mailboxes:
             return self._mailboxes[folder.name]
-        return names.mailbox(folder.name, folder.separator, utf8=self._link.session().utf8)
+        return names.mailbox(folder.name, folder.separator, utf8=self._link.run(lambda session: session.utf8))
 
     def _named(self, listed: Sequence[Listed], utf8: bool) -> dict[str, Listed]:
         """Name each mailbox once. Of two that read the same, the well-encoded one has the name."""

@@ -9,7 +9,7 @@ from archiver.accounts.imap import quirks, replies, uidset, wire
 from archiver.accounts.imap.events import Event, Fetched, Section, Status
 from archiver.accounts.imap.fetched import parse_body
 from archiver.accounts.imap.link import TRIES, Link, reopen
-from archiver.accounts.imap.retrieval import DROPPED, EMPTY, STAND_IN, Batch, Retrieval
+from archiver.accounts.imap.retrieval import EMPTY, GONE, STAND_IN, Batch, Retrieval
 from archiver.accounts.imap.scanner import WireError
 from archiver.accounts.imap.session import Session
 from archiver.errors import Unreachable
@@ -44,22 +44,24 @@ class Bodies:
         self._flying: deque[tuple[str, Batch]] = deque()
         self._drops = 0
         self._busy = 0
+        self._nameless = False
 
     def __iter__(self) -> Iterator[Message | Missed]:
         """Fetch to the end. What is still in flight when the reader stops early is left to a closed line."""
+        session = None
         try:
-            while self._plan.outstanding or self._plan.missed:
-                yield from self._plan.take_missed()
-                if not self._plan.outstanding:
-                    break
+            while self._plan.has_more():
                 session = self._link.run(self._ready)
                 try:
                     yield from self._serve(session)
+                    session.streaming = False
                 except (Unreachable, WireError) as error:
-                    self._after(error)
+                    self._after(error, session)
+            self._plan.give_up_rest()
+            yield from self._plan.take_missed()
         finally:
-            if self._flying:
-                self._link.drop()
+            if self._flying and session is not None:
+                self._link.drop(session)
 
     def _ready(self, session: Session) -> Session:
         reopen(session, self._mailbox, self._name, self._epoch)
@@ -75,6 +77,7 @@ class Bodies:
                 else:
                     command = b"UID FETCH " + uidset.write(uidset.ranges(batch.uids)) + b" (UID BODY.PEEK[])"
                     flying.append((session.send(command), batch))
+            session.streaming = bool(flying)
             if not flying:
                 return
             answer = self._read(session)
@@ -89,7 +92,8 @@ class Bodies:
         body = parse_body(response)
         if body is not None:
             return self._came(*body)
-        event = wire.parse(response)
+        # with a literal it may be a body: that is not passed over, even if it makes no sense
+        event = wire.parse(response) if len(response) > 1 else session.parse(response)
         if isinstance(event, Fetched):
             return self._odd(event)
         if isinstance(event, Status) and event.tag != "*":
@@ -116,6 +120,7 @@ class Bodies:
         if uid is None and len(self._flying) == 1 and len(self._flying[0][1].uids) == 1:
             uid = self._flying[0][1].uids[0]  # only one was asked for, so this is it
         if uid is None:
+            self._nameless = True
             return None
         if section.data is None:
             self._plan.bodiless(uid)
@@ -130,8 +135,8 @@ class Bodies:
             if status.word != "OK" and quirks.backoff_s(status.text) is not None:
                 raise replies.busy(status) or Unreachable(replies.words(status))
             del self._flying[place]
-            if status.word == "OK":
-                self._plan.answered(batch)
+            if status.word == "OK" or status.code == "EXPUNGEISSUED":  # RFC 5530: gone while we asked
+                self._plan.answered(batch, nameless=self._nameless)
             else:
                 _log.debug("a fetch of %d messages was refused: %s", len(batch.uids), replies.words(status))
                 self._plan.refused(batch, f"the server refuses it: {replies.words(status)}")
@@ -139,10 +144,13 @@ class Bodies:
 
     # --- when the line drops --------------------------------------------------------------------------
 
-    def _after(self, error: Exception) -> None:
+    def _after(self, error: Exception, session: Session) -> None:
         """Take stock after a drop and prepare to go on. Raises `Unreachable` when there is no sense in it."""
         batches = [batch for _, batch in self._flying]
         self._flying.clear()
+        if not self._link.holds(session):  # the line was not lost, but taken for another question
+            self._plan.again(batches)
+            return
         if isinstance(error, replies.Busy):
             self._plan.again(batches)
             self._busy += 1
@@ -163,7 +171,7 @@ class Bodies:
     # --- piece by piece -------------------------------------------------------------------------------
 
     def _piecemeal(self, session: Session, batch: Batch) -> Iterator[Message | Missed]:
-        """Fetch one message by parts (RFC 9051 section 6.4.5, `<origin.length>`) until two of them agree on its end."""
+        """Fetch one message by parts (RFC 9051 section 6.4.5) until the one beyond its end is empty."""
         uid = batch.uids[0]
         self._flying.append(("", batch))
         pieces: list[bytes] = []
@@ -204,15 +212,17 @@ class Bodies:
 
         tag = session.send(b"UID FETCH %d (UID BODY.PEEK[]<%d.%d>)" % (uid, at, PART))
         while True:
-            event = wire.parse(session.connection.read(self._limit))
+            event = session.parse(session.connection.read(self._limit))
             if isinstance(event, Status) and event.tag == tag:
                 break
             session.note(event)
             take(event)
         if event.word != "OK":
             return None, False, f"the server refuses it: {replies.words(event)}"
-        section = got[0] if got else None
-        if section is None or (section.origin not in (at, None)):
+        if not got:
+            return None, False, GONE
+        section = got[0]
+        if section.origin not in (at, None):
             return None, False, ""
         if section.data is None:
             return (b"" if at else None), False, ""
@@ -227,6 +237,3 @@ def _suspect(error: Exception) -> int | None:
         return None
     found = _UID.search(error.response[0])
     return int(found[1]) if found else None
-
-
-__all__ = ["DROPPED", "Bodies"]

@@ -8,12 +8,12 @@ import contextlib
 import logging
 import socket
 import ssl
-from io import BufferedReader
 from typing import Literal
 
 from msgspec import Struct
 
 from archiver.accounts.imap import wire
+from archiver.accounts.imap.scanner import WireError
 from archiver.errors import ConfigInvalid, Unreachable, Untrusted
 
 _log = logging.getLogger(__name__)
@@ -41,36 +41,36 @@ class Connection:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._tags = 0
-        self.encrypted = False
         self._socket = _connect(server)
-        self._reader: BufferedReader = self._socket.makefile("rb", buffering=_BUFFER)
+        self._reader = self._socket.makefile("rb", buffering=_BUFFER)
         if server.security == "tls":
-            self.start_tls()
+            try:
+                self.start_tls()
+            except BaseException:
+                self.close()
+                raise
 
     def start_tls(self) -> None:
-        """Turn to TLS now (RFC 8446, RFC 9051 section 6.2.1). What came before in the clear is thrown away."""
+        """Turn to TLS now (RFC 8446, RFC 9051 section 6.2.1). What came in the clear is thrown away."""
         server = self._server
         context = _context(server)
         self._reader.close()
         try:
             self._socket = context.wrap_socket(self._socket, server_hostname=server.host)
         except ssl.SSLCertVerificationError as error:
-            self.close()
+            why = error.verify_message.lower().rstrip(".")
             raise Untrusted(
-                f'the certificate of "{server.host}" is not trusted: {error.verify_message.lower().rstrip(".")}',
+                f'the certificate of "{server.host}" is not trusted: {why}',
                 "if the server has its own certificate authority, name its file with `ca-file`",
             ) from error
         except ssl.SSLError as error:
-            self.close()
             raise Untrusted(
                 f'"{server.host}:{server.port}" does not speak TLS as it should: {_reason(error)}',
                 "check the port, and whether `security` should be `tls` or `starttls`",
             ) from error
         except (OSError, ValueError) as error:
-            self.close()
             raise self._lost(error) from error
         self._reader = self._socket.makefile("rb", buffering=_BUFFER)
-        self.encrypted = True
 
     def tag(self) -> str:
         """Make a tag that no command of this connection has had."""
@@ -90,12 +90,14 @@ class Connection:
         """Read one response; the body of a message is read without a copy beyond it."""
         try:
             return wire.read_response(self._reader, literal_limit)
-        except OSError as error:
-            raise self._lost(error) from error
         except wire.Cut as error:
             if error.response and len(error.response) > 1:
                 raise  # the literal that broke off says which message it was
             raise Unreachable(f'"{self._server.host}" closed the connection', "try again later") from error
+        except WireError:
+            raise
+        except (OSError, ValueError) as error:  # ValueError: read from a line that was closed here
+            raise self._lost(error) from error
 
     def close(self) -> None:
         """Close the line. Never raises."""

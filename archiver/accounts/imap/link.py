@@ -51,6 +51,8 @@ class Link:
 
     def session(self) -> Session:
         """Give the session, opening one if there is none."""
+        if self._session is not None and self._session.streaming:
+            self.drop()  # a reader of bodies stopped half-way; what is still to come is not for others
         if self._session is None:
             self._session = open_session(self._server, self._user, self._password)
             self._was_up = True
@@ -67,17 +69,22 @@ class Link:
             raise error
         wait_s = error.wait_s if isinstance(error, replies.Busy) else None
         if wait_s is None:
-            wait_s = min(_LONGEST_PAUSE_S, 0.25 * 4 ** (tries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311  (spread, not secrecy)
+            spread = random.uniform(0.5, 1.0)  # noqa: S311  (so that many clients do not come back at once)
+            wait_s = min(_LONGEST_PAUSE_S, 0.25 * 4 ** (tries - 1)) * spread
         elif wait_s > quirks.LONGEST_WAIT_S:
             raise error
         _log.info("%s; trying again in %.1f s", error.text, wait_s)
         self._pause(wait_s)
 
-    def drop(self) -> None:
-        """Close the line without a word: what it still brings is not wanted."""
-        if self._session is not None:
+    def drop(self, session: Session | None = None) -> None:
+        """Close the line without a word, if it is still that of `session`: what it brings is not wanted."""
+        if self._session is not None and session in (None, self._session):
             self._session.connection.close()
             self._session = None
+
+    def holds(self, session: Session) -> bool:
+        """Tell whether this is the session still."""
+        return self._session is session
 
     def close(self) -> None:
         """Log out. Never raises."""
@@ -100,22 +107,29 @@ def reopen(session: Session, mailbox: bytes, name: str, epoch: str) -> None:
     selected = session.selected
     if selected is None or selected.mailbox != mailbox:
         selected = examine(session, mailbox, name)
-    if str(selected.uidvalidity) != epoch:
-        raise FolderRefused(
-            f'the server renumbered the folder "{name}" during the run', "run again; nothing was lost"
-        )
+    check_epoch(selected, name, epoch)
 
 
-def examine(session: Session, mailbox: bytes, name: str, since: tuple[int, int] | None = None) -> Selected:
+def examine(session: Session, mailbox: bytes, name: str) -> Selected:
     """Open a mailbox anew for reading. Raises `FolderRefused`, `Forbidden`, `Unreachable`."""
-    selected, status = session.examine(mailbox, since)
-    if status.word == "BAD" and since is not None:
+    selected, status = session.examine(mailbox)
+    if status.word != "OK" and quirks.is_unsafe_login(status.text):
+        session.identify()
         selected, status = session.examine(mailbox)
     if status.word != "OK":
         raise replies.folder_refused(status, name)
+    return check_epoch(selected, name)
+
+
+def check_epoch(selected: Selected, name: str, epoch: str | None = None) -> Selected:
+    """Make sure that UIDs mean something, and what they meant before. Raises `FolderRefused`."""
     if selected.uidvalidity is None:
         raise FolderRefused(
             f'the server gives the folder "{name}" no UIDVALIDITY, so its messages cannot be told apart',
             "archive it by another way, POP3 or a copy on disk",
+        )
+    if epoch is not None and str(selected.uidvalidity) != epoch:
+        raise FolderRefused(
+            f'the server renumbered the folder "{name}" during the run', "run again; nothing was lost"
         )
     return selected

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from archiver.accounts.imap import quirks, replies
 from archiver.accounts.imap.connection import Connection, Server, plain_response
 from archiver.accounts.imap.events import Continue, Status
-from archiver.accounts.imap.session import Piece, Session, astring
+from archiver.accounts.imap.session import Session, astring
 from archiver.errors import LoginRefused, Unreachable, Untrusted
 from archiver.model import Secret
 
@@ -59,20 +59,18 @@ def _start_tls(session: Session, server: Server, greeting: Status) -> None:
 
 def _login(session: Session, user: str, password: Secret) -> None:
     before = session.capabilities
-    session.capabilities = (
-        frozenset()
-    )  # they change with the login, and are taken from its end or asked again
+    session.capabilities = before & {"LITERAL+"}  # the rest changes with the login, and is taken from its end
+    status = None
     if "AUTH=PLAIN" in before:
         status = _authenticate_plain(session, before, user, password)
-    elif "LOGINDISABLED" in before:
+    if "LOGINDISABLED" not in before and (status is None or status.word == "BAD"):
+        secret = astring(password.reveal().encode())
+        status = session.run(b"LOGIN ", astring(user.encode()), b" ", secret, shown=b"LOGIN ***")
+    if status is None:
         raise LoginRefused(
             "the server takes no password on this connection",
             'use `security = "tls"`; if it wants another kind of login, archiver does not know it yet',
         )
-    else:
-        session.capabilities = before & {"LITERAL+"}
-        pieces: list[Piece] = [b"LOGIN ", astring(user.encode()), b" ", astring(password.reveal().encode())]
-        status = session.run(*pieces, shown=b"LOGIN ***")
     if status.word != "OK":
         raise replies.login_refused(status, user)
     if len(session.capabilities) < 2 or quirks.hides_capabilities(session.capabilities):
@@ -96,10 +94,8 @@ def _authenticate_plain(session: Session, before: frozenset[str], user: str, pas
 def _prepare(session: Session) -> None:
     """Say who is calling and switch on what reading needs; a server that refuses is served without."""
     can = session.capabilities
-    commands: list[list[Piece]] = []
     if "ID" in can:
-        fields = b" ".join(b'"%s" "%s"' % (k.encode(), v.encode()) for k, v in quirks.identity().items())
-        commands.append([b"ID (" + fields + b")"])
+        session.identify()
     wanted = []
     if "QRESYNC" in can and not quirks.distrusts_qresync(can):
         wanted.append(b"QRESYNC")
@@ -108,7 +104,6 @@ def _prepare(session: Session) -> None:
     if "UTF8=ACCEPT" in can:  # without it a server may rewrite internationalised messages (RFC 6858)
         wanted.append(b"UTF8=ACCEPT")
     if "ENABLE" in can and wanted:
-        commands.append([b"ENABLE " + b" ".join(wanted)])
-    for status in session.run_all(commands):
+        status = session.run(b"ENABLE " + b" ".join(wanted))
         if status.word != "OK":
             _log.debug("the server refuses what it offers: %s", replies.words(status))

@@ -1,7 +1,7 @@
 """The oddities of real servers that reading must survive: each by name, with where it was met.
 
-Pure: text and values in, values out. Where an oddity needs no more than a tolerant reader (items in any order,
-dates with dots, several EXISTS lines) that reader is the cure, and its test names the server.
+Pure: text and values in, values out. Where an oddity needs no more than a tolerant reader (items in any
+order, dates with dots, several EXISTS lines) that reader is the cure.
 """
 
 import re
@@ -12,29 +12,27 @@ from archiver import __version__
 # https://github.com/imapsync/imapsync/blob/master/FAQ.d/FAQ.Office365.txt, imapsync#272: the server says how
 # long to wait, then drops the line; a client that does not read it reports only "not connected".
 _BACKOFF = re.compile(r"Suggested Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
-_THROTTLED = re.compile(r"throttled|too many (simultaneous )?connections|try again later", re.IGNORECASE)
+_BUSY = re.compile(r"throttled|too many (simultaneous )?connections|temporarily unavailable", re.IGNORECASE)
 
 LONGEST_WAIT_S = 300.0
 """A server that asks for more than five minutes is told of to the user, who decides."""
 
 
 def backoff_s(text: str) -> float | None:
-    """Tell how many seconds an Exchange or Office 365 that throttles wants to be left alone; None if it does not."""
+    """Tell how many seconds an Office 365 that throttles wants to be left alone; None if it does not."""
     found = _BACKOFF.search(text)
     return int(found[1]) / 1000 if found else None
 
 
 def is_busy(code: str, text: str) -> bool:
-    """Tell whether a NO or BYE means "later": `UNAVAILABLE`, `INUSE`, `LIMIT` (RFC 5530) or words to that effect."""
-    return code in {"UNAVAILABLE", "INUSE", "LIMIT"} or bool(
-        _THROTTLED.search(text) or "temporarily unavailable" in text.lower()
-    )
+    """Tell whether a NO or BYE means "later", by its code (RFC 5530) or in words."""
+    return code in {"UNAVAILABLE", "INUSE", "LIMIT"} or bool(_BUSY.search(text))
 
 
-# https://github.com/freescout-help-desk/freescout/issues/3203, https://github.com/OfflineIMAP/offlineimap/issues/62,
-# https://github.com/calcom/cal.diy/issues/2429: Exchange answers a message that it cannot convert with one of its
-# own: From "Microsoft Exchange Server", this Subject (folded), this first line. All three must be there, and at
-# their places, so that real mail which quotes them, or is forwarded, is never taken for a stand-in.
+# https://github.com/freescout-help-desk/freescout/issues/3203, OfflineIMAP/offlineimap#62,
+# calcom/cal.diy#2429: Exchange answers a message that it cannot convert with one of its own: From "Microsoft
+# Exchange Server", this Subject (folded), this first line. All three must be there, and at their places, so
+# that real mail which quotes them, or is forwarded, is never taken for a stand-in.
 _STAND_IN_LIMIT = 16 * 1024
 _STAND_IN_MARK = b"Retrieval using the IMAP4 protocol"
 _STAND_IN_SUBJECT = re.compile(
@@ -67,8 +65,8 @@ def is_unsafe_login(text: str) -> bool:
     return "unsafe login" in text.lower()
 
 
-# https://github.com/Foundry376/Mailspring-Sync/pull/91, https://bugzilla.mozilla.org/show_bug.cgi?id=1747311:
-# iCloud sends malformed VANISHED and no ENABLED, and its proxy hides the capabilities behind XAPPLEPUSHSERVICE.
+# https://github.com/Foundry376/Mailspring-Sync/pull/91: iCloud sends malformed VANISHED and no ENABLED, and
+# its proxy hides the capabilities behind XAPPLEPUSHSERVICE.
 def distrusts_qresync(capabilities: frozenset[str]) -> bool:
     """Tell whether this server is iCloud, whose QRESYNC loses mail."""
     return "XAPPLEPUSHSERVICE" in capabilities or "XAPPLELITERAL" in capabilities
@@ -83,12 +81,6 @@ def hides_capabilities(capabilities: frozenset[str]) -> bool:
 def modseq(told: int | None) -> int | None:
     """Take a HIGHESTMODSEQ; 0 means that the server keeps none."""
     return told or None
-
-
-# OfflineIMAP folder/IMAP.py: "server returned UID with 0; ignoring".
-def is_uid(uid: int | None) -> bool:
-    """Tell whether a UID can be one (RFC 3501: 1 to 4294967295)."""
-    return uid is not None and 0 < uid <= 4_294_967_295
 
 
 # https://github.com/simonrob/email-oauth2-proxy/issues/74: OK to the login, then BAD to all that follows.

@@ -55,6 +55,7 @@ def folder_refused(status: Status, name: str) -> ArchiverError:
     if quirks.is_not_connected(status.text):
         return Forbidden(
             f"the server has no mailbox for this login: {said}",
-            "check the licence of the account and the rights of the login (at Microsoft, IMAP.AccessAsUser.All)",
+            "check the licence of the account and the rights of the login",
         )
-    return busy(status) or FolderRefused(f'the server does not open the folder "{name}": {said}')
+    refused = FolderRefused(f'the server does not open the folder "{name}": {said}')
+    return refused if quirks.backoff_s(status.text) is None else busy(status) or refused

@@ -1,16 +1,15 @@
 """Decide which bodies to ask for next, and what a refusal means: pure, one small state machine.
 
-A batch that fails is halved until the bad message stands alone; that one is asked for again in other ways and,
-if nothing helps, is missed. None of this stops its neighbours.
+A batch that fails is halved until the bad message stands alone; that one is asked for again in other ways
+and, if nothing helps, is missed. None of this stops its neighbours.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from archiver.accounts.imap import uidset
-from archiver.accounts.imap.sync import size_of
 from archiver.model import Missed, Remote
 
 BATCH_MESSAGES = 500
@@ -20,16 +19,18 @@ BATCH_BYTES = 8 << 20
 """Most bytes asked for at once, by the server's own hints; a larger message goes alone."""
 
 STRIKES = 2
-"""How often the line may drop at one message before that message is given up (Yahoo, MailKit#358)."""
+"""How often the line may drop at one message before it is given up (Yahoo, MailKit#358)."""
 
 GONE = "no longer on the server"
+WITHHELD = "the server lists it and does not give it"
 EMPTY = "the server announces it and gives no body"
 STAND_IN = "the server gave an error text in its place"
+UNANSWERED = "the server never answered for it"
 DROPPED = "the server drops the connection at this message"
 
 
 class Batch(Struct, frozen=True):
-    """What is asked for at once. `alone` waits until nothing else is in flight; `parts` asks piece by piece."""
+    """What is asked for at once. `alone` waits until nothing else is in flight, `parts` asks by pieces."""
 
     uids: tuple[int, ...]
     alone: bool = False
@@ -50,7 +51,7 @@ class Retrieval:
             else:
                 self.missed.append(Missed(remote, f'"{key}" is no UID'))
         self._strikes: Counter[int] = Counter()
-        self._queue = deque(batches(self.outstanding))
+        self._queue = deque(batches({uid: remote.size or 0 for uid, remote in self.outstanding.items()}))
 
     def next(self, in_flight: int) -> Batch | None:
         """Take the next batch; None if there is none now."""
@@ -74,6 +75,15 @@ class Retrieval:
         if remote is not None:
             self.missed.append(Missed(remote, reason))
 
+    def has_more(self) -> bool:
+        """Tell whether anything is left to ask for."""
+        return bool(self.outstanding and self._queue)
+
+    def give_up_rest(self) -> None:
+        """Call missed what is outstanding in the end: every message is given or missed."""
+        for uid in list(self.outstanding):
+            self.give_up(uid, UNANSWERED)
+
     def take_missed(self) -> list[Missed]:
         """Take what was given up since the last call."""
         taken, self.missed = self.missed, []
@@ -84,14 +94,17 @@ class Retrieval:
         if uid in self.outstanding:
             self._queue.append(Batch((uid,), parts=True, reason=reason))
 
-    def answered(self, batch: Batch) -> None:
-        """Note the OK of a batch: what did not come is asked for singly, then it is gone."""
+    def answered(self, batch: Batch, *, nameless: bool = False) -> None:
+        """Note the OK of a batch: what did not come is asked for singly, then it is gone.
+
+        With `nameless` (bodies came without UID) each is asked for alone, so that it is known whose it is.
+        """
         left = self._left(batch)
         if len(batch.uids) == 1:
             for uid in left:
                 self.give_up(uid, GONE)
         else:
-            self._queue.extend(Batch((uid,)) for uid in left)
+            self._queue.extend(Batch((uid,), alone=nameless) for uid in left)
 
     def refused(self, batch: Batch, reason: str) -> None:
         """Note the NO or BAD of a batch: what did not come is halved, then asked for in parts."""
@@ -108,7 +121,8 @@ class Retrieval:
     def dropped(self, batches_in_flight: Sequence[Batch], suspect: int | None) -> None:
         """Note that the line dropped; `suspect` is the message that was being read, where that is known.
 
-        All that was in flight is asked for again; the suspect last and alone, so that a second drop is its own.
+        All that was in flight is asked for again; the suspect last and alone, so that a second drop is its
+        own.
         """
         if suspect not in self.outstanding:
             suspect = next(
@@ -134,12 +148,12 @@ class Retrieval:
         return tuple(uid for uid in batch.uids if uid in self.outstanding and uid not in waiting)
 
 
-def batches(remotes: dict[int, Remote]) -> Iterator[Batch]:
-    """Cut messages, in the order of their UIDs, into batches that are neither many, nor large, nor long."""
+def batches(sizes: Mapping[int, int]) -> Iterator[Batch]:
+    """Cut messages (UID -> bytes they may bring), by ascending UID, into batches neither long nor large."""
     uids: list[int] = []
     size = 0
-    for uid in sorted(remotes):
-        more = size_of(remotes[uid])
+    for uid in sorted(sizes):
+        more = sizes[uid]
         if uids and (len(uids) >= BATCH_MESSAGES or size + more > BATCH_BYTES):
             yield Batch(tuple(uids))
             uids, size = [], 0

@@ -1,7 +1,7 @@
 """Decide how to learn what changed in a folder: pure, from what the server can do, the cursor and its counts.
 
-A cursor's token is `uidnext=4712 modseq=991 messages=20000`: all messages under UIDNEXT were told, their flags up
-to MODSEQ, and they were so many. A cheap way is believed only if its arithmetic fits the server's own count.
+A cursor's token is `uidnext=4712 modseq=991 messages=20000`: all messages under UIDNEXT were told, their
+flags up to MODSEQ, and they were so many. A cheap way is believed only if the server's own count fits.
 """
 
 import re
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from archiver.accounts.imap import quirks, uidset
 from archiver.accounts.imap.events import Fetched
-from archiver.model import Cursor, Flags, Remote
+from archiver.model import Cursor, Flags
 
 WINDOW = 10_000
 """Messages listed at a time: about 1 MB of the line, 10 MB of memory, read to the end before any is told."""
@@ -108,7 +108,7 @@ def edges(first: int, last: int, window: int = WINDOW) -> list[int]:
 
 
 def windows(low: int, uidnext: int | None, ends: Iterable[int]) -> list[tuple[int, int]]:
-    """Cut the UIDs from `low` up to UIDNEXT at the UIDs `ends`. However odd these are, nothing falls between."""
+    """Cut the UIDs from `low` up to UIDNEXT at the UIDs `ends`; however odd these, nothing falls between."""
     high = uidnext - 1 if uidnext is not None else uidset.LAST
     cuts = sorted({end for end in ends if low <= end < high})
     starts = [low, *(cut + 1 for cut in cuts)]
@@ -152,8 +152,3 @@ def compare(listed: Mapping[int, Fetched], known: Mapping[int, Flags]) -> tuple[
         if row.flags is not None and uid in known and known[uid] != row.flags
     }
     return new, reflagged
-
-
-def size_of(remote: Remote) -> int:
-    """Guess what a message will bring over the line, bytes, from what the server said."""
-    return remote.size or 0

@@ -127,6 +127,6 @@ def _decode(text: str, wanted: str, noun: str, hint: str) -> bytes:
         raise NotAKey(f"the {noun} is malformed: {error}", hint) from None
     if prefix != wanted:
         # the prefix ends at the last '1': those of age1pq1… and of a plugin's age1name1… are longer
-        kind = f" but one of the kind '{prefix}'" if prefix.startswith(wanted) else ""
+        kind = f' but one of the kind "{prefix}"' if prefix.startswith(wanted) else ""
         raise NotAKey(f"this is no X25519 {noun}{kind}, and archiver knows X25519 alone", hint)
     return data

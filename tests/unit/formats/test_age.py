@@ -102,7 +102,7 @@ def test_no_other_text_is_a_recipient(text: str) -> None:
 
 
 def test_a_key_of_another_kind_is_named() -> None:
-    with pytest.raises(age.NotAKey, match="of the kind 'age1pq'"):
+    with pytest.raises(age.NotAKey, match='of the kind "age1pq"'):
         age.Recipient.from_text(bech32.encode("age1pq", bytes(1216)))
 
 
@@ -288,6 +288,16 @@ def test_a_random_reader_refuses_a_wrong_size() -> None:
             age.RandomReader(reading(sealed), size, [ALICE])
 
 
+def test_an_object_that_shrank_after_it_was_opened_is_refused() -> None:
+    sealed = age.encrypt(os.urandom(3 * CHUNK), [ALICE.recipient])
+    now = [sealed]
+    reader = age.RandomReader(lambda start, length: now[0][start : start + length], len(sealed), [ALICE])
+    now[0] = sealed[: -CHUNK - 16]
+    assert len(reader.read(0, 2 * CHUNK)) == 2 * CHUNK
+    with pytest.raises(age.BadPayload, match="shorter"):
+        reader.read(0, 3 * CHUNK)
+
+
 def test_a_range_outside_is_empty_and_a_negative_one_an_error() -> None:
     sealed = age.encrypt(b"0123456789", [ALICE.recipient])
     reader = age.RandomReader(reading(sealed), len(sealed), [ALICE])
@@ -340,14 +350,20 @@ def test_a_header_that_just_fits_is_read_and_one_byte_more_is_not() -> None:
     file_key = bytes(16)
     wrapped = wrap_to(file_key, ALICE.recipient)
     room = header.HEADER_LIMIT - len(header.write_header(file_key, [wrapped]))
-    for extra, error in ((0, age.BadPayload), (1, age.BadHeader)):
+    for extra, error, why in ((0, age.BadPayload, "cut"), (1, age.BadHeader, "64 KiB")):
         grease = Stanza("x" * (room + extra - len("-> \n\n")), (), b"")
         whole = crafted(grease, wrapped)
         assert len(whole) == header.HEADER_LIMIT + extra + 16
-        with pytest.raises(error):
+        with pytest.raises(error, match=why):
             age.decrypt(whole, [ALICE])
-        with pytest.raises(error):
+        with pytest.raises(error, match=why):
             age.RandomReader(reading(whole), len(whole), [ALICE])
+
+
+def test_a_body_line_longer_than_64_characters_is_refused_as_the_last_one_too() -> None:
+    whole = crafted(Stanza("grease", (), bytes(50)), wrap_to(bytes(16), ALICE.recipient))
+    with pytest.raises(age.BadHeader, match="longer than 64"):
+        age.decrypt(whole.replace(b"A" * 64 + b"\n", b"A" * 64), [ALICE])
 
 
 @pytest.mark.parametrize(
@@ -408,6 +424,12 @@ def test_a_passphrase_beside_a_recipient_is_refused_at_both_doors() -> None:
                 age.decrypt(crafted(*order), [ALICE])
             with pytest.raises(age.BadHeader, match="not alone"):
                 age.decrypt_with_passphrase(crafted(*order), Secret("pass"))
+
+
+def test_a_changed_header_is_noticed_though_the_passphrase_opens_it() -> None:
+    locked = header.read_header(age.encrypt_with_passphrase(b"", Secret("pass"), log_n=FAST)).stanzas[0]
+    with pytest.raises(age.BadMac):
+        age.decrypt_with_passphrase(crafted(locked, file_key=b"another file key"), Secret("pass"))
 
 
 def test_work_over_the_limit_is_refused_before_it_is_done() -> None:

@@ -1,0 +1,46 @@
+"""archiver folders: what is archived, by folder."""
+
+import click
+
+from archiver.cli.output import print_json, print_table, size
+from archiver.cli.session import Session, archive_option, catalogs, shared_options
+
+
+@click.command("folders")
+@click.argument("name", required=False)
+@archive_option
+@shared_options
+def command(session: Session, name: str | None, archive_name: str | None) -> None:
+    """Tell what is archived, by folder; of one account, or of all. Needs no passphrase."""
+    found = []
+    for settings in session.archives(archive_name, [name] if name else []):
+        with catalogs(session.archive(settings), name) as opened:
+            for catalog in opened.values():
+                header = catalog.header()
+                account = header.account if header else ""
+                found += [(account, state) for state in catalog.folders()]
+    if session.json:
+        print_json(
+            {
+                "type": "folders",
+                "folders": [
+                    {
+                        "account": account,
+                        "folder": state.folder.name,
+                        "special_use": state.folder.special_use,
+                        "messages": state.archived,
+                        "on_server": state.held,
+                        "missed": state.missed,
+                        "size": state.size,
+                        "gone": state.gone,
+                    }
+                    for account, state in found
+                ],
+            }
+        )
+        return
+    rows = [
+        (account, s.folder.name, f"{s.archived:,}", f"{s.held:,}", str(s.missed), size(s.size))
+        for account, s in found
+    ]
+    print_table(rows, ("ACCOUNT", "FOLDER", "ARCHIVED", "ON SERVER", "MISSED", "SIZE"), right=(2, 3, 4, 5))

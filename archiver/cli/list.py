@@ -1,0 +1,81 @@
+"""archiver list: list archived messages."""
+
+from typing import Any
+
+import click
+
+from archiver.cli.choose import account_catalogs, chosen, filter_options
+from archiver.cli.output import print_json, print_table, size
+from archiver.cli.session import Session, passphrase_option, shared_options
+from archiver.ops.read import ID_LENGTH, Listed, list_messages
+from archiver.secrets import NoSecret
+
+
+@click.command("list")
+@click.argument("name")
+@filter_options
+@click.option("--no-key", is_flag=True, help="Without subjects and senders, so without the passphrase.")
+@passphrase_option
+@shared_options
+def command(
+    session: Session, name: str, no_key: bool, passphrase_command: str | None, **options: Any
+) -> None:
+    """List the archived messages of an account, oldest first, with the ids that `show` takes.
+
+    \b
+      archiver list work --folder 'Archive/*' --from bob --since 1y
+      archiver list work --as-of 2024-05-31
+    """
+    wanted = chosen(options)
+    settings = session.archive_of(name)
+    archive = session.archive(settings)
+    if not no_key:
+        try:
+            session.unlocked(settings, passphrase_command)
+        except NoSecret:
+            if wanted.sender is not None:
+                raise
+            session.say("note: without the passphrase there are no subjects and senders")
+    listed: list[Listed] = []
+    with account_catalogs(session, archive, name, wanted.as_of) as opened:
+        for catalog in opened.values():
+            reader = archive.reader(catalog) if archive.unlocked else None
+            listed += list_messages(list(wanted.filter.apply(catalog.entries())), reader, wanted.sender)
+    if session.json:
+        print_json({"type": "messages", "account": name, "messages": [_document(one) for one in listed]})
+        return
+    rows = [_row(one) for one in listed]
+    print_table(rows, ("ID", "RECEIVED", "FOLDER", "FLAGS", "SIZE", "FROM", "SUBJECT"), right=(4,))
+
+
+def _row(listed: Listed) -> tuple[str, ...]:
+    entry, summary = listed.entry, listed.summary
+    flags = "".join(sorted(flag.lstrip("\\$")[:1] for flag in entry.flags)) + ("x" if entry.vanished else "")
+    return (
+        entry.digest[:ID_LENGTH],
+        f"{entry.received:%Y-%m-%d %H:%M}" if entry.received else "-",
+        entry.ref.folder,
+        flags,
+        size(entry.size),
+        summary.sender[:40] if summary else "",
+        summary.subject[:80] if summary else listed.error or "",
+    )
+
+
+def _document(listed: Listed) -> dict[str, Any]:
+    entry, summary = listed.entry, listed.summary
+    return {
+        "id": entry.digest,
+        "folder": entry.ref.folder,
+        "key": entry.ref.key,
+        "received": entry.received,
+        "size": entry.size,
+        "flags": sorted(entry.flags),
+        "on_server": not entry.vanished,
+        "from": summary.sender if summary else None,
+        "to": summary.to if summary else None,
+        "subject": summary.subject if summary else None,
+        "date": summary.date if summary else None,
+        "message_id": summary.message_id if summary else None,
+        "error": listed.error,
+    }

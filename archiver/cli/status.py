@@ -1,0 +1,74 @@
+"""archiver status: what is held, what is missing, where each chain stands."""
+
+from typing import Any
+
+import click
+
+from archiver.catalog.sqlite import SqliteCatalog
+from archiver.cli.output import number, print_json, say, size
+from archiver.cli.session import Session, archive_option, catalogs, shared_options
+from archiver.model import Manifest
+
+
+@click.command("status")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@archive_option
+@shared_options
+def command(session: Session, names: tuple[str, ...], archive_name: str | None) -> None:
+    """Tell of each account its last run, its head, what is held and what is missing. Needs no passphrase."""
+    found: list[dict[str, Any]] = []
+    for account in names:
+        session.archive_of(account)  # told where there is none
+    for settings in session.archives(archive_name, names):
+        archive = session.archive(settings)
+        with catalogs(archive) as opened:
+            for chain, catalog in opened.items():
+                last = archive.chain(chain).last()
+                document = _document(settings.name, chain, catalog, last)
+                if not names or document["account"] in names:
+                    found.append(document)
+    if session.json:
+        print_json({"type": "status", "accounts": found})
+        return
+    for document in found:
+        _print(document)
+    if not found:
+        say("nothing is archived yet; pull with: archiver pull")
+
+
+def _document(archive: str, chain: str, catalog: SqliteCatalog, last: Manifest | None) -> dict[str, Any]:
+    header, head = catalog.header(), catalog.head()
+    folders = catalog.folders()
+    return {
+        "account": header.account if header else None,
+        "archive": archive,
+        "chain": chain,
+        "head": {"seq": head.seq, "sha256": head.sha256},
+        "last_run": last.time if last else None,
+        "folders": len(folders),
+        "messages": sum(state.archived for state in folders),
+        "on_server": sum(state.held for state in folders),
+        "size": sum(state.size for state in folders),
+        "missed": [
+            {"folder": state.folder.name, "key": row.key, "reason": row.reason, "tries": row.tries}
+            for state in folders
+            if state.missed and not state.gone
+            for row in catalog.missed(state.id, state.epoch)
+        ],
+    }
+
+
+def _print(document: dict[str, Any]) -> None:
+    last = document["last_run"]
+    click.echo(f"{document['account']}  (archive {document['archive']}, chain {document['chain']})")
+    click.echo(f"  last change   {last.astimezone():%Y-%m-%d %H:%M}" if last else "  no run yet")
+    click.echo(f"  head          {document['head']['seq']} {document['head']['sha256']}")
+    messages, on_server = document["messages"], document["on_server"]
+    click.echo(
+        f"  held          {number(messages, 'message')} ({size(document['size'])}) "
+        f"in {number(document['folders'], 'folder')}, {on_server:,} of them still on the server"
+    )
+    for missed in document["missed"]:
+        click.echo(
+            f"  missed        {missed['folder']}: {missed['key']}, tried {missed['tries']} times: {missed['reason']}"
+        )

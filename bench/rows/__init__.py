@@ -1,0 +1,23 @@
+"""The rows of the table, in groups: a group is a file with one function that gives its rows."""
+
+from collections.abc import Callable, Iterator
+
+from bench.rows.distance import distance
+from bench.rows.many import many
+from bench.rows.memory import memory
+from bench.rows.nothing import nothing
+from bench.rows.pull import pull
+from bench.rows.size import size
+from bench.rows.verify import verify
+from bench.setting import Setting
+from bench.table import Row
+
+GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
+    "pull": pull,
+    "nothing": nothing,
+    "many": many,
+    "verify": verify,
+    "size": size,
+    "memory": memory,
+    "distance": distance,
+}

@@ -1,0 +1,80 @@
+"""The owner of a mailbox on a real server, who changes it behind archiver's back, by imaplib and doveadm."""
+
+import imaplib
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from archiver.accounts.imap import names
+from archiver.accounts.imap.account import ImapAccount
+from archiver.accounts.imap.connection import Server
+from archiver.model import Secret
+from tests.servers.dovecot import Dovecot
+
+
+class Owner:
+    """One user's mailbox on a Dovecot; `account` opens archiver's view of it."""
+
+    def __init__(self, server: Dovecot, user: str) -> None:
+        self.server = server
+        self.user = user
+        self._line = imaplib.IMAP4("127.0.0.1", server.imap)
+        self._line.login(user, server.password)
+
+    def account(self) -> ImapAccount:
+        """Open an account on it, over TLS."""
+        where = Server("localhost", self.server.imaps, "tls", self.server.ca_file, 20)
+        return ImapAccount(where, self.user, lambda: Secret(self.server.password))
+
+    def close(self) -> None:
+        """Log out."""
+        self._line.logout()
+
+    def deliver(
+        self, folder: str, raw: bytes, flags: Iterable[str] = (), received: datetime | None = None
+    ) -> str:
+        """Append a message and give its UID."""
+        date = f'"{received:%d-%b-%Y %H:%M:%S %z}"' if received else ""
+        answer = self._do("append", self._name(folder), f"({' '.join(flags)})", date, raw)
+        found = re.search(rb"APPENDUID \d+ (\d+)", answer[0])
+        assert found, answer
+        return found[1].decode()
+
+    def flag(self, folder: str, key: str, flags: Iterable[str]) -> None:
+        """Store exactly these flags."""
+        self._do("select", self._name(folder))
+        self._do("uid", "STORE", key, "FLAGS.SILENT", f"({' '.join(flags)})")
+
+    def expunge(self, folder: str, *keys: str) -> None:
+        """Expunge messages for good."""
+        self._do("select", self._name(folder))
+        self._do("uid", "STORE", ",".join(keys), "+FLAGS.SILENT", "(\\Deleted)")
+        self._do("uid", "EXPUNGE", ",".join(keys))
+
+    def create(self, folder: str) -> None:
+        """Make a folder."""
+        self._do("create", self._name(folder))
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a folder."""
+        self._do("rename", self._name(old), self._name(new))
+
+    def delete(self, folder: str) -> None:
+        """Remove a folder."""
+        self._do("unselect")
+        self._do("delete", self._name(folder))
+
+    def renumber(self, folder: str) -> None:
+        """Change the UIDVALIDITY of a folder."""
+        words: Sequence[str] = ("mailbox", "update", "-u", self.user, "--uid-validity", "77", folder)
+        self.server.doveadm(*words)
+
+    def _name(self, folder: str) -> str:
+        return '"' + names.mailbox(folder, self.server.separator).decode() + '"'
+
+    def _do(self, verb: str, *arguments: object) -> list[bytes]:
+        if verb == "unselect" and self._line.state != "SELECTED":
+            return []
+        kind, answer = getattr(self._line, verb)(*arguments)
+        assert kind == "OK", (verb, answer)
+        return list(answer)
