@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from archiver.formats.label import decode_label
 from archiver.stores.local import LocalStore
 from tests.contract.layout import HOSTILE
 from tests.require import require
@@ -122,13 +121,13 @@ def test_the_decrypted_mbox_is_one_that_mail_programs_open(tmp_path: Path, tools
     assert all(message["X-Archiver"].startswith("1 folder=1:INBOX") for message in found)
     found.close()
     pieces = mailsplit(box, tmp_path / "split")
-    assert len(pieces) == len(sent)
-    bodies = []
-    for piece in pieces:
+    by_digest = {hashlib.sha256(raw).hexdigest().encode(): raw for raw in sent}
+    for piece in pieces:  # in whatever order they came to lie
         separator, head, rest = piece.split(b"\n", 2)
         assert separator.startswith(b"From ")
-        bodies.append(rest[: decode_label(head).size])
-    assert sorted(bodies) == sorted(sent)
+        assert head.startswith(b"X-Archiver: 1 ")
+        assert rest.startswith(by_digest.pop(head[-64:]))
+    assert not by_digest
 
 
 def test_the_decrypted_maildir_is_one_that_mail_programs_open(tmp_path: Path, tools: dict[str, str]) -> None:

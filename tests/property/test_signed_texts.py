@@ -1,5 +1,6 @@
 """Laws of manifest, root and index: there and back, and nothing but `Damaged` for what is not theirs."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -171,10 +172,8 @@ def test_changed_texts_are_damage_or_well_formed(
             st.binary(max_size=4), st.sampled_from([b"\n", b" ", b"0", b"-", b"1e9", b"\x00", b'"'])
         )
         changed[start:end] = data.draw(new)
-    try:
+    with contextlib.suppress(Damaged):
         decode(bytes(changed))
-    except Damaged:
-        pass
 
 
 @pytest.mark.parametrize("decode", [decode_manifest, decode_root, decode_index])
@@ -190,4 +189,4 @@ def test_garbage_is_damage(decode: Callable[[bytes], object], garbage: bytes) ->
 def test_an_end_row_counts_no_end_row() -> None:
     header = HeaderRow("a", "c", 1, "post", "imap", "mbox")
     with pytest.raises(Damaged):
-        decode_index(encode_index(header, [EndRow(0)]))  # type: ignore[list-item]
+        decode_index(encode_index(header, [EndRow(0)]))
