@@ -40,7 +40,7 @@ class Compressions(Struct, frozen=True):
 
 
 COMPRESSIONS = {
-    "default": Compressions(Compression(1 << 20), Compression(24 << 20, window_log=25)),
+    "default": Compressions(Compression(1 << 20), Compression(1 << 24, window_log=24)),
     # the largest window that a plain `zstd -d` takes; finds an attachment again 100 MiB later
     "long": Compressions(Compression(1 << 20), Compression(1 << 28, window_log=27, far=True)),
 }
