@@ -99,6 +99,23 @@ class Session:
             return list({settings.name: settings for settings in found}.values())
         return list(self.settings.archives.values()) or [self.archive_settings(None)]
 
+    def in_each(
+        self, archives: Sequence[ArchiveSettings], work: Callable[[ArchiveSettings], None]
+    ) -> ArchiverError | None:
+        """Do the same in each archive; one that fails keeps no other from its turn.
+
+        Gives the first failure, to be raised when what was found has been told.
+        """
+        failures: list[ArchiverError] = []
+        for settings in archives:
+            try:
+                work(settings)
+            except ArchiverError as error:
+                failures.append(error)
+                if len(archives) > 1:  # what is raised in the end does not say of which archive it is
+                    say(f'archive "{settings.name}": error: {error.text}')
+        return failures[0] if failures else None
+
     def archive(self, settings: ArchiveSettings) -> Archive:
         """Open an archive, once."""
         if settings.name not in self._archives:

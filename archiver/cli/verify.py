@@ -10,6 +10,7 @@ from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.output import number, print_json, print_table, shown, size
 from archiver.cli.progress import Progress
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
+from archiver.config import ArchiveSettings
 from archiver.errors import ArchiverError, Damaged, Incomplete, RolledBack, UsageError
 from archiver.model import Finding, Head
 from archiver.ops.verify import (
@@ -78,7 +79,8 @@ def command(
     """
     reports: list[VerifyReport] = []
     folders: dict[str, list[ServerFolder]] = {}
-    for settings in session.archives(archive_name, [name] if name else []):
+
+    def check(settings: ArchiveSettings) -> None:
         archive = (
             session.unlocked(settings, passphrase_command) if read_messages else session.archive(settings)
         )
@@ -87,8 +89,10 @@ def command(
                 report = _verify_chain(archive, chain, share, read_messages, progress, name)
             if report is not None:
                 reports.append(report)
+
+    failure = session.in_each(session.archives(archive_name, [name] if name else []), check)
     reports.sort(key=lambda report: report.account or "")
-    if name and not reports:
+    if name and not reports and failure is None:
         raise UsageError(f'nothing is archived of account "{name}"', f"pull it: archiver pull {name}")
     if server:
         folders = _compare_with_server(session, name)
@@ -96,6 +100,8 @@ def command(
         _print_json(reports, folders)
     else:
         _print(session, reports, folders, read_messages, share)
+    if failure is not None:
+        raise failure
     _raise_for(reports, folders, expect_head)
 
 
@@ -235,9 +241,12 @@ def _raise_for(
     damaged = [report for report in reports if report.damaged]
     if damaged:
         count = sum(finding.severity == "damage" for report in damaged for finding in report.findings)
+        named = any(finding.objects for report in damaged for finding in report.findings)
         raise Damaged(
             f"damage found: {number(count, 'finding')} in {number(len(damaged), 'chain')}",
-            "put the files named above back from a copy of the archive; everything else can be read as before",
+            "put the files named above back from a copy of the archive; everything else can be read as before"
+            if named
+            else "this copy of the archive is not the newest: use the one that is, or restore it from there",
         )
     if expect_head is not None and not any(_is_head(h, expect_head) for r in reports for h in r.heads):
         raise RolledBack(
