@@ -35,6 +35,10 @@ def tell_error(error: ArchiverError) -> None:
 
 def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PLR0911 -- a table
     """Translate what Click and the interpreter raise; None for a bug."""
+    import sqlite3  # noqa: PLC0415 -- only a failure needs it
+
+    from archiver.config import cache_folder  # noqa: PLC0415 -- likewise
+
     match error:
         case ArchiverError():
             return error
@@ -53,6 +57,11 @@ def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PL
             where = f'"{error.filename}"' if error.filename else "the output"
             return StoreFailed(
                 f"{where} cannot be written: {error.strerror}", "free some space, and run again"
+            )
+        case sqlite3.DatabaseError():
+            return StoreFailed(
+                "the local catalog is damaged: it is a cache, and the archive has all of it",
+                f'remove the folder "{cache_folder()}", and run again',
             )
         case MemoryError():
             return ArchiverError("memory ran out", "close other programs and run again")
