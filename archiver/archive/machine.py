@@ -27,14 +27,15 @@ class RootPin(Struct, frozen=True):
     owner: str
 
 
-def claim_name(state: Path, name: str, archive: str) -> None:
+def claim_name(state: Path, name: str, archive: str, *, anew: bool = False) -> None:
     """Note which archive the user means by a name; raises `RefusedForSafety` where it meant another before.
 
-    Pins are kept by archive: without this note, an exchanged archive would be one never seen.
+    Pins are kept by archive: without this note, an exchanged archive would be one never seen. An archive
+    that was just made takes over the name of one that the user has given up (`anew`).
     """
     note = Machine(state / "names")
     before = note.archive_named(name)
-    if before is None:
+    if before is None or (anew and before != archive):
         note.name_archive(name, archive)
     elif before != archive:
         raise RefusedForSafety(
