@@ -195,7 +195,6 @@ def test_another_mailbox_is_23_until_the_user_says_so(
     assert len(held(pulled)) == 6
 
 
-@pytest.mark.xfail(reason="a UID under the same UIDVALIDITY is taken for the same message, unseen")
 def test_another_mailbox_of_the_same_uidvalidity_is_another_one(
     home: CommandLine, server: Dovecot, mailboxes: Mailboxes
 ) -> None:

@@ -13,11 +13,14 @@ from archiver.model import Secret
 _log = logging.getLogger(__name__)
 
 
-def open_session(server: Server, user: str, password: Callable[[], Secret]) -> Session:
-    """Connect, log in and prepare. Raises `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`."""
+def open_session(server: Server, user: str, password: Callable[[], Secret], owner: str) -> Session:
+    """Connect, log in and prepare; `owner` says whose mailbox it is.
+
+    Raises `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`.
+    """
     connection = Connection(server)
     try:
-        session = Session(connection)
+        session = Session(connection, owner)
         greeting = _greeting(session)
         if server.security == "starttls":
             _start_tls(session, server, greeting)
