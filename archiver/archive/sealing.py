@@ -11,7 +11,7 @@ from archiver.formats import age, frames
 from archiver.model import Sealed
 from archiver.ports import Store
 
-READ_SIZE = 4 << 20
+PIECE_SIZE = 1 << 20
 
 
 class Compression(Struct, frozen=True):
@@ -79,12 +79,13 @@ def seal(
 
 
 def _encrypted(encryptor: age.Encryptor, packed: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
-    """Give sealed bytes in pieces as large as they came: each is hashed and written in one call."""
+    """Give sealed bytes in pieces of about 1 MiB: each is hashed and written in one call."""
     length = 0
     for pieces in packed:
-        for piece in pieces:
+        for piece in map(memoryview, pieces):
             length += len(piece)
-            yield b"".join(encryptor.update(piece))
+            for start in range(0, len(piece), PIECE_SIZE):
+                yield b"".join(encryptor.update(piece[start : start + PIECE_SIZE]))
     yield b"".join(encryptor.update(frames.padding(length)) + encryptor.finish())
 
 
@@ -92,7 +93,7 @@ def sha256_of(store: Store, key: str, size: int) -> str:
     """Hash an object as it lies in the store; one longer than `size` hashes differently too."""
     hasher = hashlib.sha256()
     start = 0
-    while piece := store.get(key, start, READ_SIZE):
+    while piece := store.get(key, start, PIECE_SIZE):
         hasher.update(piece)
         start += len(piece)
         if start > size:
