@@ -40,9 +40,9 @@ class Compressions(Struct, frozen=True):
 
 
 COMPRESSIONS = {
-    "default": Compressions(Compression(1 << 20), Compression(1 << 24, window_log=24)),
+    "default": Compressions(Compression(1 << 21), Compression(20 << 20, window_log=25)),
     # the largest window that a plain `zstd -d` takes; finds an attachment again 100 MiB later
-    "long": Compressions(Compression(1 << 20), Compression(1 << 28, window_log=27, far=True)),
+    "long": Compressions(Compression(1 << 21), Compression(1 << 28, window_log=27, far=True)),
 }
 
 
@@ -82,10 +82,11 @@ def _encrypted(encryptor: age.Encryptor, packed: Iterable[Sequence[bytes]]) -> I
     """Give sealed bytes in pieces of about 1 MiB: each is hashed and written in one call."""
     length = 0
     for pieces in packed:
-        for piece in map(memoryview, pieces):
+        for piece in pieces:
             length += len(piece)
-            for start in range(0, len(piece), PIECE_SIZE):
-                yield b"".join(encryptor.update(piece[start : start + PIECE_SIZE]))
+            view = memoryview(piece)
+            for start in range(0, len(view), PIECE_SIZE):
+                yield b"".join(encryptor.update(view[start : start + PIECE_SIZE]))
     yield b"".join(encryptor.update(frames.padding(length)) + encryptor.finish())
 
 
