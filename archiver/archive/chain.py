@@ -7,7 +7,7 @@ from datetime import datetime
 from archiver.archive.keys import KeyPair
 from archiver.archive.machine import Machine
 from archiver.archive.roots import Roots
-from archiver.errors import Damaged, ObjectMissing, RolledBack
+from archiver.errors import Damaged, ObjectMissing, RolledBack, StoreFailed
 from archiver.formats import signify
 from archiver.formats.manifest import decode_manifest, encode_manifest, manifest_key, seq_of
 from archiver.model import EMPTY_HEAD, Drop, Head, Manifest, RunKind, Sealed
@@ -87,8 +87,11 @@ class Chain:
             raise Damaged(f"{what} belongs to another archive, chain or run", _COPY)
         if manifest.prev != prev.sha256:
             raise Damaged(f"{what} does not follow the run before it", _COPY)
-        if any(not sealed.key.startswith(f"chains/{self.name}/") for sealed in manifest.objects):
+        named = [one.key for one in manifest.objects] + [one.key for one in manifest.drops]
+        if any(not key.startswith(f"chains/{self.name}/") for key in named):
             raise Damaged(f"{what} names an object of another chain", _COPY)
+        if sum(sealed.role == "index" for sealed in manifest.objects) != 1:
+            raise Damaged(f"{what} does not name one index", _COPY)
         return manifest, Head(seq, hashlib.sha256(data).hexdigest())
 
     def holds(self, head: Head) -> bool:
@@ -115,6 +118,11 @@ class Chain:
         writer: KeyPair,
     ) -> tuple[Manifest, Head]:
         """Write the manifest that follows `after`: THE COMMIT. Raises `ObjectExists` where one is there."""
+        if after != EMPTY_HEAD and not self.holds(after):
+            raise StoreFailed(
+                f'run {after.seq} of chain "{self.name}" is not there any more: nothing is written after it',
+                "is the disk of the archive still mounted? run: archiver verify",
+            )
         root = self._roots.current
         manifest = Manifest(
             archive=root.root.archive,

@@ -160,12 +160,20 @@ class Machine:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self.folder / name)
+            self._sync_folder()
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise StoreFailed(
                 f'the state folder "{self.folder}" cannot be written: {error.strerror}',
                 "check its rights and its disk",
             ) from error
+
+    def _sync_folder(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

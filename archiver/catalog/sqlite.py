@@ -73,6 +73,11 @@ class SqliteCatalog:
         """Open the catalog at `path`, or an empty one in memory."""
         try:
             self._db = _open(path)
+        except sqlite3.OperationalError as error:  # locked, or the disk: no reason to throw it away
+            raise StoreFailed(
+                f'the local catalog "{path}" cannot be opened: {error}',
+                "check the space and the rights of the cache folder; what was archived is safe",
+            ) from error
         except sqlite3.DatabaseError:
             if path is None:
                 raise
@@ -239,6 +244,12 @@ def _open(path: Path | None) -> sqlite3.Connection:
             db.close()
             raise sqlite3.DatabaseError("a catalog of another version")
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+    try:
+        for table in ("state", "folder"):  # damage shows here, if it does before its page is needed
+            db.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 -- the two names above
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
     return db
 
 

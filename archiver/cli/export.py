@@ -38,6 +38,7 @@ def command(
         if len(opened) > 1:
             raise UsageError(f'account "{name}" has several chains', "export each alone: not supported yet")
         catalog = next(iter(opened.values()))
+        session.warn_unmatched(wanted.filter.folders, {state.folder.name for state in catalog.folders()})
         reader = archive.reader(catalog)
         entries: list[Entry] = list(wanted.filter.apply(catalog.entries()))
         if wanted.sender is not None:

@@ -1,10 +1,13 @@
 """archiver key: the owner key."""
 
+from contextlib import suppress
+
 import click
 
 from archiver.cli.output import print_json, say
 from archiver.cli.session import Session, Subcommands, archive_option, passphrase_option, shared_options
-from archiver.secrets import forget_passphrase, new_passphrase, owner_passphrase, remember_passphrase
+from archiver.errors import ConfigInvalid
+from archiver.secrets import forget_passphrase, new_passphrase, remember_passphrase
 
 
 @click.group("key", cls=Subcommands)
@@ -20,8 +23,7 @@ def show(session: Session, archive_name: str | None, passphrase_command: str | N
     """Print the recovery line again, and the public keys."""
     settings = session.archive_settings(archive_name)
     archive = session.archive(settings)
-    passphrase = owner_passphrase(archive.root.archive, settings.name, command=passphrase_command)
-    owner = archive.unlock(passphrase)
+    owner, _ = session.unlock(settings, passphrase_command)
     if session.json:
         print_json(
             {
@@ -52,8 +54,9 @@ def passphrase(
     settings = session.archive_settings(archive_name)
     archive = session.unlocked(settings, passphrase_command)
     archive.change_passphrase(new_passphrase(settings.name, command=new_passphrase_command, replacing=True))
-    if forget_passphrase(archive.root.archive):
-        session.say("the keyring held the old passphrase; keep the new one with: archiver key remember")
+    with suppress(ConfigInvalid):  # without a keyring nothing was remembered
+        if forget_passphrase(archive.root.archive):
+            session.say("the keyring held the old passphrase; keep the new one with: archiver key remember")
     if session.json:
         print_json({"type": "passphrase-changed", "archive": archive.root.archive})
     session.say("changed; a copy of the archive made before opens with the old passphrase still")
@@ -67,8 +70,7 @@ def remember(session: Session, archive_name: str | None, passphrase_command: str
     """Keep the passphrase in the desktop's keyring, after trying it."""
     settings = session.archive_settings(archive_name)
     archive = session.archive(settings)
-    given = owner_passphrase(archive.root.archive, settings.name, command=passphrase_command)
-    archive.unlock(given)
+    _, given = session.unlock(settings, passphrase_command)
     remember_passphrase(archive.root.archive, given)
     if session.json:
         print_json({"type": "passphrase-remembered", "archive": archive.root.archive})

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import click
 
+from archiver import __version__
 from archiver.cli.failure import tell
 from archiver.cli.output import accept_any_text
 from archiver.errors import UsageError
@@ -31,8 +32,8 @@ COMMANDS = {
 _EPILOG = """\b
 Exit codes: 0 done, 1 failed, 2 usage, 3 in part (messages or folders missed),
 10 no archive, 11 locked, 12 wrong key, 13 damage found, 14 configuration,
-20 server unreachable, 21 login refused, 22 forbidden by the server, 23 another
-mailbox, 24 refused for safety, 70 a bug, 130 interrupted."""
+20 server unreachable, 21 login refused, 22 forbidden by the server,
+23 another mailbox, 24 refused for safety, 70 a bug, 130 interrupted."""
 
 
 class Commands(click.Group):
@@ -68,7 +69,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="archiver", message="archiver %(version)s")
+@click.version_option(__version__, message="archiver %(version)s")
 def cli() -> None:
     """Pull mail into encrypted, signed archives; check them and read them back.
 

@@ -172,11 +172,15 @@ def test_the_sizes_are_those_of_the_code() -> None:
         archive.MAX_INDEX,
     ]
     order = section("Order of writes")
-    for number in (writer.CHECKPOINT_SIZE, int(writer.CHECKPOINT_S), writer.CHECKPOINT_OBJECTS):
+    for number in (
+        writer.CHECKPOINT_SIZE,
+        writer.CHECKPOINT_ROWS,
+        int(writer.CHECKPOINT_S),
+        writer.CHECKPOINT_OBJECTS,
+    ):
         assert re.search(rf"\b{number}\b", order), number
     assert lines.MAX_TEXT == 1 << 20
     assert "at most 1 MiB" in section("Signed text")
-    assert str(labels.MAX_LINE) in section("The X-Archiver line")
     assert f"1*{signify._COMMENT_LIMIT} bytes" in section("Signed text")
 
 
@@ -315,6 +319,17 @@ def test_the_manifest_of_the_example_is_what_the_code_writes() -> None:
     )
     assert made == example("manifest")
     assert hashlib.sha256(made).hexdigest() in TEXT
+
+
+def test_a_label_written_in_another_way_is_refused_as_specified() -> None:
+    line = example("maildir").splitlines(keepends=True)[0]
+    assert labels.encode_label(labels.decode_label(line)) == line
+    for other in (line.replace(b"size=103", b"size=0103"), line.replace(b"%2F", b"%2f")):
+        assert other != line
+        with pytest.raises(Damaged):
+            labels.decode_label(other)
+    dash = labels.encode_label(msgspec.structs.replace(labels.decode_label(line), flags=frozenset({"-"})))
+    assert b" flags=%2D " in dash
 
 
 def test_unknown_keys_of_a_row_are_ignored_and_unknown_rows_refused() -> None:
