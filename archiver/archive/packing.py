@@ -1,6 +1,6 @@
 """From messages to sealed objects, with the work spread over threads.
 
-    add() ── frames of 1 and of 16 MiB ▶ compress + compare ──▶ encrypt, hash, put, read back
+    add() ── frames of 2 and of 20 MiB ▶ compress + compare ──▶ encrypt, hash, put, read back
     caller's thread                     2 threads             2 threads (volumes), 8 (single objects)
 
 The caller reads the server meanwhile. What is in flight is bounded in bytes. A failure in any thread is
@@ -24,7 +24,7 @@ from archiver.ports import Store
 
 VOLUME_SIZE = 1 << 26  # a volume's payload, padding included; only a single larger frame exceeds it
 SMALLEST_PADDING = 8  # a skippable frame without content
-IN_FLIGHT = 8 << 20  # bytes of frames between the caller and the disk, beside one long frame
+IN_FLIGHT = 8 << 20  # bytes of frames of one kind between the caller and the disk; a longer frame goes alone
 
 
 class Slot(Struct, frozen=True):
@@ -100,6 +100,7 @@ class _Frame(Struct):
     number: int
     size: int
     packed: "Future[list[bytes]] | None"  # None once it is taken: a long frame is not to be held by its task
+    budget: Budget
     key: Callable[[], str]
 
 
@@ -112,6 +113,7 @@ class _Gathering:
 
     def __init__(self, compression: Compression) -> None:
         self.compression = compression
+        self.budget = Budget(IN_FLIGHT)
         self.pool = ThreadPoolExecutor(1, "compress")
         self.number = -1
         self.size = 0
@@ -153,7 +155,6 @@ class VolumePacker:
         self._store = store
         self._recipients = recipients
         self._compressions = compressions
-        self._budget = Budget(IN_FLIGHT + compressions.large.frame_size)
         self._writers = ThreadPoolExecutor(2, "seal")
         self._tasks: list[Future[None]] = []
         self._queue: SimpleQueue[_Frame | None] = SimpleQueue()
@@ -211,8 +212,8 @@ class VolumePacker:
 
     def _close_frame(self, gathered: _Gathering) -> None:
         size = gathered.size
-        self._budget.take(size)
-        frame = _Frame(gathered.number, size, gathered.compress(), self._key)
+        gathered.budget.take(size)
+        frame = _Frame(gathered.number, size, gathered.compress(), gathered.budget, self._key)
         if self._volume_open:
             self._queue.put(frame)
         else:
@@ -248,7 +249,7 @@ class VolumePacker:
                 full = total > VOLUME_SIZE // 2 and frames.padme(total) - total < total >> 10
                 offset += frame.size
                 yield pieces
-                self._budget.give(frame.size)
+                frame.budget.give(frame.size)
                 del pieces
                 frame = self._queue.get()
 
@@ -256,7 +257,8 @@ class VolumePacker:
             self._objects.append(seal(self._store, "volume", key, packed(), self._recipients))
             self._tables[key] = tuple(table)
         except BaseException as failure:
-            self._budget.fail(failure)
+            for gathering in self._gathering.values():
+                gathering.budget.fail(failure)
             raise
 
 
