@@ -32,6 +32,7 @@ __all__ = [
     "keyring_holds",
     "new_passphrase",
     "owner_passphrase",
+    "passphrase_is_typed",
     "remember_passphrase",
     "remember_password",
     "typed_password",
@@ -93,6 +94,13 @@ def owner_passphrase(archive_id: str, name: str, *, command: str | None = None) 
     if can_prompt():
         return _ask(f"Passphrase of archive {name}: ", label)
     raise _no_passphrase(label)
+
+
+def passphrase_is_typed(archive_id: str, command: str | None) -> bool:
+    """Tell whether `owner_passphrase` would ask at the terminal, so that a slip can be typed again."""
+    environment = ("ARCHIVER_PASSPHRASE_COMMAND", "ARCHIVER_PASSPHRASE_FILE")
+    given = command or any(os.environ.get(name) for name in environment)
+    return not given and can_prompt() and _remembered(archive_id) is None
 
 
 def new_passphrase(name: str, *, command: str | None = None, replacing: bool = False) -> Secret:

@@ -58,7 +58,7 @@ def new_archive(
     founding = Founding(secrets.token_hex(16), layout, machine_name(), now(), recipients)
     machine = Machine(state_folder() / founding.archive)
     made = create(LocalStore(settings.path), machine, founding, passphrase)
-    claim_name(state_folder(), settings.name, founding.archive)
+    claim_name(state_folder(), settings.name, founding.archive, anew=True)
     return made
 
 

@@ -80,6 +80,7 @@ class Archiver:
             XDG_STATE_HOME=str(home / "state"),
             XDG_CACHE_HOME=str(home / "cache"),
             PYTHONPATH=str(ROOT),
+            PYTHONSAFEPATH="1",  # this checkout is measured, wherever the bench was called
             ARCHIVER_PASSPHRASE_COMMAND=f"echo {_PASSPHRASE}",
         )
         return run([sys.executable, "-m", "archiver", *words], env=env, log=self._log)

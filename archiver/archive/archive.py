@@ -144,10 +144,7 @@ class Archive:
 
     def chain_of(self, account: str) -> str:
         """Name the chain that this machine writes for an account: a new name where there is none yet."""
-        found = self._machine.chain_of(account) or self._search_chain(account) or _new_chain_name()
-        if found != self._machine.chain_of(account):
-            self._machine.set_chain(account, found)
-        return found
+        return self._machine.chain_of(account) or self._search_chain(account) or _new_chain_name()
 
     def lock(self, account: str) -> AbstractContextManager[None]:
         """Hold an account's chain against other runs of this machine. Raises `Locked`."""
@@ -170,6 +167,8 @@ class Archive:
                 "this machine may not write to the archive",
                 "the owner lets it in with: archiver writer add",
             )
+        if self._machine.chain_of(account.account) != chain.name:
+            self._machine.set_chain(account.account, chain.name)
         recipients = tuple(age.Recipient.from_text(text) for text in self.root.recipients)
         sealing = Sealing(LAYOUTS[self.root.layout], COMPRESSIONS[compression], recipients, writer)
         return Run(self._store, chain, catalog, account, sealing, clock)

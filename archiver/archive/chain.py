@@ -87,8 +87,11 @@ class Chain:
             raise Damaged(f"{what} belongs to another archive, chain or run", _COPY)
         if manifest.prev != prev.sha256:
             raise Damaged(f"{what} does not follow the run before it", _COPY)
-        if any(not sealed.key.startswith(f"chains/{self.name}/") for sealed in manifest.objects):
+        named = [one.key for one in manifest.objects] + [one.key for one in manifest.drops]
+        if any(not key.startswith(f"chains/{self.name}/") for key in named):
             raise Damaged(f"{what} names an object of another chain", _COPY)
+        if sum(sealed.role == "index" for sealed in manifest.objects) != 1:
+            raise Damaged(f"{what} does not name one index", _COPY)
         return manifest, Head(seq, hashlib.sha256(data).hexdigest())
 
     def holds(self, head: Head) -> bool:

@@ -27,14 +27,15 @@ class RootPin(Struct, frozen=True):
     owner: str
 
 
-def claim_name(state: Path, name: str, archive: str) -> None:
+def claim_name(state: Path, name: str, archive: str, *, anew: bool = False) -> None:
     """Note which archive the user means by a name; raises `RefusedForSafety` where it meant another before.
 
-    Pins are kept by archive: without this note, an exchanged archive would be one never seen.
+    Pins are kept by archive: without this note, an exchanged archive would be one never seen. An archive
+    that was just made takes over the name of one that the user has given up (`anew`).
     """
     note = Machine(state / "names")
     before = note.archive_named(name)
-    if before is None:
+    if before is None or (anew and before != archive):
         note.name_archive(name, archive)
     elif before != archive:
         raise RefusedForSafety(
@@ -160,12 +161,20 @@ class Machine:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self.folder / name)
+            self._sync_folder()
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise StoreFailed(
                 f'the state folder "{self.folder}" cannot be written: {error.strerror}',
                 "check its rights and its disk",
             ) from error
+
+    def _sync_folder(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """From messages to sealed objects, with the work spread over threads.
 
-    add() ── frames of 1 and of 24 MiB ▶ compress + compare ──▶ encrypt, hash, put, read back
+    add() ── frames of 2 and of 20 MiB ▶ compress + compare ──▶ encrypt, hash, put, read back
     caller's thread                     2 threads             2 threads (volumes), 8 (single objects)
 
 The caller reads the server meanwhile. What is in flight is bounded in bytes. A failure in any thread is
@@ -24,7 +24,7 @@ from archiver.ports import Store
 
 VOLUME_SIZE = 1 << 26  # a volume's payload, padding included; only a single larger frame exceeds it
 SMALLEST_PADDING = 8  # a skippable frame without content
-IN_FLIGHT = 8 << 20  # bytes of frames between the caller and the disk, beside one long frame
+IN_FLIGHT = 8 << 20  # bytes of frames of one kind between the caller and the disk; a longer frame goes alone
 
 
 class Slot(Struct, frozen=True):
@@ -100,35 +100,52 @@ class _Frame(Struct):
     number: int
     size: int
     packed: "Future[list[bytes]] | None"  # None once it is taken: a long frame is not to be held by its task
+    budget: Budget
     key: Callable[[], str]
 
 
 class _Gathering:
-    """The frame that messages of one kind go to now: one stretch of bytes, which is compressed in one call."""
+    """The frame that messages of one kind go to now, and the thread that compresses one such frame at a time.
+
+    Frames are gathered in a few buffers that are used again and again: fresh memory for each would be
+    scattered over the heap, and cost the processor more than filling it.
+    """
 
     def __init__(self, compression: Compression) -> None:
         self.compression = compression
+        self.budget = Budget(IN_FLIGHT)
+        self.pool = ThreadPoolExecutor(1, "compress")
         self.number = -1
-        self.data = bytearray()
-        self.pieces: list[
-            bytes
-        ] = []  # in place of `data`, for one message larger than a frame: no copy of it
         self.size = 0
+        self._alone: Sequence[bytes] = ()  # one message larger than a frame stays where it is
+        self._spare: list[bytearray] = []
+        self._buffer = bytearray()
 
     def add(self, pieces: Sequence[bytes], length: int) -> None:
         """Take one message."""
-        self.size += length
         if length > self.compression.frame_size:
-            self.pieces = list(pieces)
+            self._alone, self.size = pieces, length
             return
+        if not self.size:
+            self._buffer = self._spare.pop() if self._spare else bytearray(self.compression.frame_size)
         for piece in pieces:
-            self.data += piece
+            self._buffer[self.size : self.size + len(piece)] = piece
+            self.size += len(piece)
 
-    def take(self) -> list[bytes | bytearray]:
-        """Give all that was gathered, and begin anew."""
-        taken: list[bytes | bytearray] = [*self.pieces] if self.pieces else [self.data]
-        self.pieces, self.data, self.size = [], bytearray(), 0
-        return taken
+    def compress(self) -> "Future[list[bytes]]":
+        """Have what was gathered compressed, and begin anew."""
+        if self._alone:
+            packed = self.pool.submit(_pack, self._alone, self.compression)
+        else:
+            packed = self.pool.submit(self._pack, self._buffer, self.size)
+        self._alone, self._buffer, self.size = (), bytearray(), 0
+        return packed
+
+    def _pack(self, buffer: bytearray, size: int) -> list[bytes]:
+        how = self.compression
+        packed = frames.pack_start(buffer, size, level=how.level, window_log=how.window_log, far=how.far)
+        self._spare.append(buffer)
+        return packed
 
 
 class VolumePacker:
@@ -138,8 +155,6 @@ class VolumePacker:
         self._store = store
         self._recipients = recipients
         self._compressions = compressions
-        self._budget = Budget(IN_FLIGHT + compressions.large.frame_size)
-        self._compressors = ThreadPoolExecutor(2, "compress")
         self._writers = ThreadPoolExecutor(2, "seal")
         self._tasks: list[Future[None]] = []
         self._queue: SimpleQueue[_Frame | None] = SimpleQueue()
@@ -184,7 +199,8 @@ class VolumePacker:
         """See `Packer.close`."""
         if self._volume_open:
             self._queue.put(None)
-        self._compressors.shutdown(cancel_futures=True)
+        for gathering in self._gathering.values():
+            gathering.pool.shutdown(cancel_futures=True)
         self._writers.shutdown(cancel_futures=True)
         if discard:
             take_back(self._store, self._objects)
@@ -196,9 +212,8 @@ class VolumePacker:
 
     def _close_frame(self, gathered: _Gathering) -> None:
         size = gathered.size
-        self._budget.take(size)
-        packed = self._compressors.submit(_pack, gathered.take(), gathered.compression)
-        frame = _Frame(gathered.number, size, packed, self._key)
+        gathered.budget.take(size)
+        frame = _Frame(gathered.number, size, gathered.compress(), gathered.budget, self._key)
         if self._volume_open:
             self._queue.put(frame)
         else:
@@ -209,27 +224,32 @@ class VolumePacker:
         self._tasks.append(self._writers.submit(self._write_volume, first))
 
     def _write_volume(self, first: _Frame) -> None:
-        """Write one object from `first` on; the frame that does not fit any more opens the next."""
+        """Write one object from `first` on; the frame that does not fit any more opens the next.
+
+        A volume that has come by chance to where it needs no padding is closed there.
+        """
         key = first.key()
         table: list[Frame] = []
 
         def packed() -> Iterator[list[bytes]]:
             frame: _Frame | None = first
             total = offset = 0
+            full = False
             while frame is not None:
                 assert frame.packed is not None
                 pieces = frame.packed.result()
                 size = sum(map(len, pieces))
-                if table and total + size > VOLUME_SIZE - SMALLEST_PADDING:
+                if full or (table and total + size > VOLUME_SIZE - SMALLEST_PADDING):
                     self._start_volume(frame)
                     return
                 frame.packed = None
                 self._places[frame.number] = (key, offset)
                 table.append(Frame(size, frame.size))
                 total += size
+                full = total > VOLUME_SIZE // 2 and frames.padme(total) - total < total >> 10
                 offset += frame.size
                 yield pieces
-                self._budget.give(frame.size)
+                frame.budget.give(frame.size)
                 del pieces
                 frame = self._queue.get()
 
@@ -237,7 +257,8 @@ class VolumePacker:
             self._objects.append(seal(self._store, "volume", key, packed(), self._recipients))
             self._tables[key] = tuple(table)
         except BaseException as failure:
-            self._budget.fail(failure)
+            for gathering in self._gathering.values():
+                gathering.budget.fail(failure)
             raise
 
 
@@ -297,5 +318,5 @@ def take_back(store: Store, objects: Iterable[Sealed]) -> None:
             store.delete(sealed.key)
 
 
-def _pack(pieces: Sequence[bytes | bytearray], how: Compression) -> list[bytes]:
+def _pack(pieces: Sequence[bytes], how: Compression) -> list[bytes]:
     return frames.pack(pieces, level=how.level, window_log=how.window_log, far=how.far)

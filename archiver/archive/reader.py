@@ -6,6 +6,7 @@ to the digest that the signed index names. Everything else is `Damaged`, for tha
 
 import hashlib
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
@@ -18,6 +19,7 @@ from archiver.model import Entry, VolumeRow
 from archiver.ports import Layout, Store, Volumes
 
 LOOKAHEAD = 4  # frames in work at a time: two cores decrypt and hash while the caller writes
+LOOKAHEAD_SIZE = 48 << 20  # bytes of them, where they are long; a longer one goes alone
 
 Found: TypeAlias = tuple[Entry, bytes | ArchiverError]
 
@@ -44,14 +46,18 @@ class Reader:
     def read_many(self, entries: Iterable[Entry]) -> Iterator[Found]:
         """Give each message, or why it cannot be had, in the order in which they lie in the archive."""
         with ThreadPoolExecutor(2, "read") as pool:
-            waiting: list[Future[list[Found]]] = []
+            waiting: deque[tuple[int, Future[list[Found]]]] = deque()
+            ahead = 0
             try:
                 for volume, frame, members in self._by_frame(entries):
-                    waiting.append(pool.submit(self._read_frame, volume, frame, members))
-                    if len(waiting) >= LOOKAHEAD:
-                        yield from waiting.pop(0).result()
+                    size = volume.size_of(frame)
+                    while waiting and (len(waiting) >= LOOKAHEAD or ahead + size > LOOKAHEAD_SIZE):
+                        ahead -= waiting[0][0]
+                        yield from waiting.popleft()[1].result()
+                    waiting.append((size, pool.submit(self._read_frame, volume, frame, members)))
+                    ahead += size
                 while waiting:
-                    yield from waiting.pop(0).result()
+                    yield from waiting.popleft()[1].result()
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -99,6 +105,10 @@ class _Volume:
     def frame_at(self, offset: int) -> int:
         """Number the frame that holds this byte of the payload; out of range where none does."""
         return bisect_right(self.starts, offset) - 1
+
+    def size_of(self, frame: int) -> int:
+        """Tell how many bytes a frame holds, as its index says; 0 for one that is not there."""
+        return self._row.frames[frame].size if 0 <= frame < len(self._row.frames) else 0
 
     def read(self, frame: int) -> bytes:
         """Decrypt and decompress one frame. Raises `Damaged`."""

@@ -38,13 +38,17 @@ hash_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 
 # 1. Roots: each is signed by the owner that the one before names.
 number=1
+prev=0000000000000000000000000000000000000000000000000000000000000000
 owner=$(sed -n 's/^owner //p' "${archive}/root/0001.root" | head -n 1)
 echo "owner key: $owner (compare it with your recovery note)"
 while root=${archive}/root/$(printf %04d $number).root && [ -f "$root" ]; do
     verify "$root" "$owner" || die "root $number is not signed by the owner"
+    [ "$(field number)" = "$number" ] && [ "$(field prev)" = "$prev" ] || die "root $number is out of order"
     owner=$(field owner)
+    id=$(field archive)
+    prev=$(hash_of "$root")
     sed -n 's/^writer [^ ]* \([^ ]*\) .*/\1/p' "$work/text" >"$work/writers.$number"
-    hash_of "$root" >"$work/root.$number"
+    echo "$prev" >"$work/root.$number"
     number=$((number + 1))
 done
 
@@ -66,6 +70,8 @@ for chain in "$archive"/chains/*/; do
         done <"$work/writers.$root"
         [ "$signed" ] || die "$manifest is not signed by a writer of root $root"
         [ "$(field prev)" = "$prev" ] && [ "$(field seq)" = "$seq" ] || die "$manifest is out of order"
+        [ "$(field archive)" = "$id" ] && [ "$(field chain)" = "$(basename "$chain")" ] ||
+            die "$manifest belongs to another archive or chain"
         sed -n 's/^object index [0-9]* //p' "$work/text" >>"$work/indexes"
         sed -n 's/^object volume [0-9]* //p' "$work/text" >>"$work/volumes"
         sed -n 's/^drop \([0-9a-f]*\) \([^ ]*\) .*/\1 \2/p' "$work/text" >>"$work/drops"

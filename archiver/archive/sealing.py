@@ -11,7 +11,7 @@ from archiver.formats import age, frames
 from archiver.model import Sealed
 from archiver.ports import Store
 
-READ_SIZE = 4 << 20
+PIECE_SIZE = 1 << 20
 
 
 class Compression(Struct, frozen=True):
@@ -40,9 +40,9 @@ class Compressions(Struct, frozen=True):
 
 
 COMPRESSIONS = {
-    "default": Compressions(Compression(1 << 20), Compression(24 << 20, window_log=25)),
+    "default": Compressions(Compression(1 << 21), Compression(20 << 20, window_log=25)),
     # the largest window that a plain `zstd -d` takes; finds an attachment again 100 MiB later
-    "long": Compressions(Compression(1 << 20), Compression(1 << 28, window_log=27, far=True)),
+    "long": Compressions(Compression(1 << 21), Compression(1 << 28, window_log=27, far=True)),
 }
 
 
@@ -79,12 +79,14 @@ def seal(
 
 
 def _encrypted(encryptor: age.Encryptor, packed: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
-    """Give sealed bytes in pieces as large as they came: each is hashed and written in one call."""
+    """Give sealed bytes in pieces of about 1 MiB: each is hashed and written in one call."""
     length = 0
     for pieces in packed:
         for piece in pieces:
             length += len(piece)
-            yield b"".join(encryptor.update(piece))
+            view = memoryview(piece)
+            for start in range(0, len(view), PIECE_SIZE):
+                yield b"".join(encryptor.update(view[start : start + PIECE_SIZE]))
     yield b"".join(encryptor.update(frames.padding(length)) + encryptor.finish())
 
 
@@ -92,7 +94,7 @@ def sha256_of(store: Store, key: str, size: int) -> str:
     """Hash an object as it lies in the store; one longer than `size` hashes differently too."""
     hasher = hashlib.sha256()
     start = 0
-    while piece := store.get(key, start, READ_SIZE):
+    while piece := store.get(key, start, PIECE_SIZE):
         hasher.update(piece)
         start += len(piece)
         if start > size:

@@ -76,6 +76,11 @@ class SqliteCatalog:
         """Open the catalog at `path`, or an empty one in memory."""
         try:
             self._db = _open(path)
+        except sqlite3.OperationalError as error:  # locked, or the disk: no reason to throw it away
+            raise StoreFailed(
+                f'the local catalog "{path}" cannot be opened: {error}',
+                "check the space and the rights of the cache folder; what was archived is safe",
+            ) from error
         except sqlite3.DatabaseError:
             if path is None:
                 raise

@@ -35,6 +35,7 @@ def command(
     wanted = chosen(options)
     archive = session.unlocked(session.archive_of(name), passphrase_command)
     with account_catalogs(session, archive, name, wanted.as_of) as catalogs, session.progress() as progress:
+        session.warn_unmatched(wanted.filter.folders, {folder.name for folder in catalogs.folders()})
         reader = archive.reader(catalogs)
         entries: list[Entry] = list(wanted.filter.apply(catalogs.entries()))
         if wanted.sender is not None:

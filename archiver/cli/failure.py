@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from archiver import __version__
 from archiver.cli.output import print_json, say
 from archiver.errors import ArchiverError, Interrupted, StoreFailed, UsageError
 
@@ -34,9 +35,16 @@ def tell_error(error: ArchiverError) -> None:
 
 def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PLR0911 -- a table
     """Translate what Click and the interpreter raise; None for a bug."""
+    import sqlite3  # noqa: PLC0415 -- only a failure needs it
+
+    from archiver.config import cache_folder  # noqa: PLC0415 -- likewise
+
     match error:
         case ArchiverError():
             return error
+        case click.exceptions.NoSuchOption(ctx=context) if context and not context.parent:
+            hint = f"options stand after the command: archiver COMMAND {error.option_name}"
+            return UsageError(f'no such option "{error.option_name}" before a command', hint)
         case click.exceptions.NoSuchOption(ctx=context):
             return UsageError(_lower(error.format_message()), _help_of(context))
         case click.UsageError(ctx=context):
@@ -49,6 +57,11 @@ def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PL
             where = f'"{error.filename}"' if error.filename else "the output"
             return StoreFailed(
                 f"{where} cannot be written: {error.strerror}", "free some space, and run again"
+            )
+        case sqlite3.DatabaseError():
+            return StoreFailed(
+                "the local catalog is damaged: it is a cache, and the archive has all of it",
+                f'remove the folder "{cache_folder()}", and run again',
             )
         case MemoryError():
             return ArchiverError("memory ran out", "close other programs and run again")
@@ -70,15 +83,16 @@ def _help_of(context: click.Context | None) -> str:
 
 
 def _tell_bug(error: BaseException) -> int:
-    """Write a report without values of variables, so without secrets or mail, and print its path."""
+    """Write a report of where it happened, without values or the error's own words: those may hold mail."""
     from archiver.config import state_folder  # noqa: PLC0415 -- only a bug needs it
 
-    report = "".join(traceback.format_exception(error))
-    click.echo(f"error: a bug in archiver: {type(error).__name__}: {error}", err=True)
+    places = "".join(traceback.format_tb(error.__traceback__))
+    report = f"archiver {__version__}\n{places}{type(error).__name__}\n"
+    say(f"error: a bug in archiver: {type(error).__name__}")
     try:
         path = state_folder() / "bug-report.txt"
         path.write_text(report, "utf-8")
-        click.echo(f"hint: please report it with the file {path}; the archive is sound", err=True)
+        say(f'hint: please report it with the file "{path}"; the archive is sound')
     except (OSError, ArchiverError):
         sys.stderr.write(report)
     return BUG

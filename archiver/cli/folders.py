@@ -4,6 +4,8 @@ import click
 
 from archiver.cli.output import print_json, print_table, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
+from archiver.config import ArchiveSettings
+from archiver.model import FolderState
 
 
 @click.command("folders")
@@ -12,13 +14,22 @@ from archiver.cli.session import Session, archive_option, catalogs, shared_optio
 @shared_options
 def command(session: Session, name: str | None, archive_name: str | None) -> None:
     """Tell what is archived, by folder; of one account, or of all. Needs no passphrase."""
-    found = []
-    for settings in session.archives(archive_name, [name] if name else []):
+    found: list[tuple[str, FolderState]] = []
+
+    def look(settings: ArchiveSettings) -> None:
         with catalogs(session.archive(settings), name) as opened:
             for catalog in opened.values():
                 header = catalog.header()
                 account = header.account if header else ""
-                found += [(account, state) for state in catalog.folders()]
+                found.extend((account, state) for state in catalog.folders())
+
+    failure = session.in_each(session.archives(archive_name, [name] if name else []), look)
+    _print(session, found)
+    if failure is not None:
+        raise failure
+
+
+def _print(session: Session, found: list[tuple[str, FolderState]]) -> None:
     if session.json:
         print_json(
             {

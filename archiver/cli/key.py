@@ -7,7 +7,7 @@ import click
 from archiver.cli.output import print_json, say
 from archiver.cli.session import Session, Subcommands, archive_option, passphrase_option, shared_options
 from archiver.errors import ConfigInvalid
-from archiver.secrets import forget_passphrase, new_passphrase, owner_passphrase, remember_passphrase
+from archiver.secrets import forget_passphrase, new_passphrase, remember_passphrase
 
 
 @click.group("key", cls=Subcommands)
@@ -23,8 +23,7 @@ def show(session: Session, archive_name: str | None, passphrase_command: str | N
     """Print the recovery line again, and the public keys."""
     settings = session.archive_settings(archive_name)
     archive = session.archive(settings)
-    passphrase = owner_passphrase(archive.root.archive, settings.name, command=passphrase_command)
-    owner = archive.unlock(passphrase)
+    owner, _ = session.unlock(settings, passphrase_command)
     if session.json:
         print_json(
             {
@@ -71,8 +70,7 @@ def remember(session: Session, archive_name: str | None, passphrase_command: str
     """Keep the passphrase in the desktop's keyring, after trying it."""
     settings = session.archive_settings(archive_name)
     archive = session.archive(settings)
-    given = owner_passphrase(archive.root.archive, settings.name, command=passphrase_command)
-    archive.unlock(given)
+    _, given = session.unlock(settings, passphrase_command)
     remember_passphrase(archive.root.archive, given)
     if session.json:
         print_json({"type": "passphrase-remembered", "archive": archive.root.archive})

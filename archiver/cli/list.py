@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from archiver.cli.choose import account_catalogs, chosen, filter_options
-from archiver.cli.output import print_json, print_table, size
+from archiver.cli.output import cut, is_narrow, print_json, print_table, size
 from archiver.cli.session import Session, passphrase_option, shared_options
 from archiver.ops.read import ID_LENGTH, Listed, list_messages
 from archiver.secrets import NoSecret
@@ -37,27 +37,49 @@ def command(
                 raise
             session.say("note: without the passphrase there are no subjects and senders")
     with account_catalogs(session, archive, name, wanted.as_of) as catalogs:
+        session.warn_unmatched(wanted.filter.folders, {folder.name for folder in catalogs.folders()})
         reader = archive.reader(catalogs) if archive.unlocked else None
         listed = list(list_messages(list(wanted.filter.apply(catalogs.entries())), reader, wanted.sender))
     if session.json:
         print_json({"type": "messages", "account": name, "messages": [_document(one) for one in listed]})
         return
-    rows = [_row(one) for one in listed]
-    print_table(rows, ("ID", "RECEIVED", "FOLDER", "FLAGS", "SIZE", "FROM", "SUBJECT"), right=(4,))
+    if is_narrow():
+        print_table(map(_short_row, listed), ("ID", "RECEIVED", "FOLDER", "FLAGS", "FROM", "SUBJECT"))
+        return
+    header = ("ID", "RECEIVED", "FOLDER", "FLAGS", "SIZE", "FROM", "SUBJECT")
+    print_table(map(_row, listed), header, right=(4,))
 
 
 def _row(listed: Listed) -> tuple[str, ...]:
     entry, summary = listed.entry, listed.summary
-    flags = "".join(sorted(flag.lstrip("\\$")[:1] for flag in entry.flags)) + ("x" if entry.vanished else "")
     return (
         entry.digest[:ID_LENGTH],
-        f"{entry.received:%Y-%m-%d %H:%M}" if entry.received else "-",
+        f"{entry.received.astimezone():%Y-%m-%d %H:%M}" if entry.received else "-",
         entry.ref.folder,
-        flags,
+        _flags(listed),
         size(entry.size),
-        summary.sender[:40] if summary else "",
-        summary.subject[:80] if summary else listed.error or "",
+        cut(summary.sender, 40) if summary else "",
+        cut(summary.subject, 80) if summary else listed.error or "",
     )
+
+
+def _short_row(listed: Listed) -> tuple[str, ...]:
+    """Leave room for the subject on a terminal of 80 columns."""
+    entry, summary = listed.entry, listed.summary
+    sender = summary.sender if summary else ""
+    return (
+        entry.digest[:8],
+        f"{entry.received.astimezone():%Y-%m-%d}" if entry.received else "-",
+        cut(entry.ref.folder, 16),
+        _flags(listed),
+        cut(sender.partition("<")[0].strip(' "') or sender, 16),
+        summary.subject if summary else listed.error or "",
+    )
+
+
+def _flags(listed: Listed) -> str:
+    letters = sorted(flag.lstrip("\\$")[:1] for flag in listed.entry.flags)
+    return "".join(letters) + ("x" if listed.entry.vanished else "")
 
 
 def _document(listed: Listed) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import click
 
+from archiver import __version__
 from archiver.cli.failure import tell
 from archiver.cli.output import accept_any_text
 from archiver.errors import UsageError
@@ -69,7 +70,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="archiver", message="archiver %(version)s")
+@click.version_option(__version__, message="archiver %(version)s")
 def cli() -> None:
     """Pull mail into encrypted, signed archives; check them and read them back.
 

@@ -8,7 +8,6 @@ from typing import Any
 from unicodedata import combining, east_asian_width
 
 import click
-import msgspec
 
 SCHEMA = "archiver/1"
 
@@ -56,20 +55,27 @@ def _columns(letter: str) -> int:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document, or one line of several, on stdout."""
+    import msgspec  # noqa: PLC0415 -- only `--json` needs it, and help must be quick
+
     line = msgspec.json.encode({"schema": SCHEMA, **document}, order="deterministic")
     click.echo(line.decode())
 
 
 def print_table(rows: Iterable[Sequence[str]], header: Sequence[str], right: Sequence[int] = ()) -> None:
-    """Print columns, as wide as their widest cell; `right` numbers the columns that are flush right."""
+    """Print columns, as wide as their widest cell; `right` numbers the columns that are flush right.
+
+    On a terminal, lines are cut to its width.
+    """
+    columns = terminal_columns() if sys.stdout.isatty() else None
     table = [list(header), *([shown(cell) for cell in row] for row in rows)]
     widths = [max(width(row[column]) for row in table) for column in range(len(header))]
     for row in table:
         cells = []
-        for column, (cell, columns) in enumerate(zip(row, widths, strict=True)):
-            gap = " " * (columns - width(cell))
+        for column, (cell, wide) in enumerate(zip(row, widths, strict=True)):
+            gap = " " * (wide - width(cell))
             cells.append(gap + cell if column in right else cell + gap)
-        click.echo("  ".join(cells).rstrip())
+        line = "  ".join(cells).rstrip()
+        click.echo(cut(line, columns) if columns else line)
 
 
 def say(text: str) -> None:
@@ -89,6 +95,18 @@ def size(count: float) -> str:
 def number(count: int, noun: str) -> str:
     """Write a count with its noun: `1 message`, `2,000 messages`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def is_narrow() -> bool:
+    """Whether results go to a terminal with little room."""
+    return sys.stdout.isatty() and terminal_columns() < 120
+
+
+def terminal_columns() -> int:
+    """Tell how wide the terminal is."""
+    import shutil  # noqa: PLC0415 -- loads every compressor there is
+
+    return shutil.get_terminal_size().columns
 
 
 def is_terminal() -> bool:

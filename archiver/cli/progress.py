@@ -1,12 +1,11 @@
 """One line on a terminal that tells how far a run is: messages, bytes, rate, time to go, folder."""
 
-import shutil
 import sys
 import time
 from types import TracebackType
 from typing import Self
 
-from archiver.cli.output import cut, number, print_json, say, shown, size, width
+from archiver.cli.output import cut, number, print_json, say, shown, size, terminal_columns, width
 from archiver.events import (
     Event,
     FolderFailed,
@@ -93,10 +92,14 @@ class Progress:
         parts = [number(self._messages, "message"), size(self._size), f"{size(rate)}/s"]
         if self._total:
             parts[0] = f"{self._messages:,} of {self._total:,} messages"
+        where = shown(self._where)
         if rate and self._total_size > self._size:
-            parts.append(f"{_duration((self._total_size - self._size) / rate)} to go")
-        line = ", ".join(parts) + (f"  {shown(self._where)}" if self._where else "")
-        line = cut(line, shutil.get_terminal_size().columns - 1)
+            left = f"{_duration((self._total_size - self._size) / rate)} to go"
+            parts.append(f"{left} in {where}" if where else left)
+        elif where:
+            parts.append(where)
+        line = ", ".join(parts)
+        line = cut(line, terminal_columns() - 1)
         sys.stderr.write("\r" + line + " " * (self._width - width(line)))
         sys.stderr.flush()
         self._width = width(line)

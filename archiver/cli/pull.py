@@ -43,6 +43,7 @@ def command(
     at = parse_time(since, wiring.now().astimezone()) if since else None
     accounts = session.accounts(names)
     failures: dict[str, ArchiverError] = {}
+    seen: set[str] = set()
     with stoppable() as stop:
         for account in accounts:
             stop.begin()
@@ -56,9 +57,12 @@ def command(
                 if len(accounts) > 1:
                     _tell_failed(session, account.name, error)
                 continue
+            seen.update(folder.folder for folder in report.folders)
             _tell(session, report, dry=dry_run)
             if not report.complete and not dry_run:
                 failures[account.name] = _incomplete(report)
+    if seen:
+        session.warn_unmatched((*folders, *exclude), seen)
     if failures:
         raise _worst(failures, len(accounts))
 

@@ -65,6 +65,7 @@ def command(
         now = catalogs
         if wanted.as_of is not None:  # what was restored since is known today alone
             now = stack.enter_context(account_catalogs(session, archive, name, None))
+        session.warn_unmatched(wanted.filter.folders, {folder.name for folder in catalogs.folders()})
         reader = archive.reader(catalogs)
         entries = _entries(catalogs, wanted, ids, vanished=vanished)
         if wanted.sender is not None:

@@ -4,6 +4,8 @@ import click
 
 from archiver.cli.output import print_json, print_table, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
+from archiver.config import ArchiveSettings
+from archiver.model import Head, Manifest
 
 
 @click.command("runs")
@@ -12,14 +14,23 @@ from archiver.cli.session import Session, archive_option, catalogs, shared_optio
 @shared_options
 def command(session: Session, name: str | None, archive_name: str | None) -> None:
     """List the runs that changed the archive, oldest first. Needs no passphrase."""
-    found = []
-    for settings in session.archives(archive_name, [name] if name else []):
+    found: list[tuple[str, Manifest, Head]] = []
+
+    def look(settings: ArchiveSettings) -> None:
         archive = session.archive(settings)
         with catalogs(archive, name) as opened:
             for chain, catalog in opened.items():
                 header = catalog.header()
                 account = header.account if header else ""
-                found += [(account, manifest, head) for manifest, head in archive.chain(chain).runs()]
+                found.extend((account, manifest, head) for manifest, head in archive.chain(chain).runs())
+
+    failure = session.in_each(session.archives(archive_name, [name] if name else []), look)
+    _print(session, found)
+    if failure is not None:
+        raise failure
+
+
+def _print(session: Session, found: list[tuple[str, Manifest, Head]]) -> None:
     if session.json:
         print_json(
             {

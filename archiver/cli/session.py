@@ -1,7 +1,7 @@
 """What every command needs: the shared options, the settings, archives opened and unlocked."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, wraps
 from typing import Any, TypeVar
@@ -10,13 +10,16 @@ import click
 
 from archiver import wiring
 from archiver.archive.archive import Archive
+from archiver.archive.keys import KeyPair
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.output import say
 from archiver.cli.progress import Progress
 from archiver.config import AccountSettings, ArchiveSettings, Settings, load, locate
 from archiver.config.settings import did_you_mean
 from archiver.errors import ArchiverError, UsageError, WrongKey
-from archiver.secrets import owner_passphrase
+from archiver.model import Folder, Secret
+from archiver.plan.pull import Selection
+from archiver.secrets import PROMPT_TRIES, owner_passphrase, passphrase_is_typed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +63,13 @@ class Session:
         if not self.quiet and not self.json:
             say(text)
 
+    def warn_unmatched(self, globs: Sequence[str], folders: Collection[str]) -> None:
+        """Tell of globs that no folder matches: mistyped, most likely, and silent otherwise."""
+        for glob in globs:
+            if not any(Selection((glob,)).takes_folder(Folder(name)) for name in folders):
+                guess = did_you_mean(glob, folders, cases=True)
+                self.say(f'warning: no folder matches "{glob}"{guess}')
+
     def archive_settings(self, name: str | None) -> ArchiveSettings:
         """Find the archive that is meant: by name, or the only one there is."""
         archives = self.settings.archives
@@ -89,6 +99,23 @@ class Session:
             return list({settings.name: settings for settings in found}.values())
         return list(self.settings.archives.values()) or [self.archive_settings(None)]
 
+    def in_each(
+        self, archives: Sequence[ArchiveSettings], work: Callable[[ArchiveSettings], None]
+    ) -> ArchiverError | None:
+        """Do the same in each archive; one that fails keeps no other from its turn.
+
+        Gives the first failure, to be raised when what was found has been told.
+        """
+        failures: list[ArchiverError] = []
+        for settings in archives:
+            try:
+                work(settings)
+            except ArchiverError as error:
+                failures.append(error)
+                if len(archives) > 1:  # what is raised in the end does not say of which archive it is
+                    say(f'archive "{settings.name}": error: {error.text}')
+        return failures[0] if failures else None
+
     def archive(self, settings: ArchiveSettings) -> Archive:
         """Open an archive, once."""
         if settings.name not in self._archives:
@@ -99,8 +126,22 @@ class Session:
         """Open an archive with its owner's key, asking for the passphrase as far as that is possible."""
         archive = self.archive(settings)
         if not archive.unlocked:
-            archive.unlock(owner_passphrase(archive.root.archive, settings.name, command=command))
+            self.unlock(settings, command)
         return archive
+
+    def unlock(self, settings: ArchiveSettings, command: str | None) -> tuple[KeyPair, Secret]:
+        """Give the owner's key and what opened it; a slip at the terminal may be typed again."""
+        archive = self.archive(settings)
+        tries = PROMPT_TRIES if passphrase_is_typed(archive.root.archive, command) else 1
+        while True:
+            given = owner_passphrase(archive.root.archive, settings.name, command=command)
+            try:
+                return archive.unlock(given), given
+            except WrongKey as error:
+                tries -= 1
+                if not tries:
+                    raise
+                say(error.text)
 
     def accounts(self, names: Sequence[str]) -> list[AccountSettings]:
         """Find the accounts that are meant; no name means all."""
@@ -140,10 +181,15 @@ def catalogs(archive: Archive, account: str | None = None) -> Iterator[dict[str,
                 opened[name] = catalog
             else:
                 catalog.close()
-        yield opened
+        yield dict(sorted(opened.items(), key=lambda item: _account(item[1])))
     finally:
         for catalog in opened.values():
             catalog.close()
+
+
+def _account(catalog: SqliteCatalog) -> str:
+    header = catalog.header()
+    return header.account if header else ""
 
 
 def shared_options(function: F) -> F:

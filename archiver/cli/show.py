@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archiver.cli.output import print_json, size
+from archiver.cli.output import print_json, say, size
 from archiver.cli.session import Session, archive_option, catalogs, passphrase_option, shared_options
 from archiver.errors import StoreFailed
 from archiver.formats.message import Attachment, attachments, body, headers
@@ -62,7 +62,10 @@ def _print(raw: bytes, *, html: bool) -> None:
             click.echo(f"{name}: {value}")
     click.echo()
     text = body(raw, "html") if html else body(raw) or body(raw, "html")
-    click.echo(text if text is not None else "(no text)")
+    if text is None:
+        say(f"note: the message has no {'HTML ' if html else ''}text")
+    else:
+        click.echo(text)
     for attachment in attachments(raw):
         click.echo(
             f"[attachment {attachment.name}, {attachment.content_type}, {size(len(attachment.content))}]"
@@ -89,13 +92,17 @@ def _print_document(digest: str, raw: bytes) -> None:
 def _save(session: Session, raw: bytes, folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for attachment in attachments(raw):
-            path = _write_new(folder, attachment)
-            session.say(f"saved {path}")
+        saved = [_write_new(folder, attachment) for attachment in attachments(raw)]
     except OSError as error:
         raise StoreFailed(
             f'"{folder}" cannot be written: {error.strerror}', "check its space and rights"
         ) from error
+    for path in saved:
+        session.say(f'saved "{path}"')
+    if session.json:
+        print_json({"type": "attachments-saved", "paths": [str(path) for path in saved]})
+    if not saved:
+        session.say("note: the message has no attachments")
 
 
 def _write_new(folder: Path, attachment: Attachment) -> Path:

@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from archiver.catalog.sqlite import SqliteCatalog
-from archiver.cli.output import number, print_json, say, size
+from archiver.cli.output import number, print_json, say, shown, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
+from archiver.config import ArchiveSettings
 from archiver.model import Manifest
 
 
@@ -19,7 +20,8 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
     found: list[dict[str, Any]] = []
     for account in names:
         session.archive_of(account)  # told where there is none
-    for settings in session.archives(archive_name, names):
+
+    def look(settings: ArchiveSettings) -> None:
         archive = session.archive(settings)
         with catalogs(archive) as opened:
             for chain, catalog in opened.items():
@@ -27,13 +29,17 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
                 document = _document(settings.name, chain, catalog, last)
                 if not names or document["account"] in names:
                     found.append(document)
+
+    failure = session.in_each(session.archives(archive_name, names), look)
     if session.json:
         print_json({"type": "status", "accounts": found})
-        return
-    for document in found:
-        _print(document)
-    if not found:
-        say("nothing is archived yet; pull with: archiver pull")
+    else:
+        for document in found:
+            _print(document)
+    if failure is not None:
+        raise failure
+    if not found and not session.json:
+        say("no run is seen here yet; pull with: archiver pull")
 
 
 def _document(archive: str, chain: str, catalog: SqliteCatalog, last: Manifest | None) -> dict[str, Any]:
@@ -61,14 +67,14 @@ def _document(archive: str, chain: str, catalog: SqliteCatalog, last: Manifest |
 def _print(document: dict[str, Any]) -> None:
     last = document["last_run"]
     click.echo(f"{document['account']}  (archive {document['archive']}, chain {document['chain']})")
-    click.echo(f"  last change   {last.astimezone():%Y-%m-%d %H:%M}" if last else "  no run yet")
-    click.echo(f"  head          {document['head']['seq']} {document['head']['sha256']}")
+    click.echo(f"  last    {last.astimezone():%Y-%m-%d %H:%M}" if last else "  no run yet")
+    click.echo(f"  head    {document['head']['seq']} {document['head']['sha256']}")
     messages, on_server = document["messages"], document["on_server"]
+    still = "all" if on_server == messages else f"{on_server:,} of them"
     click.echo(
-        f"  held          {number(messages, 'message')} ({size(document['size'])}) "
-        f"in {number(document['folders'], 'folder')}, {on_server:,} of them still on the server"
+        f"  held    {number(messages, 'message')} ({size(document['size'])}) "
+        f"in {number(document['folders'], 'folder')}, {still} still on the server"
     )
     for missed in document["missed"]:
-        click.echo(
-            f"  missed        {missed['folder']}: {missed['key']}, tried {missed['tries']} times: {missed['reason']}"
-        )
+        what = f"{missed['folder']}: {missed['key']}, tried {missed['tries']} times: {missed['reason']}"
+        click.echo(f"  missed  {shown(what)}")

@@ -4,12 +4,13 @@ Before there is anything to commit (a password is asked for, a folder is listed)
 that says nothing more cannot keep it: after a while it ends as if asked twice. No end harms the archive.
 """
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from archiver.cli.output import is_terminal, say
+from archiver.cli.output import is_terminal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
@@ -39,9 +40,10 @@ class Stop:
             raise KeyboardInterrupt
         self.asked = True
         signal.alarm(PATIENCE_S)
-        with suppress(OSError):  # after a hang-up nobody reads
-            if is_terminal():
-                say("\nstopping after this message; once more to stop at once")
+        if is_terminal():
+            with suppress(OSError):  # after a hang-up nobody reads
+                # past the buffers of stderr: the signal may have come while they were being written
+                os.write(2, b"\nstopping after this message; once more to stop at once\n")
 
 
 @contextmanager

@@ -7,9 +7,10 @@ import click
 from archiver import wiring
 from archiver.archive.archive import Archive
 from archiver.catalog.sqlite import SqliteCatalog
-from archiver.cli.output import number, print_json, print_table, size
+from archiver.cli.output import number, print_json, print_table, shown, size
 from archiver.cli.progress import Progress
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
+from archiver.config import ArchiveSettings
 from archiver.errors import ArchiverError, Damaged, Incomplete, RolledBack, UsageError
 from archiver.model import Finding, Head
 from archiver.ops.verify import (
@@ -23,7 +24,7 @@ from archiver.ops.verify import (
 from archiver.plan.pull import Selection
 
 
-class Share(click.ParamType[float]):
+class Share(click.ParamType):  # type: ignore[type-arg]  # older Clicks have it without
     """A share of the whole: `10%`, `100%`."""
 
     name = "PERCENT"
@@ -78,7 +79,8 @@ def command(
     """
     reports: list[VerifyReport] = []
     folders: dict[str, list[ServerFolder]] = {}
-    for settings in session.archives(archive_name, [name] if name else []):
+
+    def check(settings: ArchiveSettings) -> None:
         archive = (
             session.unlocked(settings, passphrase_command) if read_messages else session.archive(settings)
         )
@@ -87,7 +89,10 @@ def command(
                 report = _verify_chain(archive, chain, share, read_messages, progress, name)
             if report is not None:
                 reports.append(report)
-    if name and not reports:
+
+    failure = session.in_each(session.archives(archive_name, [name] if name else []), check)
+    reports.sort(key=lambda report: report.account or "")
+    if name and not reports and failure is None:
         raise UsageError(f'nothing is archived of account "{name}"', f"pull it: archiver pull {name}")
     if server:
         folders = _compare_with_server(session, name)
@@ -95,6 +100,8 @@ def command(
         _print_json(reports, folders)
     else:
         _print(session, reports, folders, read_messages, share)
+    if failure is not None:
+        raise failure
     _raise_for(reports, folders, expect_head)
 
 
@@ -162,9 +169,9 @@ def _print(
         state = "DAMAGED" if report.damaged else "no damage"
         session.say(f"{account}: {state}; {what}; head {report.head.seq} {report.head.sha256}")
         for finding in report.findings:
-            click.echo(f"  {finding.severity}: {finding.what}")
+            click.echo(f"  {finding.severity}: {shown(finding.what)}")
         for folder, count in report.affected.items():
-            click.echo(f'  affected: {number(count, "message")} of folder "{folder}"')
+            click.echo(f'  affected: {number(count, "message")} of folder "{shown(folder)}"')
         if report.affected:
             click.echo("  all other messages are not affected")
     if share < 1.0:
@@ -234,9 +241,12 @@ def _raise_for(
     damaged = [report for report in reports if report.damaged]
     if damaged:
         count = sum(finding.severity == "damage" for report in damaged for finding in report.findings)
+        named = any(finding.objects for report in damaged for finding in report.findings)
         raise Damaged(
             f"damage found: {number(count, 'finding')} in {number(len(damaged), 'chain')}",
-            "put the files named above back from a copy of the archive; everything else can be read as before",
+            "put the files named above back from a copy of the archive; everything else can be read as before"
+            if named
+            else "this copy of the archive is not the newest: use the one that is, or restore it from there",
         )
     if expect_head is not None and not any(_is_head(h, expect_head) for r in reports for h in r.heads):
         raise RolledBack(

@@ -84,9 +84,16 @@ class Settings(Struct, frozen=True):
         return UsageError(f'there is no {what} "{name}" in "{self.path}"{guess}', f"add it with: {remedy}")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Guess which of the known words was meant, as the end of a sentence; empty if none is close."""
+def did_you_mean(word: str, known: Iterable[str], *, cases: bool = False) -> str:
+    """Guess which of the known words was meant, as the end of a sentence; empty if none is close.
+
+    Known words are lower case and hyphened but where `cases` says otherwise.
+    """
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    close = get_close_matches(word.lower().replace("_", "-"), list(known), 1)
+    if cases:
+        spelt = {each.lower(): each for each in known}
+        close = [spelt[each] for each in get_close_matches(word.lower(), list(spelt), 1)]
+    else:
+        close = get_close_matches(word.lower().replace("_", "-"), list(known), 1)
     return f', did you mean "{close[0]}"?' if close else ""

@@ -24,7 +24,7 @@ _RLE, _RESERVED = 1, 3
 _ONE_SHOT = 32 * 1024 * 1024  # up to here a frame is compressed, and decompressed, in one call
 _PART = 4 * 1024 * 1024
 _BLOCKS_AT_ONCE = 8  # a block gives at most 128 KiB, so at most 1 MiB is decoded at once
-Piece: TypeAlias = bytes | bytearray
+Piece: TypeAlias = bytes | memoryview
 _HINT = "the object is damaged; take it from another copy"
 
 
@@ -38,23 +38,38 @@ def pack(
     machine is at fault. Safe in several threads; the heavy calls release the GIL.
     """
     size = sum(map(len, pieces))
-    compressor = _compressor(level, window_log, far)
     if size <= _ONE_SHOT:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        frame = compressor.compress(data)
-        same = _decompress(frame) == data
-        packed = [frame]
+        packed = [_compressor(level, window_log, far).compress(data)]
+        same = _decompress(packed[0]) == data
     else:
-        stream = compressor.compressobj(size=size)
+        stream = _compressor(level, window_log, far).compressobj(size=size)
         packed = [out for part in _parts(pieces) if (out := stream.compress(part))]
         packed.append(stream.flush())
         same = _equal(pieces, unpack_stream(packed))
+    _prove(same)
+    return packed
+
+
+def pack_start(
+    buffer: bytearray, size: int, *, level: int = 3, window_log: int | None = None, far: bool = False
+) -> list[bytes]:
+    """Compress the first `size` bytes of a buffer, without a copy of them; otherwise as `pack`."""
+    view = memoryview(buffer)[:size]
+    if size > _ONE_SHOT:
+        return pack([view], level=level, window_log=window_log, far=far)
+    frame = _compressor(level, window_log, far).compress(view)
+    content = _decompress(frame)
+    _prove(len(content) == size and buffer.startswith(content))  # comparing views would go byte by byte
+    return [frame]
+
+
+def _prove(same: bool) -> None:
     if not same:
         raise Damaged(
             "a compressed frame does not give back what was put into it",
             "the memory or the processor of this machine is faulty; run archiver on another one",
         )
-    return packed
 
 
 def unpack(frame: bytes, size: int) -> bytes:

@@ -14,6 +14,7 @@ from archiver.ports import Label
 
 _DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+_STRETCH = 8 << 10
 _NEEDS_QUOTE = re.compile(rb"(?:\A|(?<=\n))(?=>*From )")
 _QUOTED = re.compile(rb"(?:\A|(?<=\n))>(?=>*From )")
 _RETURN_PATH = re.compile(rb"\AReturn-Path:[ \t]*<([!-;=?A-~]{1,250}@[!-;=?A-~]{1,250})>\r?\n", re.IGNORECASE)
@@ -36,15 +37,23 @@ def from_line(raw: bytes, received: datetime | None) -> bytes:
 
 
 def has_from_lines(raw: bytes) -> bool:
-    """Tell whether any line matches `>*From `. One search for `From ` decides nearly every message."""
-    at = raw.find(b"From ")
-    while at >= 0:
-        before = at
-        while before and raw[before - 1] == 0x3E:  # ">"
-            before -= 1
-        if before == 0 or raw[before - 1] == 0x0A:
-            return True
-        at = raw.find(b"From ", at + 5)
+    """Tell whether any line matches `>*From `.
+
+    Most bytes of mail are base64, which has no space: a search for one byte passes over it at the speed of
+    memory, and only stretches that begin with a space are searched for `From `.
+    """
+    space = raw.find(b" ")
+    while space >= 0:
+        end = space + _STRETCH
+        at = raw.find(b"From ", max(0, space - 4), end)
+        while at >= 0:
+            before = at
+            while before and raw[before - 1] == 0x3E:  # ">"
+                before -= 1
+            if before == 0 or raw[before - 1] == 0x0A:
+                return True
+            at = raw.find(b"From ", at + 5, end)
+        space = raw.find(b" ", end)
     return False
 
 

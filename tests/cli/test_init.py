@@ -1,6 +1,7 @@
 """archiver init."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,15 @@ def test_a_name_that_is_taken_is_refused(home: CommandLine) -> None:
     assert done.exit == 2
     assert "--name" in done.error["hint"]
     assert not (home.home / "elsewhere").exists()
+
+
+def test_an_archive_that_was_given_up_leaves_its_name(home: CommandLine) -> None:
+    shutil.rmtree(home.home / "mail")
+    home.config.unlink()
+    done = home.typed("init", "mail", light=True, **GIVEN)
+    assert done.exit == 0, done.err
+    assert done.text.startswith("AGE-SECRET-KEY-1")
+    assert home("verify").exit == 0
 
 
 def test_a_folder_may_be_called_anything(empty_home: CommandLine) -> None:

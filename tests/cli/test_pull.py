@@ -15,6 +15,7 @@ import pytest
 from tests.cli.conftest import FOREIGN, Mailboxes, mail, write_account
 from tests.command_line import CommandLine
 from tests.servers.dovecot import Dovecot
+from tests.terminal import Terminal
 
 SMALL: dict[str, Any] = {"CHECKPOINT_BYTES": str(256 << 10)}
 
@@ -74,6 +75,16 @@ def test_folders_are_chosen_by_globs(home: CommandLine, ann: str) -> None:
     assert {one["folder"] for one in held(home)} == {"Archive/2023", FOREIGN}
     assert home("pull", "-q").exit == 0
     assert len(held(home)) == 5
+
+
+def test_a_glob_that_no_folder_matches_is_told(pulled: CommandLine) -> None:
+    for words in (["pull"], ["list", "ann"], ["export", "ann", "--to", "eml", "out"]):
+        done = pulled(*words, "--folder", "inbox", "--folder", "Archive/*")
+        assert done.exit == 0
+        assert 'warning: no folder matches "inbox", did you mean "INBOX"?' in done.err
+        assert "Archive" not in done.err
+    assert pulled("pull", "--exclude", "Spam").err.count("warning") == 1
+    assert "warning" not in pulled("pull", "--exclude", "Archive").err
 
 
 def test_since_takes_what_was_received_later(home: CommandLine, ann: str) -> None:
@@ -173,6 +184,7 @@ def test_another_mailbox_is_23_until_the_user_says_so(
     pulled: CommandLine, mailboxes: Mailboxes, ann: str
 ) -> None:
     other = mailboxes.new()
+    time.sleep(1.1)  # Dovecot makes UIDVALIDITY of the second: see the next test
     mailboxes.deliver(other, mail("not hers"))
     pulled.config.write_text(pulled.config.read_text().replace(f'"{ann}"', f'"{other}"'))
     done = pulled("pull", "--json")
@@ -181,6 +193,19 @@ def test_another_mailbox_is_23_until_the_user_says_so(
     assert len(held(pulled)) == 5
     assert pulled("pull", "--accept-other-mailbox", "-q").exit == 0
     assert len(held(pulled)) == 6
+
+
+def test_another_mailbox_of_the_same_uidvalidity_is_another_one(
+    home: CommandLine, server: Dovecot, mailboxes: Mailboxes
+) -> None:
+    users = [mailboxes.new(), mailboxes.new()]
+    for user in users:
+        mailboxes.deliver(user, mail(f"of {user}"))
+        server.doveadm("mailbox", "update", "-u", user, "--uid-validity", "1", "INBOX")
+    write_account(home, server, "ann", users[0])
+    assert home("pull", "-q").exit == 0
+    home.config.write_text(home.config.read_text().replace(f'"{users[0]}"', f'"{users[1]}"'))
+    assert home("pull", "-q").exit == 23
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------
@@ -441,3 +466,22 @@ def test_the_state_of_a_pull_is_for_its_owner_alone(pulled: CommandLine) -> None
             if "archiver" in path.parts or top == "mail":
                 assert path.stat().st_mode & 0o777 == wanted, path
     assert not list(Path(pulled.home).rglob("*.tmp"))
+
+
+def test_progress_is_one_line_on_a_terminal_and_ctrl_c_is_answered(
+    home: CommandLine, server: Dovecot, slow: str
+) -> None:
+    terminal = Terminal(home, "pull")
+    terminal.until(" of 40 messages, ")
+    terminal.until("to go in INBOX")
+    terminal.type("\x03")
+    terminal.until("once more to stop at once")
+    assert terminal.end() == 130
+    assert "error: stopped as asked" in terminal.shown
+    assert "\x1b" not in terminal.shown, "no colours"
+    fast(home, server)
+    again = Terminal(home, "pull", COLUMNS="80")
+    assert again.end() == 0
+    drawn = again.shown.split("\r")
+    assert max(map(len, drawn)) <= 80
+    assert "messages pulled" in drawn[-2] + drawn[-1]

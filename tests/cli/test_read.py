@@ -372,6 +372,26 @@ def test_a_typo_in_a_command_or_an_option_is_answered_with_a_guess(home: Command
         assert "hint: see" in done.err
 
 
+def test_an_option_before_the_command_is_told_where_it_stands(home: CommandLine) -> None:
+    done = home("--json", "status")
+    assert done.exit == 2
+    assert done.error["hint"] == "options stand after the command: archiver COMMAND --json"
+
+
+def test_the_version_is_known_without_an_installation(home: CommandLine) -> None:
+    done = home.typed("--version")
+    assert done.exit == 0
+    assert done.text.startswith("archiver ")
+
+
+def test_what_a_message_does_not_have_is_said(pulled: CommandLine) -> None:
+    digest = find(pulled, "one")
+    assert "no attachments" in pulled("show", digest, "--save-attachments", "out").err
+    saved = pulled("show", digest, "--save-attachments", "out", "--json")
+    assert saved.document["paths"] == []
+    assert "no HTML text" in pulled("show", digest, "--html").err
+
+
 def test_help_shows_examples_before_options(home: CommandLine) -> None:
     for command in ("init", "pull", "list", "show", "export", "verify"):
         text = home(command, "--help").text

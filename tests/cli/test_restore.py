@@ -157,11 +157,11 @@ def test_killed_again_and_again_it_ends_the_same(
     source = state(dotted, "old")
     chance = random.Random(KILLS)
     words = ("restore", "old", "--to", "new", "-q")
-    options = {"environment": {"LEDGER_EVERY": "150"}, "stderr": subprocess.DEVNULL}
+    environment = {"LEDGER_EVERY": "150"}
     killed = between = 0
     while killed < KILLS:
         started = time.monotonic()
-        process = moving.start(*words, light=True, **options)
+        process = moving.start(*words, light=True, environment=environment, stderr=subprocess.DEVNULL)
         held = _count(server, new)
         wanted = held + chance.randrange(1, 500)
         while process.poll() is None and _count(server, new) < wanted and time.monotonic() < started + 60:

@@ -44,7 +44,7 @@ HOSTILE: dict[str, bytes] = {
     "line separators of other alphabets": "x\u2028From y\x85From z\x0bFrom w\x0cFrom v".encode(),
     "20 MiB": (b"Subject: large\r\n\r\n" + b"x" * 998 + b"\r\nFrom y\r\n") * (20 * MIB // 1025),
 }
-LABELS = [
+LABELS: list[dict[str, object]] = [
     {},
     {"flags": frozenset({"\\Seen", "$Forwarded", "a,b", "caf\u00e9", "x=y", "100%", "-"})},
     {"folder": "Archive/2024 \u2028 \u00fc\n\r=: %2F", "epoch": "a:b c", "key": "AAMk=\n:/ \x00"},

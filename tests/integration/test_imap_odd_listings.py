@@ -2,10 +2,13 @@
 
 import pytest
 
+from archiver.accounts.imap import epoch
 from archiver.errors import FolderRefused
 from archiver.model import Cursor, Done, Flags, New, Reflagged, Vanished
 from tests.integration.double_client import INBOX, Client, Make, check_all_but, mails
 from tests.servers.imap_double import Answer, ImapDouble, Mail
+
+EPOCH = epoch.write(7, epoch.owner_of("127.0.0.1", "ann"))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_a_modseq_that_went_backwards_makes_everything_compared(client: Make, mo
     double.mails[2].flags = "\\Seen"
     with double:
         known = {"1": Flags(), "2": Flags(), "9": Flags()}
-        told = _updates(client(double), Cursor("7", "uidnext=3 modseq=50 messages=3"), known)
+        told = _updates(client(double), Cursor(EPOCH, "uidnext=3 modseq=50 messages=3"), known)
         assert told == ({"3"}, {"2": Flags(["\\Seen"])}, {"9"})
 
 
@@ -125,7 +128,7 @@ def test_a_vanished_that_does_not_add_up_is_not_believed(client: Make, vanished:
     double = ImapDouble({4: Mail(b"4"), 5: Mail(b"5")}, capabilities=QRESYNC, answers=answers)
     with double:
         known = {str(uid): Flags() for uid in (1, 2, 3, 4, 5)}
-        told = _updates(client(double), Cursor("7", "uidnext=6 modseq=50 messages=5"), known)
+        told = _updates(client(double), Cursor(EPOCH, "uidnext=6 modseq=50 messages=5"), known)
         assert told == (set(), {}, {"1", "2", "3"})
 
 
@@ -143,7 +146,7 @@ def test_a_vanished_in_several_lines_that_adds_up_is_believed(client: Make) -> N
         def never() -> dict[str, Flags]:
             raise AssertionError("the cheap way asked for what is known")
 
-        told = list(one.account.changes(INBOX, Cursor("7", "uidnext=6 modseq=50 messages=5"), never))
+        told = list(one.account.changes(INBOX, Cursor(EPOCH, "uidnext=6 modseq=50 messages=5"), never))
         assert [type(change) for change in told] == [Reflagged, Vanished, Vanished, Vanished, Done]
         assert double.commands(rb"UID FETCH") == []
 
@@ -153,7 +156,7 @@ def test_a_qresync_that_explains_nothing_is_asked_by_condstore(client: Make) -> 
     double.mails[2].flags = "\\Seen"
     with double:
         known = {str(uid): Flags() for uid in (1, 2, 3)}
-        told = _updates(client(double), Cursor("7", "uidnext=4 modseq=50 messages=3"), known)
+        told = _updates(client(double), Cursor(EPOCH, "uidnext=4 modseq=50 messages=3"), known)
         assert told == (set(), {"2": Flags(["\\Seen"])}, set())
 
 
@@ -167,7 +170,7 @@ def test_a_refused_qresync_is_opened_plainly_and_a_refused_changedsince_compared
     double.mails[2].flags = "\\Seen"
     with double:
         known = {str(uid): Flags() for uid in (1, 2, 9)}
-        told = _updates(client(double), Cursor("7", "uidnext=4 modseq=50 messages=3"), known)
+        told = _updates(client(double), Cursor(EPOCH, "uidnext=4 modseq=50 messages=3"), known)
         assert told == ({"3"}, {"2": Flags(["\\Seen"])}, {"9"})
 
 
@@ -180,14 +183,14 @@ def test_what_came_before_closed_was_of_the_mailbox_before(client: Make) -> None
     answers: list[tuple[bytes, Answer]] = [ENABLED, (rb"EXAMINE", opened)]
     double = ImapDouble(mails(3), capabilities=QRESYNC, answers=answers)
     with double:
-        told = _updates(client(double), Cursor("7", "uidnext=4 modseq=50 messages=3"), {})
+        told = _updates(client(double), Cursor(EPOCH, "uidnext=4 modseq=50 messages=3"), {})
         assert told == (set(), {}, set())
 
 
 @pytest.mark.parametrize("capabilities", [QRESYNC + " XAPPLELITERAL XAPPLEPUSHSERVICE", QRESYNC])
 def test_qresync_is_not_used_at_icloud_nor_where_it_was_not_enabled(client: Make, capabilities: str) -> None:
     with ImapDouble(mails(3), modseq=60, capabilities=capabilities) as double:
-        _updates(client(double), Cursor("7", "uidnext=4 modseq=50 messages=3"), {})
+        _updates(client(double), Cursor(EPOCH, "uidnext=4 modseq=50 messages=3"), {})
         assert double.commands(rb"EXAMINE") == [b'EXAMINE "INBOX"']
 
 
@@ -197,6 +200,6 @@ def test_a_message_listed_without_details_is_told_all_the_same(client: Make) -> 
     )
     with double:
         known = {"1": Flags(), "3": Flags()}
-        told = list(client(double).account.changes(INBOX, Cursor("7", "messages=2"), lambda: known))
+        told = list(client(double).account.changes(INBOX, Cursor(EPOCH, "messages=2"), lambda: known))
         remotes = [change.remote for change in told if isinstance(change, New)]
         assert [(remote.ref.key, remote.size) for remote in remotes] == [("2", 9), ("4", None)]

@@ -186,6 +186,6 @@ def test_the_users_own_namespace_is_known_where_the_server_tells_it(
     answer = (rb"NAMESPACE", b'* NAMESPACE (("INBOX." ".")) NIL NIL\r\n%t OK\r\n')
     with ImapDouble(capabilities=capabilities, answers=[answer]) as double:
         where = Server("127.0.0.1", double.port, "plaintext", None, 5)
-        session = open_session(where, "ann", lambda: Secret("x"))
+        session = open_session(where, "ann", lambda: Secret("x"), "owner")
         assert session.namespace().personal == personal
         session.logout()

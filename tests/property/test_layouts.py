@@ -17,8 +17,24 @@ from archiver.formats.label import decode_label, encode_label
 from archiver.ports import Label
 
 HURTING = st.sampled_from(
-    [b"From ", b"From", b">", b">>", b"\n", b"\r\n", b"\r", b"\x00", b" ", b"x", b"\n>From ", b"\nFrom "]
-    + [b"X-Archiver: 1 ", b"\xff", b"Return-Path: <a@b>\r\n", b"\n\n"]
+    [
+        b"From ",
+        b"From",
+        b">",
+        b">>",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\x00",
+        b" ",
+        b"x",
+        b"\n>From ",
+        b"\nFrom ",
+        b"X-Archiver: 1 ",
+        b"\xff",
+        b"Return-Path: <a@b>\r\n",
+        b"\n\n",
+    ]
 )
 mails = st.one_of(st.lists(HURTING, max_size=30).map(b"".join), st.binary(max_size=200))
 offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -97,7 +113,7 @@ def test_changed_bytes_are_damage_or_a_message_and_nothing_else(
     stored = bytearray(b"".join(layout.wrap(label, raw)))
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(stored) - 1))
-        stored[place] = data.draw(st.sampled_from(list(b"0129-+:=% ,\n>F") + [0, 255]))
+        stored[place] = data.draw(st.sampled_from([*list(b"0129-+:=% ,\n>F"), 0, 255]))
     try:
         found, body = layout.unwrap(bytes(stored))
     except Damaged:

@@ -6,26 +6,37 @@ from hypothesis import strategies as st
 from archiver.formats import message
 
 PIECES = st.sampled_from(
-    [b"From: ", b"Subject: ", b"Date: ", b"To: ", b"\r\n", b"\n", b"\r\n\r\n", b"=?utf-8?q?=C3=BC?=", b"\xff"]
-    + [b"=?utf-7?q?+2AA-?=", b"=?x?b?!!!?=", b"=?utf-8?b?4oCu?=", b"=?hex?q?00?=", b"\x1b[31m", b"\x00"]
-    + [
+    [
+        b"From: ",
+        b"Subject: ",
+        b"Date: ",
+        b"To: ",
+        b"\r\n",
+        b"\n",
+        b"\r\n\r\n",
+        b"=?utf-8?q?=C3=BC?=",
+        b"\xff",
+        b"=?utf-7?q?+2AA-?=",
+        b"=?x?b?!!!?=",
+        b"=?utf-8?b?4oCu?=",
+        b"=?hex?q?00?=",
+        b"\x1b[31m",
+        b"\x00",
         b"Content-Type: multipart/mixed; boundary=x\r\n",
         b"--x\r\n",
         b"--x--\r\n",
         b"Content-Type: text/html\r\n",
-    ]
-    + [b"Content-Disposition: attachment; filename*=utf-7''%2B2AA-\r\n", b"Content-Type: message/rfc822\r\n"]
-    + [b'Content-Disposition: attachment; filename="../../x"\r\n', b"Content-Transfer-Encoding: base64\r\n"]
-    + [
+        b"Content-Disposition: attachment; filename*=utf-7''%2B2AA-\r\n",
+        b"Content-Type: message/rfc822\r\n",
+        b'Content-Disposition: attachment; filename="../../x"\r\n',
+        b"Content-Transfer-Encoding: base64\r\n",
         b"Content-Type: text/plain; charset=utf-7\r\n\r\n+2AA-",
         b'Content-Type: text/plain; charset="\x00"\r\n',
-    ]
-    + [
         b"Content-Transfer-Encoding: uuencode\r\n\r\nbegin 666 x\r\n\x80\r\n",
         b"Content-Type: text/x; a*0*=x; a*1=y\r\n",
-    ]
-    + [b"Message-ID: <a@b>\r\n c", b"99 Foo 99999 99:99:99 +9999999", b"Thu, 1 Jan 1970 00:00:00 -0000"]
-    + [
+        b"Message-ID: <a@b>\r\n c",
+        b"99 Foo 99999 99:99:99 +9999999",
+        b"Thu, 1 Jan 1970 00:00:00 -0000",
         b"Content-Disposition: attachment; filename*0*=''a; filename*1=\xff\r\n",
         b"Content-Type: \xff/\xff\r\n",
     ]

@@ -1,14 +1,16 @@
 """A mailbox that lives, pulls that die anywhere, and a model that remembers all that was ever seen."""
 
+import contextlib
+import os
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-import archiver.archive.machine
 from archiver.errors import OtherMailbox, Unreachable
 from tests.scenario.test_crash import Killed, MortalStore
 from tests.scene import LAYOUTS, Scene, mail
@@ -24,12 +26,15 @@ class PullMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(os, "fsync", lambda descriptor: None)  # durability is the store contract's concern
         self.folder = tempfile.TemporaryDirectory()
         self.seen: dict[tuple[str, str, str], bytes] = {}
         self.delivered = 0
         self.committed = 0
 
     def teardown(self) -> None:
+        self.patch.undo()
         self.folder.cleanup()
 
     @initialize(layout=st.sampled_from(LAYOUTS), has_modseq=st.booleans())
@@ -121,20 +126,16 @@ class PullMachine(RuleBasedStateMachine):
 
     @rule(nth=st.integers(1, 6), after=st.booleans())
     def pull_and_die(self, nth: int, after: bool) -> None:
-        try:
+        with contextlib.suppress(Killed):
             self.scene.pull(store=MortalStore(self.scene.store, nth, after=after), accept=True)
-        except Killed:
-            pass
 
     @rule(
         step=st.sampled_from(["changes", "change", "fetch", "message", "message_ids"]), nth=st.integers(1, 5)
     )
     def pull_over_a_line_that_drops(self, step: str, nth: int) -> None:
         self.scene.server.fail(step, nth, Unreachable("the line dropped"))
-        try:
+        with contextlib.suppress(Unreachable):
             self.scene.pull(accept=True)
-        except Unreachable:
-            pass
         self.scene.server._faults.clear()
 
     @rule()
@@ -175,23 +176,7 @@ class PullMachine(RuleBasedStateMachine):
         assert {ref: found[ref] for ref in self.seen} == self.seen
 
 
-def _without_waiting(machine: type[PullMachine]) -> type[PullMachine]:
-    """Durability is the store contract's concern: nothing here waits for a disk."""
-    kept = archiver.archive.machine.os.fsync
-
-    class Quick(machine):  # type: ignore[valid-type,misc]
-        def __init__(self) -> None:
-            archiver.archive.machine.os.fsync = lambda descriptor: None
-            super().__init__()
-
-        def teardown(self) -> None:
-            archiver.archive.machine.os.fsync = kept
-            super().teardown()
-
-    return Quick
-
-
-TestPullMachine = _without_waiting(PullMachine).TestCase
+TestPullMachine = PullMachine.TestCase
 TestPullMachine.settings = settings(
     max_examples=40,
     stateful_step_count=25,

@@ -85,7 +85,7 @@ class ImapAccount:
         """Tell what changed; a folder whose STATUS is that of the cursor is not even opened."""
         status = self._statuses.pop(folder.name, None)
         token = read_token(since.token) if since else None
-        if since and token and status and is_unchanged(since, status):
+        if since and token and status and is_unchanged(since, status, self._link.owner):
             yield Done(since, token.messages)
             return
         yield from FolderChanges(self._link, folder, self._mailbox(folder), since, known)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap import quirks, replies, uidset
 from archiver.accounts.imap.events import Status
 from archiver.accounts.imap.session import LiteralRefused, Octets, Piece, Session, astring
@@ -136,7 +137,7 @@ class Appender:
     def _taken(
         self, status: Status, batch: Sequence[Outgoing], altered: str | None = None
     ) -> Iterator[Appended]:
-        refs = _refs(status, self._folder, len(batch))
+        refs = _refs(status, self._folder, len(batch), self._session.owner)
         for one, ref in zip(batch, refs, strict=True):
             lost = self._unset(one.flags)
             told = altered or (f"the server cannot keep {_quoted(lost)}" if lost else None)
@@ -287,16 +288,16 @@ def internal_date(at: datetime) -> str:
     return f"{at.day:2d}-{_MONTHS[at.month - 1]}-{at.year:04d} {at:%H:%M:%S} {zone}"
 
 
-def _refs(status: Status, folder: Folder, count: int) -> list[Ref | None]:
+def _refs(status: Status, folder: Folder, count: int, owner: str) -> list[Ref | None]:
     """Read APPENDUID (RFC 4315 section 3); without it, nobody knows the UIDs."""
     if status.code != "APPENDUID":
         return [None] * count
     try:
-        epoch, uids = status.argument.split()
+        uidvalidity, uids = status.argument.split()
         pairs = uidset.read(uids)
     except (ValueError, uidset.BadSet):
         return [None] * count
-    if uidset.count(pairs) != count:
+    if uidset.count(pairs) != count or not uidvalidity.isdigit() or len(uidvalidity) > 19:
         return [None] * count
-    found = list(uidset.each(pairs))
-    return [Ref(folder.name, epoch.decode("ascii", "replace"), str(uid)) for uid in found]
+    epoch = epochs.write(int(uidvalidity), owner)
+    return [Ref(folder.name, epoch, str(uid)) for uid in uidset.each(pairs)]

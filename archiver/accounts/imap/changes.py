@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 
-from archiver.accounts.imap import uidset
+from archiver.accounts.imap import epoch, uidset
 from archiver.accounts.imap.events import Fetched
 from archiver.accounts.imap.link import Link
 from archiver.accounts.imap.opened import OpenFolder
@@ -52,9 +52,10 @@ class FolderChanges:
 
     def _open(self) -> Way:
         since = None
-        if self._since and self._token.modseq is not None and self._since.epoch.isdecimal():
-            since = (int(self._since.epoch), self._token.modseq)
         folder = self._folder
+        uidvalidity = epoch.read(self._since.epoch, folder.owner) if self._since else None
+        if uidvalidity is not None and self._token.modseq is not None:
+            since = (uidvalidity, self._token.modseq)
         folder.open(since)
         chosen = way(self._since, folder.now, condstore=folder.has_condstore, qresync=folder.has_qresync)
         _log.debug("folder %r: %s, by way of %s", folder.name, folder.now, chosen.name)

@@ -61,12 +61,12 @@ class Connection:
             why = error.verify_message.lower().rstrip(".")
             raise Untrusted(
                 f'the certificate of "{server.host}" is not trusted: {why}',
-                "if the server has its own certificate authority, name its file with `ca-file`",
+                "if the server has its own certificate authority, name its file with ca-file",
             ) from error
         except ssl.SSLError as error:
             raise Untrusted(
                 f'"{server.host}:{server.port}" does not speak TLS as it should: {_reason(error)}',
-                "check the port, and whether `security` should be `tls` or `starttls`",
+                "check the port, and whether it wants starttls = true",
             ) from error
         except (OSError, ValueError) as error:
             raise self._lost(error) from error
@@ -122,13 +122,13 @@ def _connect(server: Server) -> socket.socket:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     except socket.gaierror as error:
-        raise Unreachable(f'the host "{server.host}" is not known', "check `host`") from error
+        raise Unreachable(f'the host "{server.host}" is not known', "check the host") from error
     except TimeoutError as error:
         raise Unreachable(
-            f"{name} did not answer within {server.timeout_s:g} s", "check `host` and `port`"
+            f"{name} did not answer within {server.timeout_s:g} s", "check host and port"
         ) from error
     except (OSError, UnicodeError) as error:
-        raise Unreachable(f"{name} cannot be reached: {_reason(error)}", "check `host` and `port`") from error
+        raise Unreachable(f"{name} cannot be reached: {_reason(error)}", "check host and port") from error
     return line
 
 
@@ -138,7 +138,7 @@ def _context(server: Server) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigInvalid(
             f'no certificates can be read from "{server.ca_file}": {_reason(error)}',
-            "`ca-file` names a file of certificates in PEM form",
+            "ca-file names a file of certificates in PEM form",
         ) from error
 
 

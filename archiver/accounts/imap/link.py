@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap import quirks, replies
 from archiver.accounts.imap.connection import Server
 from archiver.accounts.imap.login import open_session
@@ -32,6 +33,7 @@ class Link:
         password: Callable[[], Secret],
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.owner = epochs.owner_of(server.host, user)
         self._server = server
         self._user = user
         self._password = password
@@ -54,7 +56,7 @@ class Link:
         if self._session is not None and self._session.streaming:
             self.drop()  # a reader of bodies stopped half-way; what is still to come is not for others
         if self._session is None:
-            self._session = open_session(self._server, self._user, self._password)
+            self._session = open_session(self._server, self._user, self._password, self.owner)
             self._was_up = True
         return self._session
 
@@ -128,7 +130,7 @@ def check_epoch(selected: Selected, name: str, epoch: str | None = None) -> Sele
             f'the server gives the folder "{name}" no UIDVALIDITY, so its messages cannot be told apart',
             "archive it by another way, POP3 or a copy on disk",
         )
-    if epoch is not None and str(selected.uidvalidity) != epoch:
+    if epoch is not None and selected.epoch != epoch:
         raise FolderRefused(
             f'the server renumbered the folder "{name}" during the run', "run again; nothing was lost"
         )

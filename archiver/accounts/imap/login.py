@@ -13,11 +13,14 @@ from archiver.model import Secret
 _log = logging.getLogger(__name__)
 
 
-def open_session(server: Server, user: str, password: Callable[[], Secret]) -> Session:
-    """Connect, log in and prepare. Raises `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`."""
+def open_session(server: Server, user: str, password: Callable[[], Secret], owner: str) -> Session:
+    """Connect, log in and prepare; `owner` says whose mailbox it is.
+
+    Raises `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`.
+    """
     connection = Connection(server)
     try:
-        session = Session(connection)
+        session = Session(connection, owner)
         greeting = _greeting(session)
         if server.security == "starttls":
             _start_tls(session, server, greeting)
@@ -33,7 +36,7 @@ def open_session(server: Server, user: str, password: Callable[[], Secret]) -> S
 def _greeting(session: Session) -> Status:
     greeting = session.event()
     if not isinstance(greeting, Status):
-        raise Unreachable("the server does not greet as IMAP servers do", "check `host` and `port`")
+        raise Unreachable("the server does not greet as IMAP servers do", "check host and port")
     session.note(greeting)
     if greeting.word not in ("OK", "PREAUTH"):
         raise replies.goodbye(greeting)
@@ -47,7 +50,7 @@ def _start_tls(session: Session, server: Server, greeting: Status) -> None:
     if greeting.word == "PREAUTH" or "STARTTLS" not in session.capabilities:
         raise Untrusted(
             f'"{server.host}:{server.port}" does not offer STARTTLS',
-            'use port 993 and `security = "tls"` if the server has them',
+            "use port 993, without starttls, if the server has it",
         )
     status = session.run(b"STARTTLS")
     if status.word != "OK":
@@ -69,7 +72,7 @@ def _login(session: Session, user: str, password: Secret) -> None:
     if status is None:
         raise LoginRefused(
             "the server takes no password on this connection",
-            'use `security = "tls"`; if it wants another kind of login, archiver does not know it yet',
+            "use TLS: port 993, or starttls; if it wants another kind of login, archiver does not know it yet",
         )
     if status.word != "OK":
         raise replies.login_refused(status, user)

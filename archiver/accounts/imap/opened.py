@@ -38,6 +38,7 @@ class OpenFolder:
         self._link = link
         self._mailbox = mailbox
         self.name = name
+        self.owner = link.owner
         self._selected = Selected(mailbox)
         self.now = Snapshot("", 0)
         self.has_condstore = False
@@ -141,4 +142,4 @@ class OpenFolder:
 
 
 def _snapshot(selected: Selected) -> Snapshot:
-    return Snapshot(str(selected.uidvalidity), selected.exists, selected.uidnext, selected.modseq)
+    return Snapshot(selected.epoch, selected.exists, selected.uidnext, selected.modseq)

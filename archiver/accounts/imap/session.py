@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from archiver.accounts.imap import quirks, replies, uidset, wire
+from archiver.accounts.imap import epoch, quirks, replies, uidset, wire
 from archiver.accounts.imap.connection import Connection
 from archiver.accounts.imap.events import (
     Capabilities,
@@ -66,6 +66,7 @@ class Selected(Struct):
     """
 
     mailbox: bytes
+    owner: str = ""
     uidvalidity: int | None = None
     uidnext: int | None = None
     exists: int = 0
@@ -73,6 +74,11 @@ class Selected(Struct):
     expunged: int = 0
     changed: list[Fetched] = field(default_factory=list)
     gone: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> str:
+        """The epoch of its UIDs; only where there is a UIDVALIDITY."""
+        return epoch.write(self.uidvalidity or 0, self.owner)
 
 
 class LiteralRefused(Unreachable):
@@ -93,8 +99,9 @@ def astring(raw: bytes) -> Piece:
 class Session:
     """A session on a connection. Methods raise `Unreachable` when the line or the server goes away."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, owner: str) -> None:
         self.connection = connection
+        self.owner = owner
         self.capabilities: frozenset[str] = frozenset()
         self.enabled: frozenset[str] = frozenset()
         self.selected: Selected | None = None
@@ -256,7 +263,7 @@ class Session:
 
     def examine(self, mailbox: bytes, since: tuple[int, int] | None = None) -> tuple[Selected, Status]:
         """Open a mailbox for reading; `since` is UIDVALIDITY and MODSEQ for QRESYNC. Look at the status."""
-        opened = self.selected = Selected(mailbox)
+        opened = self.selected = Selected(mailbox, self.owner)
 
         def take(event: Event) -> None:
             if isinstance(event, Fetched):

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
-from archiver.accounts.imap import quirks, uidset
+from archiver.accounts.imap import epoch, quirks, uidset
 from archiver.accounts.imap.events import Fetched
 from archiver.model import Cursor, Flags
 
@@ -84,13 +84,13 @@ def way(since: Cursor | None, now: Snapshot, *, condstore: bool, qresync: bool) 
     return Way.CONDSTORE if condstore else Way.FULL
 
 
-def is_unchanged(since: Cursor, status: Mapping[str, int]) -> bool:
+def is_unchanged(since: Cursor, status: Mapping[str, int], owner: str) -> bool:
     """Tell whether a STATUS proves that nothing changed; without HIGHESTMODSEQ flags could have."""
     token = read_token(since.token)
     if token is None or token.uidnext is None or token.modseq is None:
         return False
     return (
-        since.epoch == str(status.get("UIDVALIDITY"))
+        epoch.read(since.epoch, owner) == status.get("UIDVALIDITY", 0)
         and status.get("UIDNEXT") == token.uidnext
         and status.get("MESSAGES") == token.messages
         and quirks.modseq(status.get("HIGHESTMODSEQ")) == token.modseq

@@ -58,7 +58,7 @@ def test_rows_become_folders_messages_and_places() -> None:
     assert state.cursor == Cursor("7", "token")
     assert catalog.place(HASH) == Place("v", 0, 20)
     (entry,) = catalog.find("AB")
-    assert (entry.received, entry.named_size, entry.flags) == (AT, 11, {"\\Seen"})
+    assert (entry.received, entry.named_size, entry.flags) == (AT, 11, frozenset({"\\Seen"}))
     assert len(catalog.find("a")) == 2
     assert catalog.find("ad") == []
     assert catalog.header() == HEADER
@@ -95,7 +95,7 @@ def test_a_new_epoch_leaves_what_was_held_behind() -> None:
 
 
 def test_the_ledger_of_the_missed_is_kept_until_a_message_is_there_or_gone() -> None:
-    rows = [FolderRow(1, "INBOX", "7"), MissedRow(1, "7", "1", "bad", 1), MissedRow(1, "7", "2", "bad", 1)]
+    rows: list[AnyRow] = [FolderRow(1, "INBOX", "7"), *(MissedRow(1, "7", key, "bad", 1) for key in "12")]
     catalog = catalog_of(rows, [MissedRow(1, "7", "1", "worse", 2)])
     assert [(row.key, row.reason, row.tries) for row in catalog.missed(1, "7")] == [
         ("1", "worse", 2),
@@ -165,7 +165,7 @@ def test_a_catalog_of_another_version_is_made_anew(tmp_path: Path) -> None:
 def test_a_catalog_damaged_in_its_middle_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite"
     catalog = SqliteCatalog(path)
-    rows = [FolderRow(1, "INBOX", "7"), *(message(str(number)) for number in range(3000))]
+    rows: list[AnyRow] = [FolderRow(1, "INBOX", "7"), *(message(str(number)) for number in range(3000))]
     catalog.apply(Head(1, "1" * 64), [HEADER, *rows])
     catalog.close()
     data = bytearray(path.read_bytes())

@@ -8,7 +8,7 @@ from archiver.errors import Damaged
 from archiver.formats.index import decode_index, encode_index, hash_message_id, index_key
 from archiver.formats.manifest import decode_manifest, encode_manifest, manifest_key, seq_of
 from archiver.formats.root import decode_root
-from archiver.model import FolderRow, HeaderRow, Manifest, MessageRow, Sealed
+from archiver.model import AnyRow, FolderRow, HeaderRow, Manifest, MessageRow, Sealed
 
 HASH = "0123456789abcdef" * 4
 TEXT = f"""archiver-manifest 1
@@ -132,7 +132,7 @@ def test_a_root_with_an_odd_line_is_refused(old: bytes, new: bytes) -> None:
 
 
 HEADER = HeaderRow("0" * 32, "k7q2m9xa", 1, "post", "imap", "mbox")
-ROWS = [FolderRow(1, "INBOX", "7"), MessageRow(1, "7", "1", HASH, 10, "v", 0, 20)]
+ROWS: list[AnyRow] = [FolderRow(1, "INBOX", "7"), MessageRow(1, "7", "1", HASH, 10, "v", 0, 20)]
 
 
 def test_an_index_says_what_it_counts() -> None:

@@ -7,8 +7,8 @@ from archiver.accounts.imap.events import Fetched
 from archiver.accounts.imap.sync import Snapshot, Token, Way
 from archiver.model import Cursor, Flags
 
-NOW = Snapshot("7", 20_000, 4712, 991)
-CURSOR = Cursor("7", "uidnext=4700 modseq=990 messages=19990")
+NOW = Snapshot("7.ann", 20_000, 4712, 991)
+CURSOR = Cursor("7.ann", "uidnext=4700 modseq=990 messages=19990")
 
 
 @pytest.mark.parametrize(
@@ -33,16 +33,16 @@ def test_an_odd_token_is_none(text: str) -> None:
     ("since", "now", "condstore", "qresync", "way"),
     [
         (None, NOW, True, True, Way.FIRST),
-        (Cursor("6", CURSOR.token), NOW, True, True, Way.FIRST),
+        (Cursor("6.ann", CURSOR.token), NOW, True, True, Way.FIRST),
         (CURSOR, NOW, True, True, Way.QRESYNC),
         (CURSOR, NOW, True, False, Way.CONDSTORE),
         (CURSOR, NOW, False, False, Way.FULL),
-        (Cursor("7", "nonsense"), NOW, True, True, Way.FULL),
-        (Cursor("7", "uidnext=4700 messages=19990"), NOW, True, True, Way.FULL),
-        (CURSOR, Snapshot("7", 20_000, 4712, None), True, True, Way.FULL),
-        (CURSOR, Snapshot("7", 20_000, 4712, 989), True, True, Way.FULL),
-        (CURSOR, Snapshot("7", 20_000, 4699, 991), True, True, Way.FULL),
-        (CURSOR, Snapshot("7", 20_000, None, 991), True, True, Way.FULL),
+        (Cursor("7.ann", "nonsense"), NOW, True, True, Way.FULL),
+        (Cursor("7.ann", "uidnext=4700 messages=19990"), NOW, True, True, Way.FULL),
+        (CURSOR, Snapshot("7.ann", 20_000, 4712, None), True, True, Way.FULL),
+        (CURSOR, Snapshot("7.ann", 20_000, 4712, 989), True, True, Way.FULL),
+        (CURSOR, Snapshot("7.ann", 20_000, 4699, 991), True, True, Way.FULL),
+        (CURSOR, Snapshot("7.ann", 20_000, None, 991), True, True, Way.FULL),
     ],
 )
 def test_the_way_is_the_cheapest_that_cannot_lie(
@@ -55,18 +55,26 @@ STATUS = {"UIDVALIDITY": 7, "UIDNEXT": 4700, "MESSAGES": 19_990, "HIGHESTMODSEQ"
 
 
 def test_a_status_equal_to_the_cursor_proves_that_nothing_changed() -> None:
-    assert sync.is_unchanged(CURSOR, STATUS)
+    assert sync.is_unchanged(CURSOR, STATUS, "ann")
+
+
+def test_a_status_of_another_mailbox_with_the_same_numbers_proves_nothing() -> None:
+    assert not sync.is_unchanged(CURSOR, STATUS, "bob")
 
 
 @pytest.mark.parametrize("key", list(STATUS))
 def test_a_status_that_differs_or_says_less_proves_nothing(key: str) -> None:
-    assert not sync.is_unchanged(CURSOR, STATUS | {key: STATUS[key] + 1})
-    assert not sync.is_unchanged(CURSOR, {name: value for name, value in STATUS.items() if name != key})
+    assert not sync.is_unchanged(CURSOR, STATUS | {key: STATUS[key] + 1}, "ann")
+    assert not sync.is_unchanged(
+        CURSOR, {name: value for name, value in STATUS.items() if name != key}, "ann"
+    )
 
 
 def test_a_highestmodseq_of_0_proves_nothing() -> None:
-    cursor = Cursor("7", "uidnext=1 modseq=0 messages=0")
-    assert not sync.is_unchanged(cursor, {"UIDVALIDITY": 7, "UIDNEXT": 1, "MESSAGES": 0, "HIGHESTMODSEQ": 0})
+    cursor = Cursor("7.ann", "uidnext=1 modseq=0 messages=0")
+    assert not sync.is_unchanged(
+        cursor, {"UIDVALIDITY": 7, "UIDNEXT": 1, "MESSAGES": 0, "HIGHESTMODSEQ": 0}, "ann"
+    )
 
 
 def test_windows_leave_no_uid_out_whatever_the_server_gave_as_cuts() -> None:
