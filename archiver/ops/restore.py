@@ -130,13 +130,14 @@ class _Ledger:
         """Take in that a message is in a folder."""
         if self._folder != folder or len(self._fresh) >= NOTE_EVERY:
             self._write()
+            if self._work.run is not None and self._work.run.due:
+                self.commit()
         self._folder = folder
         if appended.ref is not None:
             self._put.setdefault((folder, appended.ref.epoch), {})[appended.ref.key] = appended.digest
         self._fresh.append(appended)
         self._uncommitted += 1
-        run = self._work.run
-        if self._uncommitted >= LEDGER_EVERY or (run is not None and run.due):
+        if self._uncommitted >= LEDGER_EVERY:
             self.commit()
 
     def _write(self) -> None:
