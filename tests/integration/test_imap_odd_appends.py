@@ -230,9 +230,9 @@ def test_eight_bit_headers_go_as_utf8_where_the_server_speaks_it(client: Make) -
         messages = [*some(2), outgoing(2, "\\Seen", body="Grüße".encode())]
         answers = list(account.append(INBOX, iter(messages)))
     assert [one.altered for one in answers if isinstance(one, Appended)] == [None] * 3
-    assert [(one.flags, one.date) for one in double.posted if one.utf8] == [
-        ({"\\Seen"}, " 3-Feb-2001 04:05:06 -0330")
-    ]
+    (posted,) = [one for one in double.posted if one.utf8]
+    assert posted.flags == {"\\Seen"}
+    assert posted.date == " 3-Feb-2001 04:05:06 -0330"
 
 
 def test_what_is_larger_than_appendlimit_is_not_sent(client: Make) -> None:
