@@ -135,15 +135,14 @@ class _Gathering:
     def compress(self) -> "Future[list[bytes]]":
         """Have what was gathered compressed, and begin anew."""
         if self._alone:
-            packed = self.pool.submit(_pack, self._alone, self.compression)
+            packed = self.pool.submit(frames.pack, self._alone, self.compression.effort)
         else:
             packed = self.pool.submit(self._pack, self._buffer, self.size)
         self._alone, self._buffer, self.size = (), bytearray(), 0
         return packed
 
     def _pack(self, buffer: bytearray, size: int) -> list[bytes]:
-        how = self.compression
-        packed = frames.pack_start(buffer, size, level=how.level, window_log=how.window_log, far=how.far)
+        packed = frames.pack_start(buffer, size, self.compression.effort)
         self._spare.append(buffer)
         return packed
 
@@ -302,7 +301,7 @@ class ObjectPacker:
 
     def _write(self, slot: Slot, pieces: Sequence[bytes], key: str) -> tuple[int, Sealed, Frame]:
         try:
-            packed = _pack(pieces, self._compressions.of(slot.length))
+            packed = frames.pack(pieces, self._compressions.of(slot.length).effort)
             sealed = seal(self._store, "volume", key, [packed], self._recipients)
         except BaseException as failure:
             self._budget.fail(failure)
@@ -316,7 +315,3 @@ def take_back(store: Store, objects: Iterable[Sealed]) -> None:
     with suppress(ArchiverError):
         for sealed in objects:
             store.delete(sealed.key)
-
-
-def _pack(pieces: Sequence[bytes], how: Compression) -> list[bytes]:
-    return frames.pack(pieces, level=how.level, window_log=how.window_log, far=how.far)
