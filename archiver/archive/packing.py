@@ -1,6 +1,6 @@
 """From messages to sealed objects, with the work spread over threads.
 
-    add() ── frames of 2 and of 20 MiB ▶ compress + compare ──▶ encrypt, hash, put, read back
+    add() ── frames of 2 and of 18 MiB ▶ compress + compare ──▶ encrypt, hash, put, read back
     caller's thread                     2 threads             2 threads (volumes), 8 (single objects)
 
 The caller reads the server meanwhile. What is in flight is bounded in bytes. A failure in any thread is
@@ -24,7 +24,7 @@ from archiver.ports import Store
 
 VOLUME_SIZE = 1 << 26  # a volume's payload, padding included; only a single larger frame exceeds it
 SMALLEST_PADDING = 8  # a skippable frame without content
-IN_FLIGHT = 8 << 20  # bytes of frames of one kind between the caller and the disk; a longer frame goes alone
+IN_FLIGHT = 4 << 20  # bytes of frames of one kind between the caller and the disk; a longer frame goes alone
 
 
 class Slot(Struct, frozen=True):
@@ -268,7 +268,7 @@ class ObjectPacker:
         self._store = store
         self._recipients = recipients
         self._compressions = compressions
-        self._budget = Budget(3 * IN_FLIGHT)
+        self._budget = Budget(6 * IN_FLIGHT)
         self._writers = ThreadPoolExecutor(8, "seal")  # what they wait for is the disk
         self._tasks: list[Future[tuple[int, Sealed, Frame]]] = []
         self._number = 0

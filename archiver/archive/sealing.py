@@ -40,7 +40,7 @@ class Compressions(Struct, frozen=True):
 _SHORT = Compression(1 << 21)
 COMPRESSIONS = {
     # level 1 with a table as large as that of level 3 finds the attachments that level 3 finds, in 3/4 of the time
-    "default": Compressions(_SHORT, Compression(20 << 20, frames.Effort(1, window_log=25, hash_log=17))),
+    "default": Compressions(_SHORT, Compression(18 << 20, frames.Effort(1, window_log=25, hash_log=17))),
     # the largest window that a plain `zstd -d` takes; finds an attachment again 100 MiB later
     "long": Compressions(_SHORT, Compression(1 << 28, frames.Effort(3, window_log=27, far=True))),
 }
