@@ -83,7 +83,8 @@ def unwrap(stored: bytes) -> tuple[Label, bytes]:
     raw = stored[second : second + label.size]
     rest = len(stored) - second - len(raw)
     if (
-        rest == (1 if raw.endswith(b"\n") else 2)
+        len(raw) == label.size
+        and rest == (1 if raw.endswith(b"\n") else 2)
         and stored.endswith(b"\n" * rest)
         and not has_from_lines(raw)
     ):
