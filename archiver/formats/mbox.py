@@ -80,6 +80,15 @@ def unwrap(stored: bytes) -> tuple[Label, bytes]:
     if not stored.startswith(b"From ") or not first or not second:
         raise Damaged("a stored message does not begin with its From and X-Archiver lines")
     label = decode_label(stored[first:second])
+    raw = stored[second : second + label.size]
+    rest = len(stored) - second - len(raw)
+    if (
+        len(raw) == label.size
+        and rest == (1 if raw.endswith(b"\n") else 2)
+        and stored.endswith(b"\n" * rest)
+        and not has_from_lines(raw)
+    ):
+        return label, raw  # nearly every message: one copy of it, not three
     body = unquote(stored[second:])
     end = b"\n" if body[: label.size].endswith(b"\n") else b"\n\n"
     if len(body) != label.size + len(end) or not body.endswith(end):
