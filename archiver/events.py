@@ -56,6 +56,13 @@ class ObjectChecked(Struct, frozen=True):
     size: int
 
 
+class MessageRestored(Struct, frozen=True):
+    """A message is on the server it was restored to."""
+
+    folder: str
+    size: int
+
+
 class MessageRead(Struct, frozen=True):
     """A message was decrypted and compared with its digest."""
 
@@ -76,5 +83,6 @@ Event: TypeAlias = (
     | RunCommitted
     | ObjectChecked
     | MessageRead
+    | MessageRestored
     | Warned
 )

@@ -85,6 +85,30 @@ class Missed(Struct, frozen=True):
     gone: bool = False  # the server had it when it was listed and has it no more: vanished, not missed
 
 
+class Outgoing(Struct, frozen=True):
+    """A message on its way to a server: the very bytes, and what is kept beside them."""
+
+    digest: str
+    raw: bytes
+    flags: Flags = frozenset()
+    received: datetime | None = None
+
+
+class Appended(Struct, frozen=True):
+    """The server took a message. `ref` is known where it says so; `altered` tells what it did not take."""
+
+    digest: str
+    ref: Ref | None = None
+    altered: str | None = None
+
+
+class Refused(Struct, frozen=True):
+    """The server takes a message in no form; why, in its own words."""
+
+    digest: str
+    reason: str
+
+
 class Cursor(Struct, frozen=True):
     """How far a folder has been archived. `token` belongs to the account kind and is opaque to all others.
 
@@ -288,6 +312,19 @@ class MissedRow(Row, frozen=True, tag="missed"):
     kind: Kind = Kind.MAIL
 
 
+class RestoredRow(Row, frozen=True, tag="restored"):
+    """This tool put stored messages into a folder of an account; the ledger that keeps it from doing so twice.
+
+    `keys` stands beside `sha256`, item by item; an empty key is one that the server did not tell.
+    """
+
+    account: str
+    folder: str
+    epoch: str
+    keys: tuple[str, ...]
+    sha256: tuple[str, ...]
+
+
 class VolumeRow(Row, frozen=True, tag="volume"):
     """An object with messages: its sealed size, and its frames, for reading one message without the rest."""
 
@@ -305,7 +342,7 @@ class EndRow(Row, frozen=True, tag="end"):
 
 
 AnyRow: TypeAlias = (
-    HeaderRow | FolderRow | MessageRow | FlagsRow | VanishedRow | MissedRow | VolumeRow | EndRow
+    HeaderRow | FolderRow | MessageRow | FlagsRow | VanishedRow | MissedRow | RestoredRow | VolumeRow | EndRow
 )
 
 

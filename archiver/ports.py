@@ -13,6 +13,7 @@ from archiver.errors import ArchiverError
 from archiver.events import Event, ObjectChecked
 from archiver.model import (
     AnyRow,
+    Appended,
     Change,
     Cursor,
     Entry,
@@ -26,7 +27,9 @@ from archiver.model import (
     Message,
     Missed,
     MissedRow,
+    Outgoing,
     Place,
+    Refused,
     Remote,
     RunKind,
     Sealed,
@@ -79,6 +82,31 @@ class Account(Protocol):
 
     def close(self) -> None:
         """End the session. Never raises."""
+        ...
+
+
+class CanAppend(Protocol):
+    """The power to put mail into an account; beside `Account`, where the kind has it."""
+
+    def home(self) -> str:
+        """Give the name below which this account keeps its folders, ending in `/`; mostly empty."""
+        ...
+
+    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
+        """Make a folder, and those above it, and subscribe to it; one that is there is left as it is.
+
+        Where the server takes it, the folder gets its special use (RFC 6154). Raises `FolderRefused`.
+        """
+        ...
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """Put messages into a folder with their flags and dates of receipt; each is answered once, in any order.
+
+        A refused message is tried in other forms first (with fewer flags, without its date), and never stops
+        the next. The bytes are those given: no form alters them. What `messages` raises comes out here, after
+        the answers to all that was sent. After `Unreachable`, those not answered may have been taken or not:
+        list the folder before anything is put in again.
+        """
         ...
 
 
@@ -148,7 +176,15 @@ class Layout(Protocol):
         ...
 
 
-class Catalog(Protocol):
+class Volumes(Protocol):
+    """Knows the frames of volumes: what a reader needs of a catalog."""
+
+    def volume(self, key: str) -> VolumeRow:
+        """Give a volume's sealed size and frames. Raises `Damaged` where no index has told them."""
+        ...
+
+
+class Catalog(Volumes, Protocol):
     """The local, rebuildable view of one chain: what its indexes say up to `head`."""
 
     def head(self) -> Head:
@@ -203,8 +239,8 @@ class Catalog(Protocol):
         """Give the folder's messages of its last epoch, each with its hashed Message-ID, for re-binding."""
         ...
 
-    def volume(self, key: str) -> VolumeRow:
-        """Give a volume's sealed size and frames. Raises `Damaged` where no index has told them."""
+    def restored(self, account: str, folder: str, epoch: str) -> Mapping[str, str]:
+        """Tell what this tool put into a folder of an account: key there -> digest."""
         ...
 
 
@@ -245,6 +281,10 @@ class Run(Protocol):
 
     def miss(self, missed: Missed, tries: int) -> None:
         """Record a message that the server announced and did not give."""
+        ...
+
+    def restored(self, account: str, folder: str, appended: Sequence[Appended]) -> None:
+        """Record what was put into a folder of an account."""
         ...
 
     def commit(self, kind: RunKind = "run") -> Head | None:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from archiver.archive.archive import Archive, Founding, check_empty, create
 from archiver.archive.chain import Chain
@@ -16,10 +16,11 @@ from archiver.archive.keys import KeyPair
 from archiver.archive.machine import Machine, claim_name
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.config import AccountSettings, ArchiveSettings, cache_folder, state_folder
-from archiver.errors import NoArchive, ObjectMissing
+from archiver.errors import NoArchive, ObjectMissing, UsageError
 from archiver.formats.root import decode_root, root_key
 from archiver.formats.signify import split_embedded
 from archiver.model import Secret
+from archiver.ops.restore import Target
 from archiver.ports import Account
 from archiver.secrets import account_password
 from archiver.stores.local import LocalStore
@@ -109,6 +110,14 @@ def open_account(
     account = make(settings, password or (lambda: account_password(settings)), tell)
     made = True
     return account
+
+
+def open_target(settings: AccountSettings, warn: Warn) -> Target:
+    """Make an account that takes mail. Raises `UsageError` for a kind that takes none."""
+    account = open_account(settings, warn)
+    if not all(hasattr(account, power) for power in ("home", "make_folder", "append")):
+        raise UsageError(f'account "{settings.name}" takes no mail: it is of kind "{settings.kind}"')
+    return cast("Target", account)
 
 
 def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "ImapAccount":

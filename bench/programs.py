@@ -1,6 +1,7 @@
 """The programs that are compared, each with files of its own below one folder, and clean before every start."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -55,6 +56,14 @@ class Archiver:
         self.make()
         return self.pull()
 
+    def restore(self, user: str) -> Used:
+        """Restore all to the mailbox of another user."""
+        self._run(
+            *("account", "add", user, "--imap", "127.0.0.1", "--port", str(self._port)),
+            *("--insecure-plaintext", "--user", user, "--password-command", f"echo {PASSWORD}"),
+        )
+        return self._run("restore", "mail", "--to", user)
+
     def verify(self) -> Used:
         """Read, decrypt and check every message."""
         return self._run("verify", "mail", "--read")
@@ -84,6 +93,7 @@ class Mbsync:
         self._folder = folder
         self._log = folder.with_name(folder.name + ".log")
         self._config = folder.with_name(folder.name + ".mbsyncrc")
+        self._user = user
         self._text = _MBSYNC.format(
             fsync="yes" if durable else "no", port=port, user=user, password=PASSWORD, folder=folder
         )
@@ -99,6 +109,19 @@ class Mbsync:
         """Pull what is new."""
         env = environment(self._folder.with_name(self._folder.name + ".home"))
         return run(["mbsync", "-q", "-c", self._config, "-a"], env=env, log=self._log)
+
+    def push(self, user: str) -> Used:
+        """Push all Maildirs, once pulled, to the empty mailbox of another user."""
+        for path in (*self._folder.rglob(".mbsyncstate*"), *self._folder.rglob(".uidvalidity")):
+            path.unlink()
+        for path in self._folder.rglob("*,U=*"):
+            path.rename(path.with_name(re.sub(",U=[0-9]+", "", path.name)))
+        text = self._text.replace(f"User {self._user}\n", f"User {user}\n")
+        text = text.replace("Create Near", "Create Far").replace("Sync Pull", "Sync Push")
+        config = self._config.with_suffix(".push")
+        config.write_text(text, encoding="utf-8")
+        env = environment(self._folder.with_name(self._folder.name + ".home"))
+        return run(["mbsync", "-q", "-c", config, "-a"], env=env, log=self._log)
 
 
 _MBSYNC = """\

@@ -11,7 +11,7 @@ from bench.programs import ROOT, Archiver, Mbsync
 from tests.servers.dovecot import Dovecot
 
 SHARED_TOOL = ROOT.parent / "shared" / "tools" / "make_corpus.py"
-USERS = ("corpus", "many", "few", "small", "big", "none")
+USERS = ("corpus", "many", "few", "small", "big", "none", "restored", "pushed")
 _SEED = 1
 
 
@@ -68,6 +68,11 @@ class Setting:
             self.server.load(user, source)
             if source != self.corpus:
                 shutil.rmtree(source)
+        return user
+
+    def empty(self, user: str) -> str:
+        """Take all mail from a user."""
+        shutil.rmtree(self.server.base / "home" / user, ignore_errors=True)
         return user
 
     @property

@@ -1,7 +1,7 @@
 """The command line as tests type it: in a process of its own, or quickly within this one.
 
 `python -m tests.command_line ARGUMENTS` is archiver with a light passphrase and small checkpoints; neither is an option
-of the product. CHECKPOINT_BYTES in the environment sets the size.
+of the product. CHECKPOINT_BYTES and LEDGER_EVERY in the environment set sizes.
 """
 
 import contextlib
@@ -135,6 +135,10 @@ def light() -> None:
     if size:
         writer: Any = importlib.import_module("archiver.archive.writer")
         writer.CHECKPOINT_SIZE = int(size)
+    every = os.environ.get("LEDGER_EVERY")
+    if every:
+        restore: Any = importlib.import_module("archiver.ops.restore")
+        restore.LEDGER_EVERY = int(every)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from email.parser import BytesHeaderParser
 
 from archiver.errors import ArchiverError, FolderRefused
 from archiver.model import (
+    Appended,
     Change,
     Cursor,
     Done,
@@ -21,8 +22,10 @@ from archiver.model import (
     Message,
     Missed,
     New,
+    Outgoing,
     Ref,
     Reflagged,
+    Refused,
     Remote,
     Vanished,
 )
@@ -165,8 +168,8 @@ class FakeMailbox:
     def fail(self, step: str, nth: int, error: ArchiverError) -> None:
         """Raise `error` at the nth time, from now and counting from 1, that an account comes to this step.
 
-        Steps: `folders`, `changes`, `fetch`, `message_ids` (the calls), `change` and `message` (each item
-        that is told or given).
+        Steps: `folders`, `changes`, `fetch`, `message_ids`, `make_folder` (the calls), `change` and `message`
+        (each item that is told or given), `append` and `appended` (before and after a message is taken).
         """
         self._faults[step, self.calls[step] + nth] = error
 
@@ -223,6 +226,27 @@ class FakeAccount:
                 if value:
                     found[remote.ref.key] = value
         return found
+
+    def home(self) -> str:
+        """See `CanAppend.home`."""
+        return ""
+
+    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
+        """See `CanAppend.make_folder`."""
+        self._mailbox.step("make_folder")
+        if name not in self._mailbox.folders():
+            self._mailbox.create(name, special_use=special_use)
+        return next(folder for folder in self.folders() if folder.name == name)
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """See `CanAppend.append`."""
+        for message in messages:
+            self._mailbox.step("append")
+            epoch = str(self._folder(folder.name).epoch)
+            flags = frozenset(flag for flag in message.flags if flag.lower() != "\\recent")
+            key = self._mailbox.deliver(folder.name, message.raw, flags=flags, received=message.received)
+            self._mailbox.step("appended")
+            yield Appended(message.digest, Ref(folder.name, epoch, key))
 
     def close(self) -> None:
         """Do nothing: there is no session."""

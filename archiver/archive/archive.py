@@ -25,7 +25,7 @@ from archiver.formats import age, frames
 from archiver.formats.index import decode_index
 from archiver.formats.root import Root, Writer, root_key
 from archiver.model import EMPTY_HEAD, AnyRow, Head, HeaderRow, Manifest, Secret
-from archiver.ports import Catalog, Store
+from archiver.ports import Catalog, Store, Volumes
 
 MAX_INDEX = 1 << 30  # decompressed; a run of five million messages stays below
 _CHAIN_LETTERS = string.ascii_lowercase + string.digits
@@ -178,10 +178,10 @@ class Archive:
         self._roots.refuse_unknown_features("check")
         return ChainAudit(self._store, chain)
 
-    def reader(self, catalog: Catalog) -> Reader:
+    def reader(self, volumes: Volumes) -> Reader:
         """Read messages; needs the owner's key."""
         identity = self._need_owner().identity
-        return Reader(self._store, LAYOUTS[self.root.layout], catalog, [identity])
+        return Reader(self._store, LAYOUTS[self.root.layout], volumes, [identity])
 
     def add_writer(self, name: str, clock: Callable[[], datetime]) -> Writer:
         """Let this machine write: a new root, signed by the unlocked owner, names its key."""

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from archiver.errors import ArchiverError, Damaged
 from archiver.formats import age, frames
 from archiver.model import Entry, VolumeRow
-from archiver.ports import Catalog, Layout, Store
+from archiver.ports import Layout, Store, Volumes
 
 LOOKAHEAD = 4  # frames in work at a time: two cores decrypt and hash while the caller writes
 LOOKAHEAD_SIZE = 48 << 20  # bytes of them, where they are long; a longer one goes alone
@@ -25,14 +25,14 @@ Found: TypeAlias = tuple[Entry, bytes | ArchiverError]
 
 
 class Reader:
-    """Reads the messages of one chain with the owner's identity."""
+    """Reads the messages of one chain, or of several, with the owner's identity."""
 
     def __init__(
-        self, store: Store, layout: Layout, catalog: Catalog, identities: Sequence[age.Identity]
+        self, store: Store, layout: Layout, volumes: Volumes, identities: Sequence[age.Identity]
     ) -> None:
         self._store = store
         self._layout = layout
-        self._catalog = catalog
+        self._volumes = volumes
         self._identities = identities
 
     def read(self, entry: Entry) -> bytes:
@@ -64,7 +64,7 @@ class Reader:
     def _by_frame(self, entries: Iterable[Entry]) -> Iterator[tuple["_Volume", int, list[Entry]]]:
         ordered = sorted(entries, key=lambda entry: (entry.place.volume, entry.place.offset))
         for key, group in groupby(ordered, key=lambda entry: entry.place.volume):
-            volume = _Volume(self._store, self._identities, self._catalog, key)
+            volume = _Volume(self._store, self._identities, self._volumes, key)
             for frame, members in groupby(group, key=lambda entry: volume.frame_at(entry.place.offset)):
                 yield volume, frame, list(members)
 
@@ -90,12 +90,12 @@ class Reader:
 class _Volume:
     """One sealed object, opened when its first frame is read."""
 
-    def __init__(self, store: Store, identities: Sequence[age.Identity], catalog: Catalog, key: str) -> None:
+    def __init__(self, store: Store, identities: Sequence[age.Identity], volumes: Volumes, key: str) -> None:
         self._store = store
         self._identities = identities
         self._key = key
         try:
-            self._row = catalog.volume(key)  # here, in the caller's thread: a catalog is not for several
+            self._row = volumes.volume(key)  # here, in the caller's thread: a catalog is not for several
             self._error: ArchiverError | None = None
         except ArchiverError as error:
             self._row, self._error = VolumeRow(key, 0, ()), error

@@ -24,6 +24,7 @@ from archiver.formats.index import encode_index, hash_message_id, index_key
 from archiver.formats.message import message_id
 from archiver.model import (
     AnyRow,
+    Appended,
     Entry,
     Flags,
     FlagsRow,
@@ -37,6 +38,7 @@ from archiver.model import (
     MissedRow,
     Place,
     Remote,
+    RestoredRow,
     RunKind,
     Sealed,
     VanishedRow,
@@ -206,6 +208,15 @@ class Run:
                 kind=remote.kind,
             )
         )
+
+    def restored(self, account: str, folder: str, appended: Sequence[Appended]) -> None:
+        """Record what was put into a folder of an account."""
+        by_epoch: dict[str, list[Appended]] = {}
+        for one in appended:
+            by_epoch.setdefault(one.ref.epoch if one.ref else "", []).append(one)
+        for epoch, some in by_epoch.items():
+            keys = tuple(one.ref.key if one.ref else "" for one in some)
+            self._rows.append(RestoredRow(account, folder, epoch, keys, tuple(one.digest for one in some)))
 
     def commit(self, kind: RunKind = "run") -> Head | None:
         """Commit all that was recorded since the last commit; None where that is nothing."""

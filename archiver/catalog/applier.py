@@ -14,6 +14,7 @@ from archiver.model import (
     HeaderRow,
     MessageRow,
     MissedRow,
+    RestoredRow,
     VanishedRow,
     VolumeRow,
 )
@@ -66,6 +67,15 @@ class Applier:
                 self._vanished(row)
             case MissedRow():
                 self._missed(row)
+            case RestoredRow():
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO restored VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (row.account, row.folder, row.epoch, key, bytes.fromhex(digest))
+                        for key, digest in zip(row.keys, row.sha256, strict=True)
+                        if key
+                    ],
+                )
             case VolumeRow():
                 self._volume_id(row.key)
                 self._db.execute(

@@ -32,7 +32,7 @@ from archiver.model import (
 )
 
 _FEW_LOOKUPS = 500  # a question takes some 20 µs, going through 100,000 digests some 50 ms
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE state (seq INTEGER NOT NULL, sha256 TEXT NOT NULL, header TEXT);
 INSERT INTO state VALUES (0, '', NULL);
@@ -54,6 +54,9 @@ CREATE TABLE missed (
   folder INTEGER NOT NULL, epoch TEXT NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL,
   tries INTEGER NOT NULL, size INTEGER, flags TEXT NOT NULL, received TEXT, kind TEXT NOT NULL,
   PRIMARY KEY (folder, epoch, key)) WITHOUT ROWID;
+CREATE TABLE restored (
+  account TEXT NOT NULL, folder TEXT NOT NULL, epoch TEXT NOT NULL, key TEXT NOT NULL, sha256 BLOB NOT NULL,
+  PRIMARY KEY (account, folder, epoch, key)) WITHOUT ROWID;
 """
 _ENTRY = """
 SELECT f.name, m.epoch, m.key, m.sha256, m.size, v.key, m.offset, m.length, m.flags, m.received,
@@ -104,7 +107,7 @@ class SqliteCatalog:
         """Forget everything, to be filled anew."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            for table in ("folder", "volume", "message", "missed"):
+            for table in ("folder", "volume", "message", "missed", "restored"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 -- the four names above
             self._db.execute("UPDATE state SET seq = 0, sha256 = '', header = NULL")
         self._digests = None
@@ -200,6 +203,14 @@ class SqliteCatalog:
         where = "WHERE m.folder = ? AND m.epoch = f.epoch AND NOT m.vanished ORDER BY m.id"
         for row in self._db.execute(f"{_ENTRY} {where}", (folder_id,)):
             yield _entry(row), row[13]
+
+    def restored(self, account: str, folder: str, epoch: str) -> Mapping[str, str]:
+        """See `Catalog.restored`."""
+        rows = self._db.execute(
+            "SELECT key, sha256 FROM restored WHERE account = ? AND folder = ? AND epoch = ?",
+            (account, folder, epoch),
+        )
+        return {key: digest.hex() for key, digest in rows}
 
     def volume(self, key: str) -> VolumeRow:
         """See `Catalog.volume`."""

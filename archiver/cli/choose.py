@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from archiver import wiring
 from archiver.archive.archive import Archive
+from archiver.catalog.several import SeveralCatalogs
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.session import Session, catalogs
 from archiver.errors import UsageError
@@ -59,7 +60,7 @@ def chosen(options: dict[str, Any]) -> Chosen:
 @contextmanager
 def account_catalogs(
     session: Session, archive: Archive, account: str, as_of: str | None
-) -> Iterator[dict[str, SqliteCatalog]]:
+) -> Iterator[SeveralCatalogs]:
     """Open the catalogs of an account, as they are or as they were. Raises `UsageError` if there is none."""
     with catalogs(archive, account) as opened:
         if not opened:
@@ -67,14 +68,14 @@ def account_catalogs(
                 f'nothing is archived of account "{account}"', f"pull it: archiver pull {account}"
             )
         if as_of is None:
-            yield opened
+            yield SeveralCatalogs(list(opened.values()))
             return
         until = int(as_of) if as_of.isdecimal() else parse_time(as_of, wiring.now().astimezone())
         past = {chain: SqliteCatalog() for chain in opened}
         try:
             for chain, catalog in past.items():
                 archive.replay(archive.chain(chain), catalog, until)
-            yield past
+            yield SeveralCatalogs(list(past.values()))
         finally:
             for catalog in past.values():
                 catalog.close()

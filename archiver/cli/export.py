@@ -8,7 +8,7 @@ import click
 from archiver.cli.choose import account_catalogs, chosen, filter_options
 from archiver.cli.output import number, print_json, size
 from archiver.cli.session import Session, passphrase_option, shared_options
-from archiver.errors import Damaged, UsageError
+from archiver.errors import Damaged
 from archiver.model import Entry
 from archiver.ops.export import Target, export
 from archiver.ops.read import list_messages
@@ -34,13 +34,10 @@ def command(
     """
     wanted = chosen(options)
     archive = session.unlocked(session.archive_of(name), passphrase_command)
-    with account_catalogs(session, archive, name, wanted.as_of) as opened, session.progress() as progress:
-        if len(opened) > 1:
-            raise UsageError(f'account "{name}" has several chains', "export each alone: not supported yet")
-        catalog = next(iter(opened.values()))
-        session.warn_unmatched(wanted.filter.folders, {state.folder.name for state in catalog.folders()})
-        reader = archive.reader(catalog)
-        entries: list[Entry] = list(wanted.filter.apply(catalog.entries()))
+    with account_catalogs(session, archive, name, wanted.as_of) as catalogs, session.progress() as progress:
+        session.warn_unmatched(wanted.filter.folders, {folder.name for folder in catalogs.folders()})
+        reader = archive.reader(catalogs)
+        entries: list[Entry] = list(wanted.filter.apply(catalogs.entries()))
         if wanted.sender is not None:
             entries = [one.entry for one in list_messages(entries, reader, wanted.sender)]
         progress.expect(len(entries), sum(entry.size for entry in entries))

@@ -36,13 +36,10 @@ def command(
             if wanted.sender is not None:
                 raise
             session.say("note: without the passphrase there are no subjects and senders")
-    listed: list[Listed] = []
-    with account_catalogs(session, archive, name, wanted.as_of) as opened:
-        names = {state.folder.name for catalog in opened.values() for state in catalog.folders()}
-        session.warn_unmatched(wanted.filter.folders, names)
-        for catalog in opened.values():
-            reader = archive.reader(catalog) if archive.unlocked else None
-            listed += list_messages(list(wanted.filter.apply(catalog.entries())), reader, wanted.sender)
+    with account_catalogs(session, archive, name, wanted.as_of) as catalogs:
+        session.warn_unmatched(wanted.filter.folders, {folder.name for folder in catalogs.folders()})
+        reader = archive.reader(catalogs) if archive.unlocked else None
+        listed = list(list_messages(list(wanted.filter.apply(catalogs.entries())), reader, wanted.sender))
     if session.json:
         print_json({"type": "messages", "account": name, "messages": [_document(one) for one in listed]})
         return

@@ -23,6 +23,7 @@ COMMANDS = {
     "list": "list archived messages",
     "show": "show one message",
     "export": "write plain files that any mail program opens",
+    "restore": "put archived mail onto a server",
     "verify": "check the archive, its messages, and the server against both",
     "key": "the owner key: show, passphrase, remember, forget",
     "writer": "which machines may write to an archive",

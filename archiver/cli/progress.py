@@ -13,6 +13,7 @@ from archiver.events import (
     MessageArchived,
     MessageMissed,
     MessageRead,
+    MessageRestored,
     ObjectChecked,
     RunCommitted,
     Warned,
@@ -49,6 +50,9 @@ class Progress:
                 self._total += new
                 self._total_size += new_size
             case MessageArchived(_, folder, length, _):
+                self._where = folder
+                self._count(length)
+            case MessageRestored(folder, length):
                 self._where = folder
                 self._count(length)
             case MessageRead(length) | ObjectChecked(_, length):

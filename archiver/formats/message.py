@@ -3,6 +3,7 @@
 Everything here takes bytes made by anybody and raises nothing: what cannot be read is shown as it is.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -94,6 +95,23 @@ def attachments(raw: bytes) -> Iterator[Attachment]:
                 content_type=part.get_content_type(),
                 content=content if isinstance(content, bytes) else b"",
             )
+
+
+def gist(raw: bytes) -> bytes:
+    """Condense what a message says, however a server wraps, recodes or stamps it anew: for comparison."""
+    head = BytesHeaderParser(policy=compat32).parsebytes(header_block(raw))
+    told = hashlib.sha256(f"{_text(head, 'From')}\0{_text(head, 'Subject')}\0".encode())
+    parts = 0
+    try:
+        for part in _parts(raw):
+            content = part.get_payload(decode=True)
+            data = content if isinstance(content, bytes) else b""
+            told.update(part.get_content_type().encode("utf-8", "replace") + b"\0")
+            told.update(b"".join(data.split()) + b"\0")
+            parts += 1
+    except (ValueError, LookupError, TypeError, AttributeError):
+        parts = 0
+    return told.digest() if parts else hashlib.sha256(raw).digest()
 
 
 def safe_name(name: str, otherwise: str) -> str:

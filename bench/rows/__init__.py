@@ -7,6 +7,7 @@ from bench.rows.many import many
 from bench.rows.memory import memory
 from bench.rows.nothing import nothing
 from bench.rows.pull import pull
+from bench.rows.restore import restore
 from bench.rows.size import size
 from bench.rows.verify import verify
 from bench.setting import Setting
@@ -16,6 +17,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "pull": pull,
     "nothing": nothing,
     "many": many,
+    "restore": restore,
     "verify": verify,
     "size": size,
     "memory": memory,

@@ -153,6 +153,7 @@ def test_every_field_of_a_document_is_told(kind: str) -> None:
         ("list.py", "messages"),
         ("show.py", "message"),
         ("export.py", "exported"),
+        ("restore.py", "restored"),
         ("verify.py", "verified"),
     ],
 )

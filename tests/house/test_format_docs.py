@@ -44,6 +44,7 @@ TYPES = {
     "flags": "frozenset",
     "keys": "tuple",
     "array of [packed, size]": "tuple",
+    "array of digests": "tuple",
 }
 
 

@@ -170,7 +170,7 @@ def cursors_cover_messages(scene: Scene) -> None:
                 held.setdefault((row.folder, row.epoch), set()).add(int(row.key))
             elif type(row).__name__ in ("MissedRow", "VanishedRow"):
                 keys = getattr(row, "keys", None) or (row.key,)  # type: ignore[union-attr]
-                missed.setdefault((row.folder, row.epoch), set()).update(map(int, keys))  # type: ignore[union-attr]
+                missed.setdefault((row.folder, row.epoch), set()).update(map(int, keys))  # type: ignore[arg-type, union-attr]
         for row in archive.index(manifest)[1]:
             if isinstance(row, FolderRow) and row.token:
                 uidnext = int(row.token.split()[0])

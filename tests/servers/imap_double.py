@@ -27,6 +27,16 @@ class Mail:
     date: str = "17-Jul-1996 02:44:25 -0700"
 
 
+@dataclass
+class Posted:
+    """A message as a client appends it: what stands before its bytes, and whether as literal8 (RFC 3516)."""
+
+    flags: frozenset[str]
+    date: str | None
+    raw: bytes
+    binary: bool = False
+
+
 class _Dropped(Exception):
     pass
 
@@ -64,6 +74,13 @@ class ImapDouble:
     answers: list[tuple[bytes, Answer]] = field(default_factory=list)
     """Patterns of commands and what is answered in place of the usual, `%t` standing for the tag; the first
     that matches and does not give None wins. A function may drop the line by giving `b"DROP"`."""
+    takes: Callable[[Posted], bytes | None] = lambda posted: None
+    """What it says against a message that is appended, such as `NO [TOOBIG] ...`; `DROP` drops the line before
+    and `TAKE` after it took the command. A command is taken whole or not at all (RFC 3502)."""
+    refuses_literal: Callable[[int], bytes | None] = lambda size: None
+    """What it says in place of `+ go`, by the size announced, for literals that wait."""
+    posted: list[Posted] = field(default_factory=list)
+    """What was appended and taken, in order."""
     seen: list[bytes] = field(default_factory=list)
     logins: int = 0
 
@@ -109,18 +126,27 @@ class ImapDouble:
         with client, client.makefile("rb") as reader, contextlib.suppress(OSError, _Dropped):
             client.sendall(self.greeting)
             while line := reader.readline():
+                parts: list[bytes] = []
+                refusal = None
                 while found := re.search(rb"\{(\d+)(\+?)\}\r\n$", line):
+                    refusal = None if found[2] else self.refuses_literal(int(found[1]))
+                    if refusal is not None:
+                        break
                     if not found[2]:
                         client.sendall(b"+ go\r\n")
-                    line = line[: found.start()] + reader.read(int(found[1])) + reader.readline()
-                tag, _, command = line.rstrip(b"\r\n").partition(b" ")
+                    parts += [line[: found.start()], reader.read(int(found[1]))]
+                    line = reader.readline()
+                parts.append(line.rstrip(b"\r\n"))
+                tag, _, parts[0] = parts[0].partition(b" ")
+                command = b"".join(parts)
                 self.seen.append(command)
-                for piece in self._answer(tag, command):
+                answer = [tag + b" " + refusal + b"\r\n"] if refusal else self._answer(tag, command, parts)
+                for piece in answer:
                     client.sendall(piece)
                 if command == b"LOGOUT":
                     return
 
-    def _answer(self, tag: bytes, command: bytes) -> list[bytes]:  # noqa: PLR0911  (one for each command)
+    def _answer(self, tag: bytes, command: bytes, parts: list[bytes]) -> list[bytes]:  # noqa: PLR0911  (one for each command)
         for pattern, answer in self.answers:
             found = re.match(pattern, command, re.IGNORECASE)
             said = (answer(found) if callable(answer) else answer) if found else None
@@ -136,6 +162,8 @@ class ImapDouble:
             return [b"* CAPABILITY %s\r\n%s OK\r\n" % (self.capabilities.encode(), tag)]
         if words[0] == b"LIST":
             return [*(b"* LIST %s\r\n" % row for row in self.folders), tag + b" OK listed\r\n"]
+        if words[0] == b"APPEND":
+            return [tag + b" " + self._append(parts) + b"\r\n"]
         if words[0] == b"EXAMINE":
             return [self._examine(), tag + b" OK [READ-ONLY] opened\r\n"]
         if words[:2] == [b"UID", b"FETCH"] and b"BODY.PEEK[]" in command.upper():
@@ -143,6 +171,37 @@ class ImapDouble:
         if words[:2] == [b"UID", b"FETCH"]:
             return self._rows(tag, command)
         return [tag + b" OK done\r\n"]
+
+    def _append(self, parts: list[bytes]) -> bytes:
+        given = []
+        for before, raw in zip(parts[::2], parts[1::2], strict=False):
+            flags = re.search(rb"\(([^)]*)\)", before)
+            date = re.search(rb'"([^"]*-[^"]*)" ~?$', before)
+            given.append(
+                Posted(
+                    frozenset(flags[1].decode().split()) if flags else frozenset(),
+                    date[1].decode() if date else None,
+                    raw,
+                    before.endswith(b"~"),
+                )
+            )
+        said = [self.takes(one) for one in given]
+        if b"DROP" in said:
+            raise _Dropped
+        against = [one for one in said if one not in (None, b"TAKE")]
+        if against:
+            return against[0] or b""
+        first = max(self.mails, default=0) + 1
+        for uid, one in enumerate(given, first):
+            at = one.date or "17-Jul-1996 02:44:25 -0700"
+            self.mails[uid] = Mail(one.raw, " ".join(sorted(one.flags)), date=at)
+        self.posted += given
+        if b"TAKE" in said:
+            raise _Dropped
+        if "UIDPLUS" not in self.capabilities:
+            return b"OK taken"
+        uids = b"%d:%d" % (first, first + len(given) - 1) if len(given) > 1 else b"%d" % first
+        return b"OK [APPENDUID %d %s] taken" % (self.uidvalidity or 0, uids)
 
     def _examine(self) -> bytes:
         count = len(self.mails) if self.exists is None else self.exists

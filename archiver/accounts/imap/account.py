@@ -1,11 +1,13 @@
-"""IMAP as archiver's door to mail: `ports.Account` on a session, read only."""
+"""IMAP as archiver's door to mail: `ports.Account` on a session, read only, and `ports.CanAppend` beside it."""
 
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from archiver.accounts.imap import names, uidset
+from archiver.accounts.imap import names, replies, uidset
+from archiver.accounts.imap.append import Appender
 from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
 from archiver.accounts.imap.connection import Server
@@ -13,15 +15,30 @@ from archiver.accounts.imap.events import Event, Fetched, Listed
 from archiver.accounts.imap.link import Link, reopen
 from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches
 from archiver.accounts.imap.scanner import text
-from archiver.accounts.imap.session import Piece, Session, is_selectable
+from archiver.accounts.imap.session import Piece, Session, astring, is_selectable
 from archiver.accounts.imap.sync import is_unchanged, read_token
 from archiver.accounts.imap.wire import LITERAL_LIMIT
-from archiver.model import Change, Cursor, Done, Folder, Message, Missed, Ref, Remote, Secret
+from archiver.errors import ArchiverError, FolderRefused, Unreachable
+from archiver.model import (
+    Appended,
+    Change,
+    Cursor,
+    Done,
+    Folder,
+    Message,
+    Missed,
+    Outgoing,
+    Ref,
+    Refused,
+    Remote,
+    Secret,
+)
 from archiver.ports import Known
 
 _log = logging.getLogger(__name__)
 
 _MESSAGE_ID = re.compile(rb"^Message-ID[ \t]*:(.*(?:\r?\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
+_DROPS = 5  # points of suspicion: one for each drop among others, two for each alone
 _SPECIAL = {"\\all", "\\archive", "\\drafts", "\\flagged", "\\important", "\\junk", "\\sent", "\\trash"}
 
 
@@ -45,6 +62,10 @@ class ImapAccount:
         self._warn = on_warning or _log.warning
         self._literal_limit = literal_limit
         self._mailboxes: dict[str, bytes] = {}
+        self._separator: str | None = None
+        self._dropped: Counter[str] = (
+            Counter()
+        )  # digest -> how often the line dropped while it was on its way
         self._statuses: dict[str, Mapping[str, int]] = {}
         if server.security == "plaintext":
             self._warn(f'the password goes to "{server.host}" in the clear')
@@ -54,6 +75,7 @@ class ImapAccount:
         listed, told, utf8 = self._link.run(lambda session: (*session.mailboxes(), session.utf8))
         named = self._named([one for one in listed if is_selectable(one)], utf8)
         self._mailboxes = {name: one.mailbox for name, one in named.items()}
+        self._separator = next((one.separator for one in listed if one.separator), None)
         self._statuses = {
             name: told[one.mailbox].values for name, one in named.items() if one.mailbox in told
         }
@@ -124,6 +146,83 @@ class ImapAccount:
         self._link.run(step)
         return found
 
+    def home(self) -> str:
+        """Give the prefix of the user's own namespace (RFC 2342), such as `INBOX/`."""
+        namespace = self._link.run(lambda session: session.namespace())
+        for prefix, separator in namespace.personal:
+            name = names.text(prefix.rstrip((separator or "/").encode()), separator)
+            return f"{name}/" if name else ""
+        return ""
+
+    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
+        """Make a folder by CREATE and SUBSCRIBE (RFC 9051 sections 6.3.4 and 6.3.7).
+
+        Its special use is told where the server has CREATE-SPECIAL-USE (RFC 6154 section 3).
+        """
+        if not self._mailboxes:
+            self.folders()
+        if name not in self._mailboxes:
+            self._link.run(lambda session: self._make(session, name, special_use))
+        return Folder(name, self._separator or "/")
+
+    def _make(self, session: Session, name: str, special_use: str | None = None) -> None:
+        mailbox = names.mailbox(name, self._separator or "/", utf8=session.utf8)
+        status = None
+        if special_use is not None and "CREATE-SPECIAL-USE" in session.capabilities:
+            use = special_use.encode("ascii", "replace")
+            status = session.run(b"CREATE ", astring(mailbox), b" (USE (" + use + b"))")
+        if status is None or (status.word != "OK" and status.code != "ALREADYEXISTS"):
+            status = session.run(b"CREATE ", astring(mailbox))
+        if status.word != "OK" and status.code != "ALREADYEXISTS":
+            raise replies.busy(status) or FolderRefused(
+                f'the server does not make the folder "{name}": {replies.words(status)}',
+                "restore to a folder of another name: --into FOLDER",
+            )
+        subscribed = session.run(b"SUBSCRIBE ", astring(mailbox))
+        if subscribed.word != "OK":
+            _log.info('the folder "%s" is not subscribed: %s', name, replies.words(subscribed))
+        self._mailboxes[name] = mailbox
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """Put messages into a mailbox by APPEND.
+
+        A dropped line is never tried again here: who knows what was taken. What was on its way then is sent
+        alone the next time, and no more once it dropped the line alone.
+        """
+        mailbox = self._mailbox(folder)
+        session = self._link.session()
+        appender = Appender(
+            session, mailbox, folder, lambda: self._make(session, folder.name), alone=self._dropped
+        )
+        hopeless: list[Refused] = []
+        done = False
+        try:
+            for answer in appender.put(self._hopeful(messages, hopeless)):
+                yield from _all_of(hopeless)
+                yield answer
+            yield from _all_of(hopeless)
+            done = True
+        except Unreachable as error:
+            flying = appender.flying
+            for one in flying:
+                self._dropped[one.digest] += 2 if len(flying) == 1 and one.digest in self._dropped else 1
+            self._link.lost(error, tries=1)
+            raise
+        except ArchiverError:
+            done = not appender.flying
+            raise
+        finally:
+            if not done:
+                self._link.drop()  # answers may be on their way that nobody waits for
+
+    def _hopeful(self, messages: Iterable[Outgoing], hopeless: list[Refused]) -> Iterator[Outgoing]:
+        """Leave out those that make the server drop the line, each by itself."""
+        for message in messages:
+            if self._dropped.get(message.digest, 0) < _DROPS:
+                yield message
+            else:
+                hopeless.append(Refused(message.digest, "the server drops the line whenever it is sent"))
+
     def close(self) -> None:
         """Log out."""
         self._link.close()
@@ -156,6 +255,11 @@ class ImapAccount:
             self._warn(f'two folders are called the same; one is archived as "{name}"')
             named.setdefault(name, one)
         return named
+
+
+def _all_of(answers: list[Refused]) -> Iterator[Refused]:
+    while answers:
+        yield answers.pop(0)
 
 
 def _special_use(listed: Listed) -> str | None:

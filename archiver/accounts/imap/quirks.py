@@ -12,6 +12,9 @@ from archiver import __version__
 # https://github.com/imapsync/imapsync/blob/master/FAQ.d/FAQ.Office365.txt, imapsync#272: the server says how
 # long to wait, then drops the line; a client that does not read it reports only "not connected".
 _BACKOFF = re.compile(r"Suggested Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
+_OVER_QUOTA = re.compile(
+    r"over ?quota|quota exceeded|mailbox (is )?full|server unavailable\. 15", re.IGNORECASE
+)
 _BUSY = re.compile(r"throttled|too many (simultaneous )?connections|temporarily unavailable", re.IGNORECASE)
 
 LONGEST_WAIT_S = 300.0
@@ -84,6 +87,14 @@ def modseq(told: int | None) -> int | None:
 
 
 # https://github.com/simonrob/email-oauth2-proxy/issues/74: OK to the login, then BAD to all that follows.
+def is_over_quota(text: str) -> bool:
+    """Know a full mailbox by its words: few servers send the code OVERQUOTA (RFC 9208).
+
+    Exchange says `Server Unavailable. 15` (imapsync FAQ.Exchange).
+    """
+    return _OVER_QUOTA.search(text) is not None
+
+
 def is_not_connected(text: str) -> bool:
     """Tell whether Exchange let the user in and yet has no mailbox for them."""
     return "authenticated but not connected" in text.lower()

@@ -46,9 +46,14 @@ Take: TypeAlias = Callable[[Event], None]
 
 
 class Octets(Struct, frozen=True):
-    """A part of a command that goes as a literal."""
+    """A part of a command that goes as a literal; a `binary` one may hold NUL (RFC 3516)."""
 
     data: bytes
+    binary: bool = False
+
+    def header(self, *, at_once: bool) -> bytes:
+        """Write what announces the literal."""
+        return b"%s{%d%s}\r\n" % (b"~" * self.binary, len(self.data), b"+" * at_once)
 
 
 Piece: TypeAlias = bytes | Octets
@@ -76,6 +81,14 @@ class Selected(Struct):
         return epoch.write(self.uidvalidity or 0, self.owner)
 
 
+class LiteralRefused(Unreachable):
+    """The server ended a command rather than take its literal; what it said is in `status`."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"the server does not take a literal: {replies.words(status)}", "try again later")
+        self.status = status
+
+
 def astring(raw: bytes) -> Piece:
     """Write a string: quoted if it is plain ASCII, else as a literal (RFC 9051 section 4.3)."""
     if raw.isascii() and not any(byte in raw for byte in (b"\0", b"\r", b"\n")):
@@ -101,17 +114,17 @@ class Session:
     def send(self, *pieces: Piece, shown: bytes | None = None) -> str:
         """Send one command and give its tag. A literal may have to wait for the server's word first."""
         tag = self.connection.tag()
-        out = bytearray(tag.encode() + b" ")
+        out = [tag.encode() + b" "]
         for piece in pieces:
             if isinstance(piece, bytes):
-                out += piece
+                out.append(piece)
             elif self.sends_literals_at_once:
-                out += b"{%d+}\r\n" % len(piece.data) + piece.data
+                out += [piece.header(at_once=True), piece.data]
             else:
-                self.connection.send(bytes(out) + b"{%d}\r\n" % len(piece.data), shown)
-                self._await_go()
-                out = bytearray(piece.data)
-        self.connection.send(bytes(out) + b"\r\n", shown)
+                self.connection.send(b"".join([*out, piece.header(at_once=False)]), shown)
+                self._await_go(tag)
+                out = [piece.data]
+        self.connection.send(b"".join([*out, b"\r\n"]), shown)
         return tag
 
     @property
@@ -119,10 +132,10 @@ class Session:
         """Tell whether LITERAL+ (RFC 7888) is there."""
         return "LITERAL+" in self.capabilities
 
-    def _await_go(self) -> None:
+    def _await_go(self, tag: str) -> None:
         while not isinstance(event := self.event(), Continue):
-            if isinstance(event, Status) and event.tag != "*":
-                raise Unreachable(f"the server does not take a literal: {replies.words(event)}")
+            if isinstance(event, Status) and event.tag == tag:
+                raise LiteralRefused(event)
             self.note(event)
 
     def event(self) -> Event:

@@ -1,0 +1,156 @@
+"""What every account that takes mail must do, whatever its server can."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Protocol
+
+import pytest
+
+from archiver.errors import Interrupted
+from archiver.model import Appended, Folder, New, Outgoing, Refused, Remote
+from archiver.ops.restore import Target
+from tests.contract.account import WHEN, Mailbox, find, mail
+
+
+class TargetMailbox(Mailbox, Protocol):
+    """The server's side, of which accounts take mail."""
+
+    def account(self) -> Target:
+        """Open a new account on it."""
+        ...
+
+
+def outgoing(raw: bytes, *flags: str, received: datetime | None = WHEN) -> Outgoing:
+    return Outgoing(hashlib.sha256(raw).hexdigest(), raw, frozenset(flags), received)
+
+
+def put(account: Target, folder: Folder, *messages: Outgoing) -> list[Appended]:
+    """Put in what the server takes as it is."""
+    answers = list(account.append(folder, iter(messages)))
+    taken = [one for one in answers if isinstance(one, Appended)]
+    assert len(taken) == len(messages), answers
+    return taken
+
+
+def there(account: Target, folder: str) -> list[Remote]:
+    return [one.remote for one in account.changes(find(account, folder), None, dict) if isinstance(one, New)]
+
+
+def content(account: Target, folder: str) -> dict[str, Remote]:
+    """Give what a folder has: digest -> message. Fails for a message that is there twice."""
+    found: dict[str, Remote] = {}
+    for one in account.fetch(there(account, folder)):
+        assert not hasattr(one, "reason"), one
+        digest = hashlib.sha256(one.raw).hexdigest()
+        assert digest not in found
+        found[digest] = one.remote
+    return found
+
+
+class CanAppendContract:
+    """The contract of `ports.CanAppend`."""
+
+    @pytest.fixture
+    def mailbox(self) -> Iterator[TargetMailbox]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def account(self, mailbox: TargetMailbox) -> Iterator[Target]:
+        opened = mailbox.account()
+        yield opened
+        opened.close()
+
+    def folder(self, account: Target, name: str) -> Folder:
+        return account.make_folder(account.home() + name)
+
+    # --- folders ------------------------------------------------------------------------------------
+
+    def test_a_folder_is_made_with_those_above_it_and_is_listed_under_its_name(self, account: Target) -> None:
+        made = self.folder(account, "Letters/Grüße/2024")
+        assert made.name == account.home() + "Letters/Grüße/2024"
+        put(account, made, outgoing(mail(1)))
+        assert len(there(account, made.name)) == 1
+
+    def test_making_a_folder_that_is_there_leaves_it_as_it_is(
+        self, mailbox: TargetMailbox, account: Target
+    ) -> None:
+        made = self.folder(account, "Letters")
+        put(account, made, outgoing(mail(1)))
+        other = mailbox.account()
+        assert self.folder(other, "Letters").name == made.name
+        assert len(there(other, made.name)) == 1
+        other.close()
+
+    # --- messages -----------------------------------------------------------------------------------
+
+    def test_bytes_flags_and_date_come_back_as_they_were_given(self, account: Target) -> None:
+        folder = self.folder(account, "Kept")
+        given = [
+            outgoing(mail(1), "\\Seen", "\\Flagged", "$Forwarded", "Work"),
+            outgoing(mail(2, "x" * 200_000)),
+            outgoing(mail(3), "\\Answered", "\\Draft", received=WHEN + timedelta(days=1234, seconds=5)),
+            outgoing(
+                mail(4), received=datetime(1999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=13)))
+            ),
+            outgoing(b"Subject: no end of line\r\n\r\nend"),
+            outgoing(b"no header at all"),
+        ]
+        put(account, folder, *given)
+        found = content(account, folder.name)
+        assert set(found) == {one.digest for one in given}
+        for one in given:
+            assert found[one.digest].flags == one.flags
+            assert found[one.digest].received == one.received
+
+    def test_recent_is_nobodys_to_set(self, account: Target) -> None:
+        folder = self.folder(account, "Kept")
+        (taken,) = put(account, folder, outgoing(mail(1), "\\Recent", "\\Seen"))
+        assert taken.altered is None
+        (found,) = there(account, folder.name)
+        assert found.flags - {"\\Recent"} == {"\\Seen"}
+
+    def test_equal_messages_are_put_in_as_often_as_they_are_given(self, account: Target) -> None:
+        folder = self.folder(account, "Twice")
+        put(account, folder, outgoing(mail(1)), outgoing(mail(1)))
+        assert len(there(account, folder.name)) == 2
+
+    def test_many_messages_are_answered_once_each_with_their_keys_or_none(self, account: Target) -> None:
+        folder = self.folder(account, "Many")
+        given = [outgoing(mail(number, "x" * (number * 37 % 9000))) for number in range(700)]
+        taken = put(account, folder, *given)
+        assert sorted(one.digest for one in taken) == sorted(one.digest for one in given)
+        found = content(account, folder.name)
+        assert set(found) == {one.digest for one in given}
+        for one in taken:
+            if one.ref is not None:
+                assert one.ref == found[one.digest].ref
+
+    def test_no_messages_change_nothing(self, account: Target) -> None:
+        folder = self.folder(account, "None")
+        assert list(account.append(folder, iter(()))) == []
+        assert there(account, folder.name) == []
+
+    def test_what_the_messages_raise_comes_after_the_answers_to_all_that_was_taken(
+        self, account: Target
+    ) -> None:
+        folder = self.folder(account, "Stopped")
+
+        def some() -> Iterator[Outgoing]:
+            for number in range(450):
+                yield outgoing(mail(number))
+            raise Interrupted("stopped")
+
+        answers: list[Appended | Refused] = []
+        with pytest.raises(Interrupted):
+            for one in account.append(folder, some()):
+                answers.append(one)
+        assert {one.digest for one in answers} == set(content(account, folder.name))
+        put(account, folder, outgoing(mail(1000)))
+
+    def test_an_account_can_be_read_after_an_append_that_nobody_ended(self, account: Target) -> None:
+        folder = self.folder(account, "Left")
+        answers = iter(account.append(folder, (outgoing(mail(number)) for number in range(900))))
+        next(answers)
+        del answers
+        assert len(there(account, folder.name)) >= 1

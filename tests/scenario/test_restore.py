@@ -1,0 +1,426 @@
+"""Restore: all is put back, once, however often it was cut short, and what cannot be is told."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from archiver.accounts.fake import FakeAccount, FakeMailbox
+from archiver.catalog.several import SeveralCatalogs
+from archiver.catalog.sqlite import SqliteCatalog
+from archiver.errors import FolderRefused, Forbidden, Interrupted, Unreachable
+from archiver.model import Appended, Folder, Outgoing, Refused
+from archiver.ops import restore as restore_module
+from archiver.ops.restore import FolderRestored, Restore, Restoring
+from archiver.plan.restore import once
+from archiver.ports import Store
+from tests.scenario.test_crash import Killed, MortalStore
+from tests.scene import OWNER, Scene, Told, mail
+
+AT = datetime(2021, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+class Putting:
+    """A scene that was pulled, a second server, and restores from one to the other."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.server = FakeMailbox()
+        self.told = Told()
+        self.stop_after = 0
+
+    def __call__(
+        self,
+        *,
+        account: FakeAccount | None = None,
+        store: Store | None = None,
+        to: str = "new",
+        into: str | None = None,
+        vanished: bool = False,
+        until: int | None = None,
+        dry: bool = False,
+        ledger: bool = True,
+    ) -> list[FolderRestored]:
+        archive = self.scene.open(store, unlock=True)
+        chain = self.scene.chain(archive)
+        archive.catch_up(chain, self.scene.catalog)
+        then = self.scene.catalog
+        if until is not None:
+            then = SqliteCatalog()
+            archive.replay(chain, then, until)
+        catalogs, now = SeveralCatalogs([then]), SeveralCatalogs([self.scene.catalog])
+        same = to == OWNER.account
+        self.told = Told()
+        asked = Counter[str]()
+
+        def known(folder: str, epoch: str) -> dict[str, str]:
+            held = now.held(folder, epoch) if same else {}
+            return {**held, **now.restored(to, folder, epoch)}
+
+        def stop() -> bool:
+            asked["stop"] += 1
+            return asked["stop"] == self.stop_after
+
+        server = self.scene.server if same else self.server
+        with archive.begin(OWNER, chain, self.scene.catalog, "default", self.scene.clock) as run:
+            work = Restoring(
+                account=to,
+                target=account or FakeAccount(server),
+                reader=archive.reader(catalogs),
+                ledger=known,
+                run=run if ledger and not dry else None,
+                reporter=self.told,
+                stop=stop,
+                same=same,
+                into=into,
+                dry=dry,
+            )
+            return Restore(work)(once(then.entries(), vanished=vanished), catalogs.folders())
+
+
+@pytest.fixture
+def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Putting:
+    monkeypatch.setattr(restore_module, "LEDGER_EVERY", 3)
+    return filled(tmp_path)
+
+
+def filled(folder: Path) -> Putting:
+    """Three folders; copies, an empty message, two without Message-ID, two of one Message-ID and size."""
+    scene = Scene(folder)
+    scene.server.create("Sent", special_use="\\Sent")
+    scene.server.create("Work/Old")
+    for number in range(4):
+        flags = ["\\Seen", "$Forwarded"] if number % 2 else ["\\Recent"]
+        at = AT + timedelta(hours=number)
+        scene.server.deliver("INBOX", mail(f"in {number}"), flags=flags, received=at)
+    for raw in (b"", b"Subject: x\r\n\r\none\r\n", b"Subject: x\r\n\r\ntwo\r\n", mail("in 1"), mail("in 1")):
+        scene.server.deliver("Work/Old", raw, received=AT)
+    for body in ("draft a", "draft b"):
+        scene.server.deliver("Sent", mail("sent", body, message_id="draft"), received=AT)
+    scene.pull()
+    return Putting(scene)
+
+
+Row = tuple[str, str, frozenset[str], datetime]
+
+
+def rows(server: FakeMailbox) -> Counter[Row]:
+    """Everything on a server: folder, digest, flags, date."""
+    return Counter(
+        (name, hashlib.sha256(one.raw).hexdigest(), one.flags - {"\\Recent"}, one.received)
+        for name, folder in server.folders().items()
+        for one in folder.messages.values()
+    )
+
+
+def total(reports: Iterable[FolderRestored]) -> tuple[int, int]:
+    found = list(reports)
+    return sum(one.appended for one in found), sum(one.there for one in found)
+
+
+def assert_complete(put: Putting) -> None:
+    assert rows(put.server) == rows(put.scene.server)
+    assert total(put()) == (0, 11)
+    assert rows(put.server) == rows(put.scene.server)
+    put.scene.check()
+
+
+# --- what it does -----------------------------------------------------------------------------------------
+
+
+def test_all_is_restored_with_flags_and_dates_and_a_second_time_nothing(put: Putting) -> None:
+    assert total(put()) == (11, 0)
+    head = put.scene.chain().head()
+    assert_complete(put)
+    assert put.scene.chain().head() == head, "nothing done is no run"
+
+
+def test_special_uses_meet_and_new_folders_keep_theirs(put: Putting) -> None:
+    put.server.create("Gesendet", special_use="\\Sent")
+    put()
+    assert set(put.server.folders()) == {"INBOX", "Gesendet", "Work/Old"}
+    other = Putting(put.scene)
+    other()
+    assert other.server.folders()["Sent"].special_use == "\\Sent"
+
+
+def test_without_the_ledger_nothing_comes_twice_either(put: Putting) -> None:
+    put(ledger=False)
+    assert rows(put.server) == rows(put.scene.server)
+    assert total(put(ledger=False)) == (0, 11)
+
+
+def test_messages_of_one_message_id_and_size_are_told_apart_by_content(put: Putting) -> None:
+    put.server.create("Sent", special_use="\\Sent")
+    put.server.deliver("Sent", mail("sent", "draft b", message_id="draft"), received=AT)
+    put()
+    assert_complete(put)
+
+
+def test_what_is_there_of_other_mail_stays_and_does_not_count(put: Putting) -> None:
+    put.server.deliver("INBOX", mail("in 0"), received=AT)
+    put.server.deliver("INBOX", mail("in 9"), received=AT)  # as large as one of ours
+    reports = put()
+    assert total(reports) == (10, 1)
+    assert len(put.server.folders()["INBOX"].messages) == 5
+
+
+def test_a_dry_run_tells_and_does_nothing(put: Putting) -> None:
+    put.server.deliver("INBOX", mail("in 0"), received=AT)
+    before = rows(put.server)
+    head = put.scene.chain().head()
+    assert total(put(dry=True)) == (10, 1)
+    assert rows(put.server) == before
+    assert set(put.server.folders()) == {"INBOX"}
+    assert put.scene.chain().head() == head
+
+
+def test_below_a_folder_all_is_put_once(put: Putting) -> None:
+    put(into="Restored")
+    assert {name for name in put.server.folders() if name != "INBOX"} == {
+        "Restored/INBOX",
+        "Restored/Sent",
+        "Restored/Work/Old",
+    }
+    assert total(put(into="Restored")) == (0, 11)
+
+
+def test_to_the_same_account_only_what_is_gone_goes(put: Putting) -> None:
+    server = put.scene.server
+    before = rows(server)
+    assert total(put(to=OWNER.account)) == (0, 11)
+    assert server.calls["message_ids"] == 0, "what was archived from there is known by its UID"
+    server.expunge("INBOX", "1", "2")
+    assert total(put(to=OWNER.account)) == (2, 9)
+    assert rows(server) == before
+    put.scene.pull()
+    put.scene.check()
+    assert total(put(to=OWNER.account, vanished=True)) == (0, 11)
+
+
+def test_what_vanished_is_restored_when_asked_for(put: Putting) -> None:
+    put.scene.server.expunge("INBOX", "1")
+    put.scene.pull()
+    assert total(put()) == (10, 0)
+    assert total(put(vanished=True)) == (1, 10)
+    assert total(put(vanished=True)) == (0, 11)
+
+
+def test_as_of_an_earlier_run_restores_what_was_there_then_and_once(put: Putting) -> None:
+    run = put.scene.chain().head().seq
+    put.scene.server.expunge("INBOX", "1")
+    put.scene.server.deliver("INBOX", mail("later"))
+    put.scene.pull()
+    assert total(put(until=run)) == (11, 0)
+    put.server.fail("message_ids", 1, Unreachable("not to be asked: the ledger of today knows"))
+    assert total(put(until=run)) == (0, 11)
+
+
+def test_a_renumbered_folder_is_restored_once(put: Putting) -> None:
+    put.scene.server.renumber("INBOX")
+    put.scene.pull()
+    assert total(put(vanished=True)) == (11, 0)
+
+
+def test_a_target_that_renumbers_is_recognised(put: Putting) -> None:
+    put()
+    for name in put.server.folders():
+        put.server.renumber(name)
+    assert_complete(put)
+
+
+def test_a_message_that_was_deleted_at_the_target_is_put_back(put: Putting) -> None:
+    put()
+    put.server.expunge("INBOX", "2")
+    assert total(put()) == (1, 10)
+    assert_complete(put)
+
+
+# --- servers --------------------------------------------------------------------------------------------
+
+
+class Rewriting(FakeAccount):
+    """A server that writes its own header into what it takes, and may not tell the keys."""
+
+    tells = False
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        for one in messages:
+            raw = b"X-Stamp: mine\r\n" + one.raw
+            for answer in super().append(folder, [Outgoing(one.digest, raw, one.flags, one.received)]):
+                assert isinstance(answer, Appended)
+                yield answer if self.tells else Appended(answer.digest)
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_a_server_that_rewrites_mail_gets_it_once(
+    put: Putting, tells: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Rewriting, "tells", tells)
+    account = Rewriting(put.server)
+    assert total(put(account=account)) == (11, 0)
+    assert total(put(account=account)) == (0, 11)
+
+
+def test_without_any_ledger_a_rewritten_message_is_known_by_what_it_says(put: Putting) -> None:
+    account = Rewriting(put.server)
+    put(account=account, ledger=False)
+    assert total(put(account=account, ledger=False)) == (0, 11)
+
+
+class Slashless(FakeAccount):
+    """A server that takes no `/` within a name."""
+
+    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
+        if "%2F" in name:
+            raise FolderRefused("invalid mailbox name")
+        return super().make_folder(name, special_use)
+
+
+def test_a_slash_in_a_name_becomes_another_letter_where_it_must(put: Putting) -> None:
+    put.scene.server.create("a%2Fb", separator=".")
+    put.scene.server.deliver("a%2Fb", mail("slash"))
+    put.scene.pull()
+    put.server.folders()["INBOX"].separator = "."
+    account = Slashless(put.server)
+    assert total(put(account=account)) == (12, 0)
+    assert "a_b" in put.server.folders()
+    assert total(put(account=account)) == (0, 12)
+
+
+class Refusing(FakeAccount):
+    """A server that takes no message with these words."""
+
+    words = b"in 2"
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        for one in messages:
+            if self.words in one.raw:
+                yield Refused(one.digest, "too rude")
+            else:
+                yield from super().append(folder, [one])
+
+
+def test_a_refused_message_is_told_and_tried_again_the_next_time(put: Putting) -> None:
+    inbox = put(account=Refusing(put.server))[0]
+    assert (inbox.appended, [one.reason for one in inbox.refused]) == (3, ["too rude"])
+    assert total(put()) == (1, 10)
+    assert_complete(put)
+
+
+class Full(FakeAccount):
+    """A server with room for so many messages."""
+
+    room = 4
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        for one in messages:
+            if not self.room:
+                raise Forbidden("the mailbox is full")
+            self.room -= 1
+            yield from super().append(folder, [one])
+
+
+def test_a_full_mailbox_ends_the_restore_and_keeps_the_ledger(put: Putting) -> None:
+    with pytest.raises(Forbidden):
+        put(account=Full(put.server))
+    known = [
+        put.scene.catalog.restored("new", name, str(one.epoch)) for name, one in put.server.folders().items()
+    ]
+    assert sum(map(len, known)) == 4
+    assert total(put()) == (7, 4)
+    assert_complete(put)
+
+
+def test_a_folder_that_is_refused_does_not_stop_the_others(put: Putting) -> None:
+    put.server.fail("make_folder", 1, FolderRefused("no such name"))
+    reports = put()
+    assert [one.error for one in reports].count("no such name") == 1
+    assert total(reports)[0] in (6, 9)
+    put()
+    assert_complete(put)
+
+
+# --- cut short --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["append", "appended"])
+def test_a_line_that_drops_at_any_message_is_made_good_in_the_same_run(step: str, tmp_path: Path) -> None:
+    for nth in range(1, 12):
+        put = filled(tmp_path / str(nth))
+        put.server.fail(step, nth, Unreachable("dropped"))
+        reports = put()
+        assert total(reports)[0] in (10, 11)
+        assert_complete(put)
+
+
+def test_a_line_that_always_drops_ends_the_restore(put: Putting) -> None:
+    for nth in range(2, 20):
+        put.server.fail("append", nth, Unreachable("dropped"))
+    with pytest.raises(Unreachable):
+        put()
+    put.server._faults.clear()
+    put()
+    assert_complete(put)
+
+
+def test_asked_to_stop_at_any_message_it_goes_on_the_next_time(tmp_path: Path) -> None:
+    for nth in range(1, 11):
+        put = filled(tmp_path / str(nth))
+        put.stop_after = nth
+        with pytest.raises(Interrupted):
+            put()
+        put.stop_after = 0
+        put()
+        assert_complete(put)
+
+
+@pytest.mark.parametrize("step", ["append", "appended", "changes", "make_folder"])
+def test_killed_at_any_message_it_is_complete_the_next_time(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore_module, "LEDGER_EVERY", 3)
+    for nth in range(1, 12 if step.startswith("append") else 3):
+        put = filled(tmp_path / str(nth))
+        put.server.fail(step, nth, Killed())  # type: ignore[arg-type]  # what no code catches
+        with pytest.raises(Killed):
+            put()
+        put.scene.forget_catalog()
+        put()
+        assert_complete(put)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_any_put_into_the_archive_it_is_complete_the_next_time(
+    after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore_module, "LEDGER_EVERY", 3)
+    whole = filled(tmp_path / "whole")
+    store = MortalStore(whole.scene.store, 0, after=False)
+    whole(store=store)
+    assert store.puts >= 6
+    for nth in range(1, store.puts + 1):
+        put = filled(tmp_path / str(nth))
+        with pytest.raises(Killed):
+            put(store=MortalStore(put.scene.store, nth, after=after))
+        assert put.scene.damage() == []
+        put.scene.forget_catalog()
+        put()
+        assert_complete(put)
+
+
+# --- damage -----------------------------------------------------------------------------------------------
+
+
+def test_of_a_damaged_volume_the_others_are_restored_and_the_lost_are_told(put: Putting) -> None:
+    put.scene.server.deliver("INBOX", mail("in a later volume"))
+    put.scene.pull()
+    (key, *_) = sorted(key for key in put.scene.memory() if "/volumes/" in key)
+    put.scene.memory()[key] = b"\0" * len(put.scene.memory()[key])
+    reports = put()
+    assert total(reports) == (1, 0)
+    assert sum(len(one.unreadable) for one in reports) == 11
+    assert all(key in one.reason for report in reports for one in report.unreadable)
