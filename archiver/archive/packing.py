@@ -1,6 +1,6 @@
 """From messages to sealed objects, with the work spread over threads.
 
-    add() ── frames of 2 and of 20 MiB ▶ compress + compare ──▶ encrypt, hash, put, read back
+    add() ── frames of 2 and of 18 MiB ▶ compress + compare ──▶ encrypt, hash, put, read back
     caller's thread                     2 threads             2 threads (volumes), 8 (single objects)
 
 The caller reads the server meanwhile. What is in flight is bounded in bytes. A failure in any thread is
@@ -24,7 +24,7 @@ from archiver.ports import Store
 
 VOLUME_SIZE = 1 << 26  # a volume's payload, padding included; only a single larger frame exceeds it
 SMALLEST_PADDING = 8  # a skippable frame without content
-IN_FLIGHT = 8 << 20  # bytes of frames of one kind between the caller and the disk; a longer frame goes alone
+IN_FLIGHT = 4 << 20  # bytes of frames of one kind between the caller and the disk; a longer frame goes alone
 
 
 class Slot(Struct, frozen=True):
@@ -135,15 +135,14 @@ class _Gathering:
     def compress(self) -> "Future[list[bytes]]":
         """Have what was gathered compressed, and begin anew."""
         if self._alone:
-            packed = self.pool.submit(_pack, self._alone, self.compression)
+            packed = self.pool.submit(frames.pack, self._alone, self.compression.effort)
         else:
             packed = self.pool.submit(self._pack, self._buffer, self.size)
         self._alone, self._buffer, self.size = (), bytearray(), 0
         return packed
 
     def _pack(self, buffer: bytearray, size: int) -> list[bytes]:
-        how = self.compression
-        packed = frames.pack_start(buffer, size, level=how.level, window_log=how.window_log, far=how.far)
+        packed = frames.pack_start(buffer, size, self.compression.effort)
         self._spare.append(buffer)
         return packed
 
@@ -269,7 +268,7 @@ class ObjectPacker:
         self._store = store
         self._recipients = recipients
         self._compressions = compressions
-        self._budget = Budget(3 * IN_FLIGHT)
+        self._budget = Budget(6 * IN_FLIGHT)
         self._writers = ThreadPoolExecutor(8, "seal")  # what they wait for is the disk
         self._tasks: list[Future[tuple[int, Sealed, Frame]]] = []
         self._number = 0
@@ -302,7 +301,7 @@ class ObjectPacker:
 
     def _write(self, slot: Slot, pieces: Sequence[bytes], key: str) -> tuple[int, Sealed, Frame]:
         try:
-            packed = _pack(pieces, self._compressions.of(slot.length))
+            packed = frames.pack(pieces, self._compressions.of(slot.length).effort)
             sealed = seal(self._store, "volume", key, [packed], self._recipients)
         except BaseException as failure:
             self._budget.fail(failure)
@@ -316,7 +315,3 @@ def take_back(store: Store, objects: Iterable[Sealed]) -> None:
     with suppress(ArchiverError):
         for sealed in objects:
             store.delete(sealed.key)
-
-
-def _pack(pieces: Sequence[bytes], how: Compression) -> list[bytes]:
-    return frames.pack(pieces, level=how.level, window_log=how.window_log, far=how.far)

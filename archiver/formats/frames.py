@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import zstandard
+from msgspec import Struct
 
 from archiver.errors import Damaged
 
@@ -28,22 +29,31 @@ Piece: TypeAlias = bytes | memoryview
 _HINT = "the object is damaged; take it from another copy"
 
 
-def pack(
-    pieces: Sequence[Piece], *, level: int = 3, window_log: int | None = None, far: bool = False
-) -> list[bytes]:
+class Effort(Struct, frozen=True):
+    """How hard to look for repetition, and over what distance."""
+
+    level: int = 3
+    window_log: int | None = None  # 10 to 27: look 2**window_log bytes back; what the level says if not given
+    hash_log: int | None = None  # remember 2**hash_log places; what the level says if not given
+    far: bool = False  # with a table made for long distances
+
+
+USUAL = Effort()
+
+
+def pack(pieces: Sequence[Piece], effort: Effort = USUAL) -> list[bytes]:
     """Compress the pieces, one after another, into one frame, and prove that it gives them back.
 
-    `window_log` (10 to 27) lets it look 2**window_log bytes back, `far` with a table made for long distances.
     Gives the frame in one or more pieces. Raises `Damaged` if decompressing it gives anything else: then this
     machine is at fault. Safe in several threads; the heavy calls release the GIL.
     """
     size = sum(map(len, pieces))
     if size <= _ONE_SHOT:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        packed = [_compressor(level, window_log, far).compress(data)]
+        packed = [_compressor(effort).compress(data)]
         same = _decompress(packed[0]) == data
     else:
-        stream = _compressor(level, window_log, far).compressobj(size=size)
+        stream = _compressor(effort).compressobj(size=size)
         packed = [out for part in _parts(pieces) if (out := stream.compress(part))]
         packed.append(stream.flush())
         same = _equal(pieces, unpack_stream(packed))
@@ -51,14 +61,12 @@ def pack(
     return packed
 
 
-def pack_start(
-    buffer: bytearray, size: int, *, level: int = 3, window_log: int | None = None, far: bool = False
-) -> list[bytes]:
+def pack_start(buffer: bytearray, size: int, effort: Effort = USUAL) -> list[bytes]:
     """Compress the first `size` bytes of a buffer, without a copy of them; otherwise as `pack`."""
     view = memoryview(buffer)[:size]
     if size > _ONE_SHOT:
-        return pack([view], level=level, window_log=window_log, far=far)
-    frame = _compressor(level, window_log, far).compress(view)
+        return pack([view], effort)
+    frame = _compressor(effort).compress(view)
     content = _decompress(frame)
     _prove(len(content) == size and buffer.startswith(content))  # comparing views would go byte by byte
     return [frame]
@@ -126,21 +134,22 @@ def padding(payload_length: int) -> bytes:
 
 class _Kept(threading.local):
     def __init__(self) -> None:
-        self.compressors: dict[tuple[int, int | None, bool], zstandard.ZstdCompressor] = {}
+        self.compressors: dict[Effort, zstandard.ZstdCompressor] = {}
         self.decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
 
 
 _kept = _Kept()
 
 
-def _compressor(level: int, window_log: int | None, far: bool) -> zstandard.ZstdCompressor:
-    kept = _kept.compressors.get((level, window_log, far))
+def _compressor(effort: Effort) -> zstandard.ZstdCompressor:
+    kept = _kept.compressors.get(effort)
     if kept is None:
-        kept = _kept.compressors[level, window_log, far] = _new_compressor(level, window_log, far)
+        kept = _kept.compressors[effort] = _new_compressor(effort)
     return kept
 
 
-def _new_compressor(level: int, window_log: int | None, far: bool) -> zstandard.ZstdCompressor:
+def _new_compressor(effort: Effort) -> zstandard.ZstdCompressor:
+    level, window_log = effort.level, effort.window_log
     if not 1 <= level <= zstandard.MAX_COMPRESSION_LEVEL:
         raise ValueError(f"level is 1 to {zstandard.MAX_COMPRESSION_LEVEL}, not {level}")
     if window_log is not None and not zstandard.WINDOWLOG_MIN <= window_log <= MAX_WINDOW_LOG:
@@ -149,7 +158,8 @@ def _new_compressor(level: int, window_log: int | None, far: bool) -> zstandard.
     parameters = zstandard.ZstdCompressionParameters(
         compression_level=level,
         window_log=window_log or 0,  # 0: what the level and the size ask for, never over 27
-        enable_ldm=int(far),
+        hash_log=effort.hash_log or 0,
+        enable_ldm=int(effort.far),
         write_checksum=1,
         write_content_size=1,
         write_dict_id=0,

@@ -36,16 +36,16 @@ def from_line(raw: bytes, received: datetime | None) -> bytes:
     )
 
 
-def has_from_lines(raw: bytes, start: int = 0) -> bool:
-    """Tell whether any line, from the one that begins at `start`, matches `>*From `.
+def has_from_lines(raw: bytes) -> bool:
+    """Tell whether any line matches `>*From `.
 
     Most bytes of mail are base64, which has no space: a search for one byte passes over it at the speed of
     memory, and only stretches that begin with a space are searched for `From `.
     """
-    space = raw.find(b" ", start)
+    space = raw.find(b" ")
     while space >= 0:
         end = space + _STRETCH
-        at = raw.find(b"From ", max(start, space - 4), end)
+        at = raw.find(b"From ", max(0, space - 4), end)
         while at >= 0:
             before = at
             while before and raw[before - 1] == 0x3E:  # ">"
@@ -80,15 +80,20 @@ def unwrap(stored: bytes) -> tuple[Label, bytes]:
     if not stored.startswith(b"From ") or not first or not second:
         raise Damaged("a stored message does not begin with its From and X-Archiver lines")
     label = decode_label(stored[first:second])
-    if not has_from_lines(stored, second):  # most are not quoted: one copy, of the message alone
-        body, start = stored, second
-    else:
-        body, start = unquote(stored[second:]), 0
-    raw = body[start : start + label.size]
-    end = b"\n" if raw.endswith(b"\n") else b"\n\n"
-    if len(body) - start != label.size + len(end) or not body.endswith(end, start):
+    raw = stored[second : second + label.size]
+    rest = len(stored) - second - len(raw)
+    if (
+        len(raw) == label.size
+        and rest == (1 if raw.endswith(b"\n") else 2)
+        and stored.endswith(b"\n" * rest)
+        and not has_from_lines(raw)
+    ):
+        return label, raw  # nearly every message: one copy of it, not three
+    body = unquote(stored[second:])
+    end = b"\n" if body[: label.size].endswith(b"\n") else b"\n\n"
+    if len(body) != label.size + len(end) or not body.endswith(end):
         raise Damaged("a stored message is not of the length that its X-Archiver line names")
-    return label, raw
+    return label, body[: label.size]
 
 
 def plain(raw: bytes, received: datetime | None) -> bytes:

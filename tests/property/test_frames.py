@@ -27,7 +27,7 @@ def streamed(payload: bytes, size: int = 1000) -> bytes:
 @given(pieces, st.sampled_from([1, 3, 9]), st.sampled_from([None, 10, 20, 27]))
 def test_pieces_round_trip(given_pieces: list[bytes], level: int, window_log: int | None) -> None:
     data = b"".join(given_pieces)
-    frame = b"".join(frames.pack(given_pieces, level=level, window_log=window_log))
+    frame = b"".join(frames.pack(given_pieces, frames.Effort(level=level, window_log=window_log)))
     assert frames.unpack(frame, len(data)) == data
     assert streamed(frame) == data
 

@@ -50,7 +50,7 @@ def test_a_frame_of_nothing_is_a_frame() -> None:
 @pytest.mark.parametrize("level", [1, 3, 19, 22])
 @pytest.mark.parametrize("window_log", [None, 10, 27])
 def test_no_setting_asks_for_a_larger_window(level: int, window_log: int | None) -> None:
-    frame = b"".join(frames.pack([TEXT], level=level, window_log=window_log))
+    frame = b"".join(frames.pack([TEXT], frames.Effort(level=level, window_log=window_log)))
     assert frames.unpack(frame, len(TEXT)) == TEXT
     assert header_of(frame).window_size <= frames.MAX_WINDOW
 
@@ -58,7 +58,7 @@ def test_no_setting_asks_for_a_larger_window(level: int, window_log: int | None)
 def test_a_long_window_finds_what_a_short_one_forgets() -> None:
     far = os.urandom(6 * MIB)
     pieces = [far, far]
-    short, long = frames.pack(pieces), frames.pack(pieces, window_log=27, far=True)
+    short, long = frames.pack(pieces), frames.pack(pieces, frames.Effort(window_log=27, far=True))
     assert sum(map(len, long)) < 0.6 * sum(map(len, short))
     assert frames.unpack(b"".join(long), 12 * MIB) == far + far
 
@@ -66,7 +66,7 @@ def test_a_long_window_finds_what_a_short_one_forgets() -> None:
 @pytest.mark.parametrize("setting", [{"window_log": 28}, {"window_log": 9}, {"level": 0}, {"level": 23}])
 def test_an_impossible_setting_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=" is "):
-        frames.pack([b"x"], **setting)
+        frames.pack([b"x"], frames.Effort(**setting))
 
 
 class Faulty:
@@ -87,7 +87,7 @@ class Faulty:
 
 @pytest.mark.parametrize("size", [100, 33 * MIB])
 def test_a_machine_that_compresses_wrongly_is_caught(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    faulty = Faulty(frames._compressor(3, None, False))
+    faulty = Faulty(frames._compressor(frames.USUAL))
     monkeypatch.setattr(frames, "_compressor", lambda *_: faulty)
     with pytest.raises(Damaged, match="give back") as caught:
         frames.pack([bytes(size)])
@@ -105,7 +105,7 @@ def test_packing_a_large_piece_makes_no_second_copy() -> None:
     piece = os.urandom(8 * MIB) * 6
     frames.pack([b"warm"])
     tracemalloc.start()
-    made = sum(map(len, frames.pack([piece], window_log=27, far=True)))
+    made = sum(map(len, frames.pack([piece], frames.Effort(window_log=27, far=True))))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert made < 12 * MIB
