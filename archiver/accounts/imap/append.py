@@ -18,9 +18,9 @@ from archiver.accounts.imap.session import LiteralRefused, Octets, Piece, Sessio
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, Unreachable
 from archiver.model import Appended, Flags, Folder, Outgoing, Ref, Refused
 
-BATCH_MESSAGES = 200
-BATCH_BYTES = 1 << 20
-AHEAD = 2
+BATCH_MESSAGES = 500
+BATCH_BYTES = 4 << 20
+AHEAD = 4
 """Commands on their way at a time: one is taken in while the next is read from the archive and sent."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -21,6 +21,9 @@ _log = logging.getLogger(__name__)
 _BUFFER = 256 * 1024
 """Bytes read ahead: large enough that listing lines cost few system calls, small beside a message."""
 
+_PIECE = 256 * 1024
+"""Bytes that must go out within the timeout."""
+
 CHATTER_LIMIT = 1 << 20
 """Longest literal, bytes, in any response but a body: names and headers are far below."""
 
@@ -82,7 +85,11 @@ class Connection:
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("sent %r", (data if shown is None else shown)[:200])
         try:
-            self._socket.sendall(data)
+            view = memoryview(data)
+            for start in range(
+                0, len(data), _PIECE
+            ):  # the timeout is for each: a large message may take long
+                self._socket.sendall(view[start : start + _PIECE])
         except OSError as error:
             raise self._lost(error) from error
 
