@@ -137,7 +137,7 @@ class CanAppendContract:
         folder = self.folder(account, "Stopped")
 
         def some() -> Iterator[Outgoing]:
-            for number in range(450):
+            for number in range(1100):
                 yield outgoing(mail(number))
             raise Interrupted("stopped")
 
