@@ -155,7 +155,7 @@ def _tell(session: Session, target: str, reports: list[FolderRestored], *, dry: 
     text = f"{number(new, 'message')} {'to restore' if dry else 'restored'}"
     text += f" ({size(sum(one.size for one in reports))}), {there:,} there already"
     altered = sum(len(one.altered) for one in reports)
-    text += f", {altered:,} without a flag or a date that the server refused" if altered else ""
+    text += f", {altered:,} not in all as archived: see above" if altered else ""
     session.say(f"{target}: {text}")
 
 

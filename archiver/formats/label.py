@@ -64,16 +64,23 @@ def _decode(line: bytes) -> Label:
         raise ValueError("other fields")
     folder_id, folder = words["folder"].split(":", 1)
     epoch, key = words["key"].split(":", 1)
-    flags = words["flags"]
     return Label(
         folder_id=int(folder_id),
-        folder=unquote(folder, errors="strict"),
-        epoch=unquote(epoch, errors="strict"),
-        key=unquote(key, errors="strict"),
+        folder=_unquoted(folder),
+        epoch=_unquoted(epoch),
+        key=key if key.isalnum() else unquote(key, errors="strict"),
         size=int(words["size"]),
         sha256=words["sha256"],
-        flags=frozenset()
-        if flags == "-"
-        else frozenset(unquote(flag, errors="strict") for flag in flags.split(",")),
+        flags=_unquoted_flags(words["flags"]),
         received=None if words["received"] == "-" else datetime.fromisoformat(words["received"]),
     )
+
+
+@lru_cache(maxsize=1024)
+def _unquoted(text: str) -> str:
+    return unquote(text, errors="strict")
+
+
+@lru_cache(maxsize=1024)
+def _unquoted_flags(text: str) -> Flags:
+    return frozenset() if text == "-" else frozenset(_unquoted(flag) for flag in text.split(","))

@@ -130,13 +130,14 @@ class _Ledger:
         """Take in that a message is in a folder."""
         if self._folder != folder or len(self._fresh) >= NOTE_EVERY:
             self._write()
+            if self._work.run is not None and self._work.run.due:
+                self.commit()
         self._folder = folder
         if appended.ref is not None:
             self._put.setdefault((folder, appended.ref.epoch), {})[appended.ref.key] = appended.digest
         self._fresh.append(appended)
         self._uncommitted += 1
-        run = self._work.run
-        if self._uncommitted >= LEDGER_EVERY or (run is not None and run.due):
+        if self._uncommitted >= LEDGER_EVERY:
             self.commit()
 
     def _write(self) -> None:
@@ -161,6 +162,8 @@ class _FolderRestore:
         self._given_up: set[str] = set()  # digests that the server refuses or nobody can read
         self._nameless: list[Entry] = []  # taken, and the server did not say under which key
         self._entries: dict[str, Entry] = {}
+        self._fragile: set[str] = set()  # digests of messages with NUL, which servers replace without a word
+        self._to_compare: list[Remote] = []
 
     def restore(self, present: Sequence[Folder], use: str | None, entries: Sequence[Entry]) -> None:
         self._entries = {entry.digest: entry for entry in entries}
@@ -185,6 +188,7 @@ class _FolderRestore:
                 self._work.reporter.report(Warned(text))
                 continue
             self._find_nameless(target, there)
+            self._compare()
             return
 
     def _folder(self, present: Mapping[str, Folder], use: str | None) -> Folder | None:
@@ -317,12 +321,28 @@ class _FolderRestore:
             report.size += entry.size
             if answer.ref is not None:
                 self._ledger.note(target.name, answer)
+                if answer.digest in self._fragile:
+                    self._to_compare.append(Remote(answer.ref))
             else:
                 self._nameless.append(entry)
             if answer.altered:
-                report.altered.append(Left(answer.digest, answer.altered))
-                self._work.reporter.report(Warned(f"message {answer.digest[:12]}: {answer.altered}"))
+                self._tell_altered(answer.digest, answer.altered)
             self._work.reporter.report(MessageRestored(target.name, entry.size))
+
+    def _tell_altered(self, digest: str, reason: str) -> None:
+        self._report.altered.append(Left(digest, reason))
+        self._work.reporter.report(Warned(f"message {digest[:12]}: {reason}"))
+
+    def _compare(self) -> None:
+        """Fetch what a server may have changed in silence, and tell if it did."""
+        by_epoch: dict[str, list[Remote]] = {}
+        for one in self._to_compare:
+            by_epoch.setdefault(one.ref.epoch, []).append(one)
+        for epoch, remotes in by_epoch.items():
+            put = self._ledger.known(self._report.target, epoch)
+            for key, raw in self._fetch(remotes):
+                if hashlib.sha256(raw).hexdigest() != put.get(key):
+                    self._tell_altered(put.get(key, ""), "the server replaced the NUL characters in it")
 
     def _give_up(self, digest: str, reason: str, where: list[Left]) -> None:
         self._given_up.add(digest)
@@ -339,6 +359,8 @@ class _FolderRestore:
                 for _ in by_digest[first.digest]:
                     self._give_up(first.digest, raw.text, self._report.unreadable)
                 continue
+            if b"\0" in raw:
+                self._fragile.add(first.digest)
             for entry in by_digest[first.digest]:
                 yield Outgoing(entry.digest, raw, entry.flags, entry.received)
 

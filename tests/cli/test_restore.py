@@ -19,6 +19,7 @@ from tests.cli.conftest import FOREIGN, Mailboxes, mail, write_account
 from tests.command_line import CommandLine
 from tests.require import require
 from tests.servers.dovecot import Dovecot
+from tests.servers.imap_double import ImapDouble, Mail
 from tests.servers.owner import Owner
 
 MESSAGES = 2_000
@@ -245,6 +246,25 @@ def test_damage_is_told_and_the_rest_restored(
     told = next(line for line in done.lines if line["type"] == "restored")
     assert sum(one["restored"] for one in told["folders"]) == 1
     assert sum(len(one["unreadable"]) for one in told["folders"]) == 5
+
+
+def test_a_message_whose_nul_the_server_replaces_is_told_and_comes_once(
+    moving: CommandLine, server: Dovecot, dotted: Dovecot, mailboxes: Mailboxes
+) -> None:
+    user = mailboxes.new()
+    with ImapDouble({1: Mail(b"Subject: nul\r\n\r\na\0b\r\n")}) as double:
+        with moving.config.open("a") as file:
+            file.write(
+                f'[account.double]\narchive = "mail"\nkind = "imap"\nhost = "127.0.0.1"\nport = {double.port}\n'
+                'user = "ann"\ninsecure-plaintext = true\npassword-command = "echo x"\n'
+            )
+        assert moving("pull", "double", "-q").exit == 0
+    write_account(moving, server, "nul", user)
+    done = moving("restore", "double", "--to", "nul", "--json")
+    told = done.lines[-1]["folders"][0]
+    assert (done.exit, told["restored"]) == (0, 1)
+    assert "NUL" in told["altered"][0]["reason"]
+    assert moving("restore", "double", "--to", "nul", "--json").lines[-1]["folders"][0]["there"] == 1
 
 
 def test_a_full_mailbox_is_22_and_what_was_restored_is_kept(

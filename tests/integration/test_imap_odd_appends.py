@@ -222,6 +222,19 @@ def test_nul_goes_as_a_binary_literal_where_it_can(client: Make) -> None:
     assert all(one.altered is None for one in taken)
 
 
+def test_eight_bit_headers_go_as_utf8_where_the_server_speaks_it(client: Make) -> None:
+    enabled: bytes = b"* ENABLED UTF8=ACCEPT\r\n%t OK\r\n"
+    with ImapDouble(capabilities=FULL + " ENABLE UTF8=ACCEPT", answers=[(b"ENABLE", enabled)]) as double:
+        double.takes = lambda one: None if one.raw.isascii() or one.utf8 else b"NO invalid header"
+        account = client(double).account
+        messages = [*some(2), outgoing(2, "\\Seen", body="Grüße".encode())]
+        answers = list(account.append(INBOX, iter(messages)))
+    assert [one.altered for one in answers if isinstance(one, Appended)] == [None] * 3
+    (posted,) = [one for one in double.posted if one.utf8]
+    assert posted.flags == {"\\Seen"}
+    assert posted.date == " 3-Feb-2001 04:05:06 -0330"
+
+
 def test_what_is_larger_than_appendlimit_is_not_sent(client: Make) -> None:
     with ImapDouble(capabilities=FULL + " APPENDLIMIT=300") as double:
         messages = [*some(3), outgoing(3, body=b"x" * 400), *[outgoing(n) for n in range(4, 8)]]

@@ -73,6 +73,7 @@ def test_any_bytes_are_read_without_an_error_and_shown_without_harm(raw: bytes) 
         assert "/" not in attachment.name
         assert isinstance(attachment.content, bytes)
     assert message.header_block(raw) == raw[: len(message.header_block(raw))]
+    assert message.gist(raw) == message.gist(raw)
     if summary.message_id is not None:
         assert summary.message_id.strip() == summary.message_id
 

@@ -35,6 +35,8 @@ class Posted:
     date: str | None
     raw: bytes
     binary: bool = False
+    utf8: bool = False
+    """Whether it came as `UTF8 (...)` (RFC 6855)."""
 
 
 class _Dropped(Exception):
@@ -176,13 +178,14 @@ class ImapDouble:
         given = []
         for before, raw in zip(parts[::2], parts[1::2], strict=False):
             flags = re.search(rb"\(([^)]*)\)", before)
-            date = re.search(rb'"([^"]*-[^"]*)" ~?$', before)
+            date = re.search(rb'"([^"]*-[^"]*)" (?:UTF8 \()?~?$', before)
             given.append(
                 Posted(
                     frozenset(flags[1].decode().split()) if flags else frozenset(),
                     date[1].decode() if date else None,
                     raw,
                     before.endswith(b"~"),
+                    before.endswith(b"UTF8 (~"),
                 )
             )
         said = [self.takes(one) for one in given]

@@ -8,14 +8,15 @@ bytes are never altered.
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap import quirks, replies, uidset
 from archiver.accounts.imap.events import Status
 from archiver.accounts.imap.session import LiteralRefused, Octets, Piece, Session, astring
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, Unreachable
-from archiver.model import Appended, Folder, Outgoing, Ref, Refused
+from archiver.model import Appended, Flags, Folder, Outgoing, Ref, Refused
 
 BATCH_MESSAGES = 200
 BATCH_BYTES = 1 << 20
@@ -200,6 +201,12 @@ class Appender:
                 yield from self._taken(status, [message])
                 return
             self._stop_for(status, 1)
+        if self._session.utf8 and not message.raw.isascii():  # RFC 6855 section 4: UTF-8 in headers
+            status = self._send([message], utf8=True)
+            if status.word == "OK":
+                yield from self._taken(status, [message])
+                return
+            self._stop_for(status, 1)
         for form, without in _forms(message, self._unset(message.flags)):
             status = self._send([form])
             if status.word == "OK":
@@ -221,20 +228,24 @@ class Appender:
 
     # --- commands -------------------------------------------------------------------------------------
 
-    def _send(self, batch: Sequence[Outgoing], *, binary: bool = False) -> Status:
+    def _send(self, batch: Sequence[Outgoing], *, binary: bool = False, utf8: bool = False) -> Status:
         self._sent = batch
         try:
-            status = self._session.run(*self._command(batch, binary=binary))
+            status = self._session.run(*self._command(batch, binary=binary, utf8=utf8))
         except LiteralRefused as refused:
             status = refused.status
         self._sent = ()
         return status
 
-    def _command(self, batch: Sequence[Outgoing], *, binary: bool = False) -> list[Piece]:
+    def _command(self, batch: Sequence[Outgoing], *, binary: bool = False, utf8: bool = False) -> list[Piece]:
         pieces: list[Piece] = [b"APPEND ", astring(self._mailbox)]
         for message in batch:
-            flags = [flag for flag in message.flags if flag.lower() not in self._refused_flags]
-            pieces += [_attributes(flags, message.received), Octets(message.raw, binary)]
+            flags = message.flags
+            if self._refused_flags:
+                flags -= self._unset(flags)
+            pieces.append(_attributes(flags, message.received))
+            literal = Octets(message.raw, binary or utf8)
+            pieces += [b"UTF8 (", literal, b")"] if utf8 else [literal]
         return pieces
 
 
@@ -268,12 +279,21 @@ def append_limit(session: Session) -> int | None:
     return None
 
 
-def _attributes(flags: Iterable[str], received: datetime | None) -> bytes:
+def _attributes(flags: Flags, received: datetime | None) -> bytes:
+    date = f' "{internal_date(received)}" ' if received is not None else " "
+    return (_flag_list(flags) + date).encode("ascii")
+
+
+# few sets of flags stand beside many messages
+@lru_cache(maxsize=1024)
+def _flag_list(flags: Flags) -> str:
     settable = sorted(flag for flag in flags if can_be_set(flag))
-    text = f" ({' '.join(settable)})" if settable else ""
-    if received is not None:
-        text += f' "{internal_date(received)}"'
-    return text.encode("ascii") + b" "
+    return f" ({' '.join(settable)})" if settable else ""
+
+
+@lru_cache(maxsize=1024)
+def _odd(flags: Flags) -> Flags:
+    return frozenset(flag for flag in flags if flag.lower() not in _NEVER_SET and not can_be_set(flag))
 
 
 def can_be_set(flag: str) -> bool:
@@ -284,8 +304,10 @@ def can_be_set(flag: str) -> bool:
 def internal_date(at: datetime) -> str:
     """Write a date-time as APPEND takes it (RFC 9051 section 9), in the zone it was archived with."""
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    zone = at.strftime("%z")[:5]
-    return f"{at.day:2d}-{_MONTHS[at.month - 1]}-{at.year:04d} {at:%H:%M:%S} {zone}"
+    minutes = int((at.utcoffset() or timedelta()).total_seconds()) // 60
+    zone = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
+    time = f"{at.hour:02d}:{at.minute:02d}:{at.second:02d}"
+    return f"{at.day:2d}-{_MONTHS[at.month - 1]}-{at.year:04d} {time} {zone}"
 
 
 def _refs(status: Status, folder: Folder, count: int, owner: str) -> list[Ref | None]:
