@@ -13,7 +13,8 @@ from msgspec import Struct, field
 
 from archiver.errors import ArchiverError, FolderRefused, Interrupted, Unreachable
 from archiver.events import FolderFailed, FolderScanned, MessageRestored, RunCommitted, Warned
-from archiver.formats.message import gist, message_id
+from archiver.formats.message import gist
+from archiver.formats.message_id import message_id
 from archiver.model import Appended, Done, Entry, Folder, Message, New, Outgoing, Ref, Refused, Remote
 from archiver.plan.restore import Destination, Doubt, claims_by_id, target_names, wanted, without_slashes
 from archiver.ports import Account, CanAppend, Reader, Reporter, Run
