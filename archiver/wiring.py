@@ -26,7 +26,7 @@ from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
     from archiver.accounts.imap.account import ImapAccount
-    from archiver.ops.restore import Target
+    from archiver.ports import Target
 
 Warn = Callable[[str], None]
 
