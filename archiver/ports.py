@@ -110,6 +110,10 @@ class CanAppend(Protocol):
         ...
 
 
+class Target(Account, CanAppend, Protocol):
+    """An account that takes mail."""
+
+
 class Store(Protocol):
     """Bytes at rest under keys such as `chains/k7q2m9xa/manifests/00000042.manifest`: put, get, list, delete.
 

@@ -20,13 +20,13 @@ from archiver.errors import NoArchive, ObjectMissing, UsageError
 from archiver.formats.root import decode_root, root_key
 from archiver.formats.signify import split_embedded
 from archiver.model import Secret
-from archiver.ops.restore import Target
 from archiver.ports import Account
 from archiver.secrets import account_password
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
     from archiver.accounts.imap.account import ImapAccount
+    from archiver.ports import Target
 
 Warn = Callable[[str], None]
 
@@ -112,7 +112,7 @@ def open_account(
     return account
 
 
-def open_target(settings: AccountSettings, warn: Warn) -> Target:
+def open_target(settings: AccountSettings, warn: Warn) -> "Target":
     """Make an account that takes mail. Raises `UsageError` for a kind that takes none."""
     account = open_account(settings, warn)
     if not all(hasattr(account, power) for power in ("home", "make_folder", "append")):

@@ -1,7 +1,5 @@
 """README.txt of an archive: how to check and recover it without archiver."""
 
-from importlib.resources import files
-
 from archiver.formats.root import Root
 
 _TEXT = """\
@@ -35,6 +33,8 @@ One volume alone, without any check:
 
 def recovery_script() -> str:
     """Give the script that recovers an archive with age, zstd, signify and a shell alone."""
+    from importlib.resources import files  # noqa: PLC0415 -- wanted once in an archive's life
+
     return files("archiver.archive").joinpath("recover.sh").read_text("ascii")
 
 

@@ -21,7 +21,7 @@ from archiver.archive.sealing import Compressions, seal
 from archiver.errors import StoreFailed
 from archiver.formats import age, frames
 from archiver.formats.index import encode_index, hash_message_id, index_key
-from archiver.formats.message import message_id
+from archiver.formats.message_id import message_id
 from archiver.model import (
     AnyRow,
     Appended,

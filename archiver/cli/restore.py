@@ -17,7 +17,8 @@ from archiver.cli.stop import stoppable
 from archiver.errors import Damaged, Incomplete, RefusedForSafety, UsageError
 from archiver.model import Entry
 from archiver.ops.read import list_messages
-from archiver.ops.restore import FolderRestored, Left, Restore, Restoring
+from archiver.ops.restore import Restore
+from archiver.ops.restore_folder import FolderRestored, Left, Restoring
 from archiver.plan.restore import once
 from archiver.ports import Run
 

@@ -15,10 +15,9 @@ from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
 
-HEADER_LIMIT = 256 << 10  # no reader of mail looks further for a header than this
+from archiver.formats.message_id import HEADER_LIMIT, message_id
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
-_MESSAGE_ID = re.compile(rb"message-id:[ \t]*((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _HALF_PAIR = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # the others stand for bytes: surrogateescape
 _NAME_LIMIT = 150  # bytes: a file system takes 255, and a suffix comes behind
@@ -46,17 +45,6 @@ def header_block(raw: bytes) -> bytes:
     """Give the header of a message, at most `HEADER_LIMIT` bytes of it."""
     end = _HEADER_END.search(raw, 0, HEADER_LIMIT)
     return raw[: end.end()] if end else raw[:HEADER_LIMIT]
-
-
-def message_id(raw: bytes) -> str | None:
-    """Find the Message-ID, white space stripped and folding undone; None where there is none."""
-    end = raw.find(b"\r\n\r\n", 0, HEADER_LIMIT)
-    limit = end + 2 if end >= 0 else HEADER_LIMIT
-    # a plain search finds the line, far faster than a pattern tried at the start of each
-    at = (b"\n" + raw[:limit].lower()).find(b"\nmessage-id:")
-    found = _MESSAGE_ID.match(raw, at, limit) if at >= 0 else None
-    value = b"".join(found[1].split()).decode("utf-8", "surrogateescape") if found else ""
-    return value or None
 
 
 def summary(raw: bytes) -> Summary:

@@ -9,7 +9,7 @@ import pytest
 
 from archiver.errors import Interrupted
 from archiver.model import Appended, Folder, New, Outgoing, Refused, Remote
-from archiver.ops.restore import Target
+from archiver.ports import Target
 from tests.contract.account import WHEN, Mailbox, find, mail
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from archiver.accounts.fake import FakeAccount, FakeMailbox
-from archiver.ops.restore import Target
+from archiver.ports import Target
 from tests.contract.append import CanAppendContract, TargetMailbox
 from tests.contract.test_imap_account import server, users  # noqa: F401 -- fixtures
 from tests.servers.dovecot import Dovecot

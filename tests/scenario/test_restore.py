@@ -13,8 +13,9 @@ from archiver.catalog.several import SeveralCatalogs
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.errors import FolderRefused, Forbidden, Interrupted, Unreachable
 from archiver.model import Appended, Folder, Outgoing, Refused
-from archiver.ops import restore as restore_module
-from archiver.ops.restore import FolderRestored, Restore, Restoring
+from archiver.ops import restore_folder as restore_module
+from archiver.ops.restore import Restore
+from archiver.ops.restore_folder import FolderRestored, Restoring
 from archiver.plan.restore import once
 from archiver.ports import Store
 from tests.scenario.test_crash import Killed, MortalStore

@@ -1,0 +1,350 @@
+"""restore, for one folder: what the target lacks, put there, and noted in the ledger.
+
+What is there already is known by this tool's own ledger, by Message-ID and size, and, in doubt, by content.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct, field
+
+from archiver.errors import ArchiverError, FolderRefused, Interrupted, Unreachable
+from archiver.events import FolderScanned, MessageRestored, RunCommitted, Warned
+from archiver.formats.message import gist
+from archiver.formats.message_id import message_id
+from archiver.model import Appended, Done, Entry, Folder, Message, New, Outgoing, Ref, Refused, Remote
+from archiver.plan.restore import Doubt, claims_by_id, wanted, without_slashes
+from archiver.ports import Account, Reader, Reporter, Run, Target
+
+NOTE_EVERY = 200  # messages to a row of the ledger
+LEDGER_EVERY = 2_000  # messages between two commits of the ledger
+DROPS = 4  # dropped lines without a message more in the folder, after which it is given up
+
+
+class Left(Struct, frozen=True):
+    """A message that is not there, or not as it was, and why."""
+
+    sha256: str
+    reason: str
+
+
+class FolderRestored(Struct):
+    """What a restore did in one folder of the target."""
+
+    sources: list[str]
+    target: str
+    appended: int = 0
+    size: int = 0
+    there: int = 0
+    altered: list[Left] = field(default_factory=list)
+    refused: list[Left] = field(default_factory=list)
+    unreadable: list[Left] = field(default_factory=list)
+    error: str | None = None
+
+
+class Restoring(Struct, frozen=True):
+    """What a restore needs. Without `run` (a machine that may not write) no ledger is kept.
+
+    `ledger` tells what is known of a folder of the target, by name and epoch: key there -> digest.
+    """
+
+    account: str
+    target: Target
+    reader: Reader
+    ledger: Callable[[str, str], Mapping[str, str]]
+    run: Run | None
+    reporter: Reporter
+    stop: Callable[[], bool]
+    same: bool = False
+    into: str | None = None
+    dry: bool = False
+
+
+class Ledger:
+    """Keeps what was put where: at once in memory, and every so often in the archive."""
+
+    def __init__(self, work: Restoring) -> None:
+        self._work = work
+        self._fresh: list[Appended] = []
+        self._folder = ""
+        self._uncommitted = 0
+        self._put: dict[tuple[str, str], dict[str, str]] = {}
+
+    def known(self, folder: str, epoch: str) -> Mapping[str, str]:
+        """Tell what is known of a folder: key -> digest."""
+        return {**self._work.ledger(folder, epoch), **self._put.get((folder, epoch), {})}
+
+    def note(self, folder: str, appended: Appended) -> None:
+        """Take in that a message is in a folder."""
+        if self._folder != folder or len(self._fresh) >= NOTE_EVERY:
+            self._write()
+            if self._work.run is not None and self._work.run.due:
+                self.commit()
+        self._folder = folder
+        if appended.ref is not None:
+            self._put.setdefault((folder, appended.ref.epoch), {})[appended.ref.key] = appended.digest
+        self._fresh.append(appended)
+        self._uncommitted += 1
+        if self._uncommitted >= LEDGER_EVERY:
+            self.commit()
+
+    def _write(self) -> None:
+        if self._work.run is not None and self._fresh:
+            self._work.run.restored(self._work.account, self._folder, self._fresh)
+        self._fresh = []
+
+    def commit(self) -> None:
+        """Make it last."""
+        self._write()
+        self._uncommitted = 0
+        head = self._work.run.commit() if self._work.run is not None else None
+        if head is not None:
+            self._work.reporter.report(RunCommitted(self._work.account, head))
+
+
+class FolderRestore:
+    def __init__(self, work: Restoring, report: FolderRestored, ledger: Ledger) -> None:
+        self._work = work
+        self._report = report
+        self._ledger = ledger
+        self._given_up: set[str] = set()  # digests that the server refuses or nobody can read
+        self._nameless: list[Entry] = []  # taken, and the server did not say under which key
+        self._entries: dict[str, Entry] = {}
+        self._fragile: set[str] = set()  # digests of messages with NUL, which servers replace without a word
+        self._to_compare: list[Remote] = []
+
+    def restore(self, present: Sequence[Folder], use: str | None, entries: Sequence[Entry]) -> None:
+        self._entries = {entry.digest: entry for entry in entries}
+        target = self._folder({folder.name: folder for folder in present}, use)
+        drops = 0
+        while True:
+            before = self._report.appended + len(self._given_up)
+            there, epoch = _listing(self._work.target, target) if target else ([], "")
+            missing = self._missing(entries, there, epoch)
+            if target is None or self._work.dry:
+                self._report.appended = len(missing)
+                self._report.size = sum(entry.size for entry in missing)
+                return
+            try:
+                self._append(target, missing)
+            except Unreachable as error:
+                drops = drops + 1 if self._report.appended + len(self._given_up) == before else 1
+                if drops >= DROPS:
+                    raise
+                self._nameless = []  # the new listing tells
+                text = f'folder "{target.name}" is listed again to see what it took: {error.text}'
+                self._work.reporter.report(Warned(text))
+                continue
+            self._find_nameless(target, there)
+            self._compare()
+            return
+
+    def _folder(self, present: Mapping[str, Folder], use: str | None) -> Folder | None:
+        """Find the folder, or make it; where the server takes no `/` in a name, under another name."""
+        name = self._report.target
+        plain = without_slashes(name)
+        for one in (name, plain):
+            if one in present:
+                self._report.target = one
+                return present[one]
+        if self._work.dry:
+            return None
+        try:
+            return self._work.target.make_folder(name, use)
+        except FolderRefused:
+            if plain == name:
+                raise
+        self._report.target = plain
+        return self._work.target.make_folder(plain, use)
+
+    # --- what is there already ------------------------------------------------------------------------
+
+    def _missing(self, entries: Sequence[Entry], there: Sequence[Remote], epoch: str) -> list[Entry]:
+        first = not self._report.appended and not self._given_up
+        plan = wanted(entries, there, self._ledger.known(self._report.target, epoch))
+        missing = [*plan.missing, *self._decide(plan.doubts)]
+        self._report.there = len(entries) - len(missing) - self._report.appended
+        missing = [entry for entry in missing if entry.digest not in self._given_up]
+        if first:
+            size = sum(entry.size for entry in missing)
+            self._work.reporter.report(
+                FolderScanned(self._work.account, self._report.target, len(missing), size)
+            )
+        return missing
+
+    def _decide(self, doubts: Sequence[Doubt]) -> list[Entry]:
+        """Give those in doubt that the target does not have; each of its messages stands for one of ours."""
+        if not doubts:
+            return []
+        remotes = {one.ref.key: one for doubt in doubts for one in (*doubt.same_size, *doubt.same_second)}
+        theirs = {
+            key: "".join(value.split())
+            for key, value in self._work.target.message_ids(list(remotes.values())).items()
+        }
+        own: dict[str, str] = {}
+        for entry, raw in self._read([doubt.entry for doubt in doubts]):
+            found = message_id(raw) if isinstance(raw, bytes) else None
+            if found is not None:
+                own[entry.digest] = found
+        claimed, by_content = claims_by_id(doubts, own, theirs)
+        taken = set(claimed.values())
+        self._claim_by_content(doubts, by_content, claimed, taken)
+        return self._claim_by_gist(doubts, claimed, taken, own, theirs)
+
+    def _claim_by_content(
+        self, doubts: Sequence[Doubt], numbers: Sequence[int], claimed: dict[int, str], taken: set[str]
+    ) -> None:
+        wanted_here = {one.ref.key: one for number in numbers for one in doubts[number].same_size}
+        by_digest: dict[str, list[str]] = {}
+        for key, raw in self._fetch([one for key, one in wanted_here.items() if key not in taken]):
+            by_digest.setdefault(hashlib.sha256(raw).hexdigest(), []).append(key)
+        for number in numbers:
+            keys = by_digest.get(doubts[number].entry.digest)
+            if keys:
+                claimed[number] = keys.pop()
+                taken.add(claimed[number])
+
+    def _claim_by_gist(
+        self,
+        doubts: Sequence[Doubt],
+        claimed: Mapping[int, str],
+        taken: set[str],
+        own: Mapping[str, str],
+        theirs: Mapping[str, str],
+    ) -> list[Entry]:
+        """Know a message that the server rewrote: same second, same Message-ID, saying the same."""
+        left = [doubt for number, doubt in enumerate(doubts) if number not in claimed]
+        candidates: dict[str, list[Remote]] = {}
+        for doubt in left:
+            digest = doubt.entry.digest
+            some = [
+                one
+                for one in doubt.same_second
+                if one.ref.key not in taken and theirs.get(one.ref.key) == own.get(digest)
+            ]
+            if some:
+                candidates[digest] = some
+        fetched = {one.ref.key: one for some in candidates.values() for one in some}
+        gists = {key: gist(raw) for key, raw in self._fetch(list(fetched.values()))}
+        ours = {
+            entry.digest: gist(raw)
+            for entry, raw in self._read([self._entries[digest] for digest in candidates])
+            if isinstance(raw, bytes)
+        }
+        missing = []
+        for doubt in left:
+            digest = doubt.entry.digest
+            for one in candidates.get(digest, ()):
+                key = one.ref.key
+                if key not in taken and digest in ours and gists.get(key) == ours[digest]:
+                    taken.add(key)
+                    break
+            else:
+                missing.append(doubt.entry)
+        return missing
+
+    def _fetch(self, remotes: Sequence[Remote]) -> Iterator[tuple[str, bytes]]:
+        for found in self._work.target.fetch(remotes) if remotes else ():
+            if isinstance(found, Message):
+                yield found.remote.ref.key, found.raw
+
+    def _read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | ArchiverError]]:
+        for found in self._work.reader.read_many({entry.digest: entry for entry in entries}.values()):
+            if self._work.stop():
+                raise _interrupted()
+            yield found
+
+    # --- putting in -----------------------------------------------------------------------------------
+
+    def _append(self, target: Folder, missing: Sequence[Entry]) -> None:
+        if not missing:
+            return
+        report = self._report
+        for answer in self._work.target.append(target, self._outgoing(missing)):
+            if isinstance(answer, Refused):
+                self._give_up(answer.digest, answer.reason, report.refused)
+                continue
+            entry = self._entries[answer.digest]
+            report.appended += 1
+            report.size += entry.size
+            if answer.ref is not None:
+                self._ledger.note(target.name, answer)
+                if answer.digest in self._fragile:
+                    self._to_compare.append(Remote(answer.ref))
+            else:
+                self._nameless.append(entry)
+            if answer.altered:
+                self._tell_altered(answer.digest, answer.altered)
+            self._work.reporter.report(MessageRestored(target.name, entry.size))
+
+    def _tell_altered(self, digest: str, reason: str) -> None:
+        self._report.altered.append(Left(digest, reason))
+        self._work.reporter.report(Warned(f"message {digest[:12]}: {reason}"))
+
+    def _compare(self) -> None:
+        """Fetch what a server may have changed in silence, and tell if it did."""
+        by_epoch: dict[str, list[Remote]] = {}
+        for one in self._to_compare:
+            by_epoch.setdefault(one.ref.epoch, []).append(one)
+        for epoch, remotes in by_epoch.items():
+            put = self._ledger.known(self._report.target, epoch)
+            for key, raw in self._fetch(remotes):
+                if hashlib.sha256(raw).hexdigest() != put.get(key):
+                    self._tell_altered(put.get(key, ""), "the server replaced the NUL characters in it")
+
+    def _give_up(self, digest: str, reason: str, where: list[Left]) -> None:
+        self._given_up.add(digest)
+        where.append(Left(digest, reason))
+        text = f'message {digest[:12]} is not in folder "{self._report.target}": {reason}'
+        self._work.reporter.report(Warned(text))
+
+    def _outgoing(self, missing: Sequence[Entry]) -> Iterator[Outgoing]:
+        by_digest: dict[str, list[Entry]] = {}
+        for entry in missing:
+            by_digest.setdefault(entry.digest, []).append(entry)
+        for first, raw in self._read(missing):
+            if isinstance(raw, ArchiverError):
+                for _ in by_digest[first.digest]:
+                    self._give_up(first.digest, raw.text, self._report.unreadable)
+                continue
+            if b"\0" in raw:
+                self._fragile.add(first.digest)
+            for entry in by_digest[first.digest]:
+                yield Outgoing(entry.digest, raw, entry.flags, entry.received)
+
+    def _find_nameless(self, target: Folder, before: Sequence[Remote]) -> None:
+        """Learn the keys of what was put in, where the server did not tell them (no UIDPLUS)."""
+        if not self._nameless:
+            return
+        known = {one.ref.key for one in before}
+        now, epoch = _listing(self._work.target, target)
+        ledger = self._ledger.known(target.name, epoch)
+        fresh = [one for one in now if one.ref.key not in known and one.ref.key not in ledger]
+        theirs = self._work.target.message_ids(fresh) if fresh else {}
+        keys: dict[str, list[str]] = {}
+        for one in fresh:
+            keys.setdefault("".join(theirs.get(one.ref.key, "").split()), []).append(one.ref.key)
+        own: dict[str, str] = {}
+        for entry, raw in self._read(self._nameless):
+            own[entry.digest] = (message_id(raw) or "") if isinstance(raw, bytes) else ""
+        for entry in self._nameless:
+            found = keys.get(own[entry.digest])
+            ref = Ref(target.name, epoch, found.pop(0)) if found and own[entry.digest] else None
+            self._ledger.note(target.name, Appended(entry.digest, ref))
+        self._nameless = []
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted("stopped as asked", "run again to go on; what was restored is not done twice")
+
+
+def _listing(target: Account, folder: Folder) -> tuple[list[Remote], str]:
+    """List a folder of the target: its messages, and the epoch of their keys."""
+    found: list[Remote] = []
+    epoch = ""
+    for change in target.changes(folder, None, dict):
+        if isinstance(change, New):
+            found.append(change.remote)
+        elif isinstance(change, Done):
+            epoch = change.cursor.epoch
+    return found, epoch
