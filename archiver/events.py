@@ -16,7 +16,7 @@ class FolderScanned(Struct, frozen=True):
     size: int
 
 
-class MessageArchived(Struct, frozen=True):
+class MessageArchived(Struct, frozen=True, gc=False):
     """A message is in the run; `stored` is false where the chain held its content already."""
 
     account: str

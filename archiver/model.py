@@ -1,7 +1,8 @@
 """The values that archiver speaks of: frozen, comparable, without behaviour beyond their own shape.
 
 Times are aware datetimes; sizes are bytes; digests are lower-case hex SHA-256 of a message's raw bytes;
-folder names are decoded and joined by `/` (a `/` inside one component is written `%2F`).
+folder names are decoded and joined by `/` (a `/` inside one component is written `%2F`). Values that come by
+the hundred thousand have `gc=False`: nothing of theirs can form a cycle, so the collector need not walk them.
 """
 
 from datetime import datetime
@@ -52,7 +53,7 @@ class Folder(Struct, frozen=True):
     special_use: str | None = None
 
 
-class Ref(Struct, frozen=True):
+class Ref(Struct, frozen=True, gc=False):
     """Where a message lives on the server: IMAP's UIDVALIDITY is the epoch, its UID the key."""
 
     folder: str
@@ -60,7 +61,7 @@ class Ref(Struct, frozen=True):
     key: str
 
 
-class Remote(Struct, frozen=True):
+class Remote(Struct, frozen=True, gc=False):
     """What the server says of a message. `size` is a hint (servers lie), never proof, never an allocation."""
 
     ref: Ref
@@ -70,14 +71,14 @@ class Remote(Struct, frozen=True):
     kind: Kind = Kind.MAIL
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One message in memory, as the server sent it, to the byte."""
 
     remote: Remote
     raw: bytes
 
 
-class Missed(Struct, frozen=True):
+class Missed(Struct, frozen=True, gc=False):
     """A message that could not be had, as a value: an exception inside a generator would end the stream."""
 
     remote: Remote
@@ -122,20 +123,20 @@ class Cursor(Struct, frozen=True):
 # --- what changed since a cursor -----------------------------------------------------------------------
 
 
-class New(Struct, frozen=True):
+class New(Struct, frozen=True, gc=False):
     """A message that the archive does not hold under this ref."""
 
     remote: Remote
 
 
-class Reflagged(Struct, frozen=True):
+class Reflagged(Struct, frozen=True, gc=False):
     """A known message whose flags are other ones now."""
 
     ref: Ref
     flags: Flags
 
 
-class Vanished(Struct, frozen=True):
+class Vanished(Struct, frozen=True, gc=False):
     """A known message that the folder no longer has; its archived copy stays."""
 
     ref: Ref
@@ -158,7 +159,7 @@ Change: TypeAlias = New | Reflagged | Vanished | Done
 # --- what an archive holds -----------------------------------------------------------------------------
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, gc=False):
     """Where a stored copy lies: the object's key, and offset and length in its decompressed payload."""
 
     volume: str
@@ -173,7 +174,7 @@ class Frame(Struct, frozen=True, array_like=True):
     size: int
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One archived message: what it is, where the server had it, and where its bytes lie."""
 
     digest: str
@@ -263,7 +264,7 @@ class FolderRow(Row, frozen=True, tag="folder"):
     gone: bool = False  # the server no longer has the folder
 
 
-class MessageRow(Row, frozen=True, tag="message"):
+class MessageRow(Row, frozen=True, gc=False, tag="message"):
     """A message of a folder and the stored copy of its bytes, which may be an older run's."""
 
     folder: int

@@ -145,7 +145,7 @@ class Store(Protocol):
         ...
 
 
-class Label(Struct, frozen=True):
+class Label(Struct, frozen=True, gc=False):
     """What stands beside a message inside a volume (the X-Archiver line): a volume alone restores it."""
 
     folder_id: int

@@ -27,7 +27,7 @@ SMALLEST_PADDING = 8  # a skippable frame without content
 IN_FLIGHT = 4 << 20  # bytes of frames of one kind between the caller and the disk; a longer frame goes alone
 
 
-class Slot(Struct, frozen=True):
+class Slot(Struct, frozen=True, gc=False):
     """Where a message lies in a frame that has not found its object yet."""
 
     frame: int

@@ -68,7 +68,7 @@ class Sealing(Struct, frozen=True):
     writer: KeyPair
 
 
-class _Pending(Struct, frozen=True):
+class _Pending(Struct, frozen=True, gc=False):
     """A message whose place is known after the next flush."""
 
     folder_id: int

@@ -26,7 +26,7 @@ class Continue(Struct, frozen=True):
     text: str = ""
 
 
-class Section(Struct, frozen=True):
+class Section(Struct, frozen=True, gc=False):
     """A `BODY[…]` of a FETCH; `data` is None where the server said NIL."""
 
     name: str
@@ -34,7 +34,7 @@ class Section(Struct, frozen=True):
     data: bytes | None
 
 
-class Fetched(Struct, frozen=True):
+class Fetched(Struct, frozen=True, gc=False):
     """One FETCH response; what was not told is None."""
 
     number: int
