@@ -9,9 +9,10 @@ import importlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -119,13 +120,27 @@ class CommandLine:
         """Begin a command, or another program, in a process group of its own, as a shell does."""
         environment: Mapping[str, str] = more.pop("environment", {})
         module = "tests.command_line" if light else "archiver"
-        return subprocess.Popen(
-            [*([program] if program else [sys.executable, "-m", module]), *map(str, words)],
-            cwd=self.home,
-            env={**self.environment, **environment},
-            start_new_session=True,
-            **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
-        )
+        with signals_as_in_a_terminal():
+            return subprocess.Popen(
+                [*([program] if program else [sys.executable, "-m", module]), *map(str, words)],
+                cwd=self.home,
+                env={**self.environment, **environment},
+                start_new_session=True,
+                **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
+            )
+
+
+@contextlib.contextmanager
+def signals_as_in_a_terminal() -> Iterator[None]:
+    """Have no signal ignored in what is started here, even where the tests run under nohup or in the background."""
+    ignored = [one for one in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(one) == signal.SIG_IGN]
+    for one in ignored:
+        signal.signal(one, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for one in ignored:
+            signal.signal(one, signal.SIG_IGN)
 
 
 def light() -> None:
