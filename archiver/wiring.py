@@ -69,7 +69,11 @@ def check_free(settings: ArchiveSettings) -> None:
 def open_catalog(archive: Archive, chain: Chain) -> SqliteCatalog:
     """Open the local catalog of a chain, and bring it up to the chain's head."""
     catalog = SqliteCatalog(cache_folder() / archive.root.archive / f"{chain.name}.sqlite")
-    archive.catch_up(chain, catalog)
+    try:
+        archive.catch_up(chain, catalog)
+    except BaseException:
+        catalog.close()
+        raise
     return catalog
 
 

@@ -279,7 +279,9 @@ def create(store: Store, machine: Machine, founding: Founding, passphrase: Secre
 def _with_writer(root: Root, writer: Writer) -> Root:
     others = tuple(one for one in root.writers if one.name != writer.name)
     if len(others) != len(root.writers):
-        raise RefusedForSafety(f'there is a writer "{writer.name}" already', "choose another name")
+        raise RefusedForSafety(
+            f'there is a writer "{writer.name}" already', "choose another name: --name NAME"
+        )
     return msgspec.structs.replace(root, writers=(*others, writer))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from archiver.archive.keys import KeyPair
 from archiver.archive.machine import Machine
 from archiver.archive.roots import Roots
-from archiver.errors import Damaged, ObjectMissing, RolledBack
+from archiver.errors import Damaged, ObjectMissing, RolledBack, StoreFailed
 from archiver.formats import signify
 from archiver.formats.manifest import decode_manifest, encode_manifest, manifest_key, seq_of
 from archiver.model import EMPTY_HEAD, Drop, Head, Manifest, RunKind, Sealed
@@ -115,6 +115,11 @@ class Chain:
         writer: KeyPair,
     ) -> tuple[Manifest, Head]:
         """Write the manifest that follows `after`: THE COMMIT. Raises `ObjectExists` where one is there."""
+        if after != EMPTY_HEAD and not self.holds(after):
+            raise StoreFailed(
+                f'run {after.seq} of chain "{self.name}" is not there any more: nothing is written after it',
+                "is the disk of the archive still mounted? run: archiver verify",
+            )
         root = self._roots.current
         manifest = Manifest(
             archive=root.root.archive,

@@ -1,7 +1,7 @@
 """From messages to sealed objects, with the work spread over threads.
 
-    add() ── frames of about 1 MiB ──▶ compress + compare ──▶ encrypt, hash, put, read back
-    caller's thread                    2 threads              2 threads (volumes), 8 (single objects)
+    add() ── frames of 1 and of 24 MiB ▶ compress + compare ──▶ encrypt, hash, put, read back
+    caller's thread                     2 threads             2 threads (volumes), 8 (single objects)
 
 The caller reads the server meanwhile. What is in flight is bounded in bytes. A failure in any thread is
 raised by the caller's next `add` or `flush`, and nothing of the batch is committed.
@@ -16,7 +16,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from archiver.archive.sealing import Compression, seal
+from archiver.archive.sealing import Compression, Compressions, seal
 from archiver.errors import ArchiverError
 from archiver.formats import age, frames
 from archiver.model import Frame, Place, Sealed
@@ -24,7 +24,7 @@ from archiver.ports import Store
 
 VOLUME_SIZE = 1 << 26  # a volume's payload, padding included; only a single larger frame exceeds it
 SMALLEST_PADDING = 8  # a skippable frame without content
-IN_FLIGHT = 24 << 20  # bytes of frames between the caller and the disk
+IN_FLIGHT = 8 << 20  # bytes of frames between the caller and the disk, beside one long frame
 
 
 class Slot(Struct, frozen=True):
@@ -96,28 +96,55 @@ class Budget:
             self._changed.notify_all()
 
 
-class _Frame(Struct, frozen=True):
+class _Frame(Struct):
     number: int
     size: int
-    packed: "Future[list[bytes]]"
+    packed: "Future[list[bytes]] | None"  # None once it is taken: a long frame is not to be held by its task
     key: Callable[[], str]
 
 
-class VolumePacker:
-    """Lays many messages into one object: frames of about `frame_size`, volumes of about 64 MiB."""
+class _Gathering:
+    """The frame that messages of one kind go to now: one stretch of bytes, which is compressed in one call."""
 
-    def __init__(self, store: Store, recipients: Sequence[age.Recipient], compression: Compression) -> None:
+    def __init__(self, compression: Compression) -> None:
+        self.compression = compression
+        self.number = -1
+        self.data = bytearray()
+        self.pieces: list[
+            bytes
+        ] = []  # in place of `data`, for one message larger than a frame: no copy of it
+        self.size = 0
+
+    def add(self, pieces: Sequence[bytes], length: int) -> None:
+        """Take one message."""
+        self.size += length
+        if length > self.compression.frame_size:
+            self.pieces = list(pieces)
+            return
+        for piece in pieces:
+            self.data += piece
+
+    def take(self) -> list[bytes | bytearray]:
+        """Give all that was gathered, and begin anew."""
+        taken: list[bytes | bytearray] = [*self.pieces] if self.pieces else [self.data]
+        self.pieces, self.data, self.size = [], bytearray(), 0
+        return taken
+
+
+class VolumePacker:
+    """Lays many messages into one object: short frames and long ones, volumes of about 64 MiB."""
+
+    def __init__(self, store: Store, recipients: Sequence[age.Recipient], compressions: Compressions) -> None:
         self._store = store
         self._recipients = recipients
-        self._compression = compression
-        self._budget = Budget(max(IN_FLIGHT, 2 * compression.frame_size))
+        self._compressions = compressions
+        self._budget = Budget(IN_FLIGHT + compressions.large.frame_size)
         self._compressors = ThreadPoolExecutor(2, "compress")
         self._writers = ThreadPoolExecutor(2, "seal")
         self._tasks: list[Future[None]] = []
         self._queue: SimpleQueue[_Frame | None] = SimpleQueue()
         self._volume_open = False
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._gathering = {one: _Gathering(one) for one in (compressions.small, compressions.large)}
         self._number = 0
         self._key: Callable[[], str]
         self._begin_batch()
@@ -125,20 +152,25 @@ class VolumePacker:
     def add(self, pieces: Sequence[bytes], key: Callable[[], str]) -> Slot:
         """See `Packer.add`."""
         length = sum(map(len, pieces))
-        if self._size and self._size + length > self._compression.frame_size:
-            self._close_frame()
-        slot = Slot(self._number, self._size, length)
+        compression = self._compressions.of(length)
+        frame = self._gathering[compression]
+        if frame.size and frame.size + length > compression.frame_size:
+            self._close_frame(frame)
+        if not frame.size:
+            frame.number = self._number
+            self._number += 1
+        slot = Slot(frame.number, frame.size, length)
         self._key = key
-        self._pieces += pieces
-        self._size += length
-        if self._size >= self._compression.frame_size:
-            self._close_frame()
+        frame.add(pieces, length)
+        if frame.size >= compression.frame_size:
+            self._close_frame(frame)
         return slot
 
     def flush(self) -> Batch:
         """See `Packer.flush`."""
-        if self._pieces:
-            self._close_frame()
+        for gathering in self._gathering.values():
+            if gathering.size:
+                self._close_frame(gathering)
         if self._volume_open:
             self._queue.put(None)
             self._volume_open = False
@@ -162,13 +194,11 @@ class VolumePacker:
         self._tables: dict[str, tuple[Frame, ...]] = {}
         self._places: dict[int, tuple[str, int]] = {}
 
-    def _close_frame(self) -> None:
-        pieces, size = self._pieces, self._size
+    def _close_frame(self, gathered: _Gathering) -> None:
+        size = gathered.size
         self._budget.take(size)
-        packed = self._compressors.submit(_pack, pieces, self._compression)
-        frame = _Frame(self._number, size, packed, self._key)
-        self._pieces, self._size = [], 0
-        self._number += 1
+        packed = self._compressors.submit(_pack, gathered.take(), gathered.compression)
+        frame = _Frame(gathered.number, size, packed, self._key)
         if self._volume_open:
             self._queue.put(frame)
         else:
@@ -187,11 +217,13 @@ class VolumePacker:
             frame: _Frame | None = first
             total = offset = 0
             while frame is not None:
+                assert frame.packed is not None
                 pieces = frame.packed.result()
                 size = sum(map(len, pieces))
                 if table and total + size > VOLUME_SIZE - SMALLEST_PADDING:
                     self._start_volume(frame)
                     return
+                frame.packed = None
                 self._places[frame.number] = (key, offset)
                 table.append(Frame(size, frame.size))
                 total += size
@@ -212,11 +244,11 @@ class VolumePacker:
 class ObjectPacker:
     """Lays every message into an object of its own, several at a time."""
 
-    def __init__(self, store: Store, recipients: Sequence[age.Recipient], compression: Compression) -> None:
+    def __init__(self, store: Store, recipients: Sequence[age.Recipient], compressions: Compressions) -> None:
         self._store = store
         self._recipients = recipients
-        self._compression = compression
-        self._budget = Budget(IN_FLIGHT)
+        self._compressions = compressions
+        self._budget = Budget(3 * IN_FLIGHT)
         self._writers = ThreadPoolExecutor(8, "seal")  # what they wait for is the disk
         self._tasks: list[Future[tuple[int, Sealed, Frame]]] = []
         self._number = 0
@@ -249,7 +281,7 @@ class ObjectPacker:
 
     def _write(self, slot: Slot, pieces: Sequence[bytes], key: str) -> tuple[int, Sealed, Frame]:
         try:
-            packed = _pack(pieces, self._compression)
+            packed = _pack(pieces, self._compressions.of(slot.length))
             sealed = seal(self._store, "volume", key, [packed], self._recipients)
         except BaseException as failure:
             self._budget.fail(failure)
@@ -265,5 +297,5 @@ def take_back(store: Store, objects: Iterable[Sealed]) -> None:
             store.delete(sealed.key)
 
 
-def _pack(pieces: Sequence[bytes], compression: Compression) -> list[bytes]:
-    return frames.pack(pieces, level=compression.level, window_log=compression.window_log)
+def _pack(pieces: Sequence[bytes | bytearray], how: Compression) -> list[bytes]:
+    return frames.pack(pieces, level=how.level, window_log=how.window_log, far=how.far)

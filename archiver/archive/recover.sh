@@ -27,6 +27,7 @@ mkdir -p "$out/messages" "$out/index"
 work=$out/.work
 mkdir "$work"
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM # some shells leave the trap above out, and the identity lies in there
 
 verify() { # verify FILE KEY: checks the signature, puts the signed text into $work/text
     printf 'untrusted comment: key\n%s\n' "$2" >"$work/key.pub"

@@ -15,17 +15,34 @@ READ_SIZE = 4 << 20
 
 
 class Compression(Struct, frozen=True):
-    """How hard to look for repetition, and over what distance."""
+    """How hard to look for repetition, and over what distance, in one kind of frames."""
 
+    frame_size: int  # a frame closes at this many bytes; a larger message has its own
     level: int = 3
     window_log: int | None = None
-    frame_size: int = 1 << 20  # a frame closes at this many bytes; a larger message has its own
+    far: bool = False  # with a table made for long distances
+
+
+class Compressions(Struct, frozen=True):
+    """How small messages are compressed, and how large ones: those of `large_size` bytes and more.
+
+    Most messages are small, and one is quickly read from a short frame. Most bytes are in large ones, and what
+    repeats there, an attachment, does so at a distance: their frames are long.
+    """
+
+    small: Compression
+    large: Compression
+    large_size: int = 1 << 16
+
+    def of(self, size: int) -> Compression:
+        """Choose by the size of a message."""
+        return self.large if size >= self.large_size else self.small
 
 
 COMPRESSIONS = {
-    "default": Compression(),
+    "default": Compressions(Compression(1 << 20), Compression(24 << 20, window_log=25)),
     # the largest window that a plain `zstd -d` takes; finds an attachment again 100 MiB later
-    "long": Compression(level=3, window_log=27, frame_size=1 << 27),
+    "long": Compressions(Compression(1 << 20), Compression(1 << 28, window_log=27, far=True)),
 }
 
 

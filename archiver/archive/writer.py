@@ -17,7 +17,7 @@ from msgspec import Struct
 from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
 from archiver.archive.packing import Batch, ObjectPacker, Packer, Slot, VolumePacker, take_back
-from archiver.archive.sealing import Compression, seal
+from archiver.archive.sealing import Compressions, seal
 from archiver.errors import StoreFailed
 from archiver.formats import age, frames
 from archiver.formats.index import encode_index, hash_message_id, index_key
@@ -61,7 +61,7 @@ class Sealing(Struct, frozen=True):
     """How a run's objects are laid out, compressed, encrypted and signed."""
 
     layout: Layout
-    compression: Compression
+    compressions: Compressions
     recipients: tuple[age.Recipient, ...]
     writer: KeyPair
 
@@ -96,7 +96,7 @@ class Run:
         self._layout = sealing.layout
         self._writer = sealing.writer
         self._recipients = sealing.recipients
-        self._compression = sealing.compression
+        self._compressions = sealing.compressions
         self._clock = clock
         self._packer: Packer | None = None
         self._numbers = count(1)
@@ -243,7 +243,7 @@ class Run:
         )
         if self._packer is None:
             packer = VolumePacker if self._layout.shares_objects else ObjectPacker
-            self._packer = packer(self._store, self._recipients, self._compression)
+            self._packer = packer(self._store, self._recipients, self._compressions)
         slot = self._packer.add(self._layout.wrap(label, raw), lambda: self._new_key(label))
         self._slots[digest] = slot
         self._size += len(raw)

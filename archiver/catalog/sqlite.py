@@ -239,6 +239,12 @@ def _open(path: Path | None) -> sqlite3.Connection:
             db.close()
             raise sqlite3.DatabaseError("a catalog of another version")
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+    try:
+        for table in ("state", "folder"):  # damage shows here, if it does before its page is needed
+            db.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 -- the two names above
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
     return db
 
 

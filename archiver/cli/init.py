@@ -40,15 +40,15 @@ def command(
     """
     folder = folder.expanduser().absolute()
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-._")[:64] or "archive"
+    compression: Literal["default", "long"] = "long" if long else "default"
+    settings = ArchiveSettings(name=name, path=folder, compression=compression)
+    _check_free(session, settings)
     if name in session.settings.archives:
         raise UsageError(
             f'there is an archive "{name}" already in "{session.config}"', "choose another: --name NAME"
         )
     keys = {"path": str(folder), "compression": "long" if long else None}
     check_archive(session.config, name, keys)
-    compression: Literal["default", "long"] = "long" if long else "default"
-    settings = ArchiveSettings(name=name, path=folder, compression=compression)
-    _check_free(session, settings)
     passphrase = new_passphrase(name, command=passphrase_command)
     archive, owner = wiring.new_archive(settings, layout, passphrase, recipients)
     if session.json:

@@ -1,9 +1,12 @@
 """archiver key: the owner key."""
 
+from contextlib import suppress
+
 import click
 
 from archiver.cli.output import print_json, say
 from archiver.cli.session import Session, Subcommands, archive_option, passphrase_option, shared_options
+from archiver.errors import ConfigInvalid
 from archiver.secrets import forget_passphrase, new_passphrase, owner_passphrase, remember_passphrase
 
 
@@ -52,8 +55,9 @@ def passphrase(
     settings = session.archive_settings(archive_name)
     archive = session.unlocked(settings, passphrase_command)
     archive.change_passphrase(new_passphrase(settings.name, command=new_passphrase_command, replacing=True))
-    if forget_passphrase(archive.root.archive):
-        session.say("the keyring held the old passphrase; keep the new one with: archiver key remember")
+    with suppress(ConfigInvalid):  # without a keyring nothing was remembered
+        if forget_passphrase(archive.root.archive):
+            session.say("the keyring held the old passphrase; keep the new one with: archiver key remember")
     if session.json:
         print_json({"type": "passphrase-changed", "archive": archive.root.archive})
     session.say("changed; a copy of the archive made before opens with the old passphrase still")

@@ -31,8 +31,8 @@ COMMANDS = {
 _EPILOG = """\b
 Exit codes: 0 done, 1 failed, 2 usage, 3 in part (messages or folders missed),
 10 no archive, 11 locked, 12 wrong key, 13 damage found, 14 configuration,
-20 server unreachable, 21 login refused, 22 forbidden by the server, 23 another
-mailbox, 24 refused for safety, 70 a bug, 130 interrupted."""
+20 server unreachable, 21 login refused, 22 forbidden by the server,
+23 another mailbox, 24 refused for safety, 70 a bug, 130 interrupted."""
 
 
 class Commands(click.Group):

@@ -75,8 +75,8 @@ class Session:
         """Find the archive of an account: a configured one, or one whose mail is archived."""
         if account not in self.settings.accounts:
             for settings in self.settings.archives.values():
-                with suppress(ArchiverError), catalogs(self.archive(settings), account) as opened:
-                    if opened:
+                with suppress(ArchiverError):
+                    if _may_hold(self.archive(settings), account):
                         return settings
         return self.settings.archive(self.settings.account(account).archive)
 
@@ -105,6 +105,20 @@ class Session:
     def accounts(self, names: Sequence[str]) -> list[AccountSettings]:
         """Find the accounts that are meant; no name means all."""
         return self.settings.chosen(names)
+
+
+def _may_hold(archive: Archive, account: str) -> bool:
+    """Tell whether an archive has mail of an account; what no key at hand opens may be its."""
+    for name in archive.chains():
+        try:
+            catalog = wiring.open_catalog(archive, archive.chain(name))
+        except WrongKey:
+            return True
+        header = catalog.header()
+        catalog.close()
+        if header is not None and header.account == account:
+            return True
+    return False
 
 
 @contextmanager

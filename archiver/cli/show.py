@@ -100,7 +100,7 @@ def _save(session: Session, raw: bytes, folder: Path) -> None:
 
 def _write_new(folder: Path, attachment: Attachment) -> Path:
     """Write under the attachment's name, or the first `name-2`, `name-3` that is free."""
-    name = Path(attachment.name)
+    name = Path(os.fsdecode(attachment.name.encode("utf-8", "replace")))  # UTF-8 in any locale
     number = 1
     while True:
         path = folder / (name.name if number == 1 else f"{name.stem}-{number}{name.suffix}")

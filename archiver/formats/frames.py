@@ -8,6 +8,7 @@ section Envelope). This is the only importer of `zstandard`.
 import struct
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import zstandard
 
@@ -20,20 +21,24 @@ _SKIPPABLE = 0x184D2A50  # to 0x184D2A5F
 _SKIPPABLE_HEADER = struct.Struct("<II")
 _CHECKSUM_SIZE = 4
 _RLE, _RESERVED = 1, 3
-_ONE_SHOT = 4 * 1024 * 1024
+_ONE_SHOT = 32 * 1024 * 1024  # up to here a frame is compressed, and decompressed, in one call
+_PART = 4 * 1024 * 1024
 _BLOCKS_AT_ONCE = 8  # a block gives at most 128 KiB, so at most 1 MiB is decoded at once
+Piece: TypeAlias = bytes | bytearray
 _HINT = "the object is damaged; take it from another copy"
 
 
-def pack(pieces: Sequence[bytes], *, level: int = 3, window_log: int | None = None) -> list[bytes]:
+def pack(
+    pieces: Sequence[Piece], *, level: int = 3, window_log: int | None = None, far: bool = False
+) -> list[bytes]:
     """Compress the pieces, one after another, into one frame, and prove that it gives them back.
 
-    `window_log` (10 to 27) asks for long-distance matching within 2**window_log bytes. Gives the frame in one
-    or more pieces. Raises `Damaged` if decompressing it gives anything else: then this machine is at fault.
-    Safe in several threads; the heavy calls release the GIL.
+    `window_log` (10 to 27) lets it look 2**window_log bytes back, `far` with a table made for long distances.
+    Gives the frame in one or more pieces. Raises `Damaged` if decompressing it gives anything else: then this
+    machine is at fault. Safe in several threads; the heavy calls release the GIL.
     """
     size = sum(map(len, pieces))
-    compressor = _compressor(level, window_log)
+    compressor = _compressor(level, window_log, far)
     if size <= _ONE_SHOT:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         frame = compressor.compress(data)
@@ -106,21 +111,21 @@ def padding(payload_length: int) -> bytes:
 
 class _Kept(threading.local):
     def __init__(self) -> None:
-        self.compressors: dict[tuple[int, int | None], zstandard.ZstdCompressor] = {}
+        self.compressors: dict[tuple[int, int | None, bool], zstandard.ZstdCompressor] = {}
         self.decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
 
 
 _kept = _Kept()
 
 
-def _compressor(level: int, window_log: int | None) -> zstandard.ZstdCompressor:
-    kept = _kept.compressors.get((level, window_log))
+def _compressor(level: int, window_log: int | None, far: bool) -> zstandard.ZstdCompressor:
+    kept = _kept.compressors.get((level, window_log, far))
     if kept is None:
-        kept = _kept.compressors[level, window_log] = _new_compressor(level, window_log)
+        kept = _kept.compressors[level, window_log, far] = _new_compressor(level, window_log, far)
     return kept
 
 
-def _new_compressor(level: int, window_log: int | None) -> zstandard.ZstdCompressor:
+def _new_compressor(level: int, window_log: int | None, far: bool) -> zstandard.ZstdCompressor:
     if not 1 <= level <= zstandard.MAX_COMPRESSION_LEVEL:
         raise ValueError(f"level is 1 to {zstandard.MAX_COMPRESSION_LEVEL}, not {level}")
     if window_log is not None and not zstandard.WINDOWLOG_MIN <= window_log <= MAX_WINDOW_LOG:
@@ -129,7 +134,7 @@ def _new_compressor(level: int, window_log: int | None) -> zstandard.ZstdCompres
     parameters = zstandard.ZstdCompressionParameters(
         compression_level=level,
         window_log=window_log or 0,  # 0: what the level and the size ask for, never over 27
-        enable_ldm=0 if window_log is None else 1,
+        enable_ldm=int(far),
         write_checksum=1,
         write_content_size=1,
         write_dict_id=0,
@@ -150,7 +155,7 @@ def _decompress(frame: bytes) -> bytes:
 class _Source:
     """Takes exact numbers of bytes from chunks of any size."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[Piece]) -> None:
         self._chunks = iter(chunks)
         self._view = memoryview(b"")
 
@@ -175,7 +180,7 @@ class _Source:
     def skip(self, length: int) -> None:
         """Pass over `length` bytes without holding them; raises `Damaged` if there are not so many."""
         while length:
-            length -= len(self.take(min(length, _ONE_SHOT)))
+            length -= len(self.take(min(length, _PART)))
 
 
 def _header_rest(descriptor: int) -> int:
@@ -241,15 +246,15 @@ def _take_blocks(source: _Source) -> tuple[bytes, bool]:
     return b"".join(taken), bool(last)
 
 
-def _parts(pieces: Iterable[bytes]) -> Iterator[memoryview]:
+def _parts(pieces: Iterable[Piece]) -> Iterator[memoryview]:
     """Cut pieces so that no part is large: what comes out of each is one piece of the frame."""
     for piece in pieces:
         view = memoryview(piece)
-        for start in range(0, len(view), _ONE_SHOT):
-            yield view[start : start + _ONE_SHOT]
+        for start in range(0, len(view), _PART):
+            yield view[start : start + _PART]
 
 
-def _equal(pieces: Sequence[bytes], others: Iterable[bytes]) -> bool:
+def _equal(pieces: Sequence[Piece], others: Iterable[bytes]) -> bool:
     """Compare two sequences of pieces, cut in different places, without joining either."""
     source = _Source(pieces)
     return all(source.take_up_to(len(other)) == other for other in others) and not source.take_up_to(1)

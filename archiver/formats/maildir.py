@@ -1,10 +1,17 @@
 """Maildir (https://cr.yp.to/proto/maildir.html): file names and flags, and one labelled message a file."""
 
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+
 from archiver.errors import Damaged
 from archiver.formats.label import decode_label, encode_label
 from archiver.model import Flags
 from archiver.ports import Label
 
+LONGEST_NAME = 240  # of a folder; a file system takes 255
+_SHIFTED = re.compile(r"[^\x20-\x7e]+|&")
 _LETTERS = {
     "\\Draft": "D",
     "\\Flagged": "F",
@@ -24,6 +31,22 @@ def file_name(label: Label, unique: str) -> str:
     """Name a message: delivery time in seconds, a part that makes it unique, and its flags."""
     seconds = int(label.received.timestamp()) if label.received else 0
     return f"{max(seconds, 0)}.{unique}:{info(label.flags)}"
+
+
+def folder_name(parts: Sequence[str]) -> str:
+    """Name a folder as Maildir++ does: `.Parent.Child`, in the modified UTF-7 that servers keep there."""
+    name = "." + ".".join(_SHIFTED.sub(_shift, part.replace(".", "_")) for part in parts)
+    if len(name) <= LONGEST_NAME:
+        return name
+    return name[: LONGEST_NAME - 17].rstrip("&.") + "_" + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _shift(found: re.Match[str]) -> str:
+    """Encode what is not printable ASCII (RFC 3501 section 5.1.3)."""
+    if found[0] == "&":
+        return "&-"
+    packed = binascii.b2a_base64(found[0].encode("utf-16-be", "replace"), newline=False)
+    return "&" + packed.rstrip(b"=").replace(b"/", b",").decode("ascii") + "-"
 
 
 def wrap(label: Label, raw: bytes) -> list[bytes]:

@@ -18,7 +18,9 @@ HEADER_LIMIT = 256 << 10  # no reader of mail looks further for a header than th
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _MESSAGE_ID = re.compile(rb"message-id:[ \t]*((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_HALF_PAIR = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # the others stand for bytes: surrogateescape
+_NAME_LIMIT = 150  # bytes: a file system takes 255, and a suffix comes behind
 
 
 class Summary(Struct, frozen=True):
@@ -95,12 +97,9 @@ def attachments(raw: bytes) -> Iterator[Attachment]:
 
 
 def safe_name(name: str, otherwise: str) -> str:
-    """Make a sender's file name harmless: no folders, no control characters, no leading dot, 150 letters, 200 bytes."""
+    """Make a sender's file name harmless: no folders, no control characters, no leading dot, 150 bytes."""
     plain = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", _clean(name)).strip(" .")
-    plain = plain[-150:].lstrip(" .")
-    while len(plain.encode("utf-8", "surrogatepass")) > 200:  # a file system takes 255
-        plain = plain[1:].lstrip(" .")
-    return plain or otherwise
+    return plain.encode()[-_NAME_LIMIT:].decode("utf-8", "ignore").strip(" .") or otherwise
 
 
 def _parts(raw: bytes) -> Iterator[Parsed]:
@@ -139,7 +138,7 @@ def _text(head: Parsed, name: str) -> str:
 
 
 def _decode(value: object) -> str:
-    text = str(value)
+    text = _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", str(value))
     raw = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
         pieces = decode_header(re.sub(r"\r?\n[ \t]+", " ", raw))

@@ -3,6 +3,7 @@
 Folder names come from a server, so nothing of them is trusted: each part becomes one harmless file name.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,7 @@ from archiver.model import Entry
 from archiver.ports import Reader, Reporter
 
 Target = Literal["mbox", "maildir", "eml"]
+_NAME_LIMIT = 150  # bytes of a folder's name as a file name; a file system takes 255
 
 
 class ExportReport(Struct):
@@ -36,7 +38,7 @@ def export(
     """Write messages below `path`, which must be new or empty; one that cannot be read is told and left out."""
     report = ExportReport(str(path))
     by_digest: dict[str, list[Entry]] = {}
-    for entry in entries:
+    for entry in _once(entries):
         by_digest.setdefault(entry.digest, []).append(entry)
     try:
         _make_empty(path)
@@ -59,6 +61,15 @@ def export(
     return report
 
 
+def _once(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Leave out what a folder has under another UID still, or had before: after a new UIDVALIDITY, say."""
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        found.setdefault((entry.ref.folder, entry.digest), []).append(entry)
+    for copies in found.values():
+        yield from [entry for entry in copies if not entry.vanished] or copies[-1:]
+
+
 Write = Callable[[Entry, bytes], None]
 
 
@@ -73,7 +84,7 @@ def _mbox(path: Path) -> Iterator[Write]:
 
     def write(entry: Entry, raw: bytes) -> None:
         parts = _parts(entry.ref.folder)
-        file = path.joinpath(*parts[:-1], parts[-1] + ".mbox")
+        file = path.joinpath(*map(_on_disk, parts[:-1]), _on_disk(parts[-1] + ".mbox"))
         if file not in seen:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             seen.add(file)
@@ -92,7 +103,7 @@ def _maildir(path: Path) -> Iterator[Write]:
     def write(entry: Entry, raw: bytes) -> None:
         nonlocal number
         number += 1
-        folder = path if entry.ref.folder == "INBOX" else path / _maildir_name(entry.ref.folder)
+        folder = path if entry.ref.folder == "INBOX" else path / maildir.folder_name(_parts(entry.ref.folder))
         if folder not in made:
             for name in ("cur", "new", "tmp"):
                 (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,7 +122,7 @@ def _eml(path: Path) -> Iterator[Write]:
     """One file a message, byte for byte as the server sent it."""
 
     def write(entry: Entry, raw: bytes) -> None:
-        folder = path.joinpath(*_parts(entry.ref.folder))
+        folder = path.joinpath(*map(_on_disk, _parts(entry.ref.folder)))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         day = entry.received.strftime("%Y-%m-%d-%H%M%S") if entry.received else "undated"
         with _open(folder / f"{day}-{safe_name(entry.ref.key, 'x')}-{entry.digest[:12]}.eml") as out:
@@ -128,11 +139,21 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _parts(folder: str) -> list[str]:
-    return [safe_name(part.replace("%2F", "_").replace("%25", "%"), "_") for part in folder.split("/")]
+    return [_part(part.replace("%2F", "_").replace("%25", "%")) for part in folder.split("/")]
 
 
-def _maildir_name(folder: str) -> str:
-    return "." + ".".join(part.replace(".", "_") for part in _parts(folder))
+def _part(name: str) -> str:
+    """Make one harmless file name; a long one is cut, and told from its likes by a hash."""
+    encoded = name.encode("utf-8", "replace")
+    if len(encoded) <= _NAME_LIMIT:
+        return safe_name(name, "_")
+    start = encoded[: _NAME_LIMIT - 20].decode("utf-8", "ignore")
+    return f"{safe_name(start, '_')}-{hashlib.sha256(encoded).hexdigest()[:12]}"
+
+
+def _on_disk(name: str) -> str:
+    """Give a name that is UTF-8 on the disk, whatever alphabet the user's locale has."""
+    return os.fsdecode(name.encode("utf-8", "replace"))
 
 
 def _make_empty(path: Path) -> None:

@@ -41,6 +41,11 @@ class LocalStore:
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
+        except FileNotFoundError as error:
+            raise StoreFailed(
+                f'"{key}" cannot be written in "{self.folder}": its folder is gone',
+                "is the disk of the archive still mounted?",
+            ) from error
         except OSError as error:
             raise self._explain(error, key) from error
 

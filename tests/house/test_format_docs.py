@@ -163,8 +163,10 @@ def test_the_limits_of_age_are_those_of_the_code() -> None:
 
 def test_the_sizes_are_those_of_the_code() -> None:
     assert list(numbers("Frames").values()) == [
-        sealing.COMPRESSIONS["default"].frame_size,
-        sealing.COMPRESSIONS["long"].frame_size,
+        sealing.COMPRESSIONS["default"].large_size,
+        sealing.COMPRESSIONS["default"].small.frame_size,
+        sealing.COMPRESSIONS["default"].large.frame_size,
+        sealing.COMPRESSIONS["long"].large.frame_size,
         packing.VOLUME_SIZE,
         frames.MAX_WINDOW,
         archive.MAX_INDEX,

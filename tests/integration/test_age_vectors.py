@@ -190,7 +190,7 @@ def test_a_hybrid_identity_is_refused_and_its_file_never_opened(vector: Vector) 
     x25519 = []
     for text in vector.identities:
         if "-PQ-" in text:
-            with pytest.raises(age.NotAKey, match="of the kind 'AGE-SECRET-KEY-PQ-'"):
+            with pytest.raises(age.NotAKey, match='of the kind "AGE-SECRET-KEY-PQ-"'):
                 age.Identity.from_text(text)
         else:
             x25519.append(age.Identity.from_text(text))

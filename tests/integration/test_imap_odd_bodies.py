@@ -5,6 +5,7 @@ import re
 import pytest
 
 from archiver.errors import FolderRefused, Unreachable
+from archiver.model import Message
 from tests.integration.double_client import Make, check_all_but, mails
 from tests.servers.imap_double import ImapDouble, Mail
 
@@ -189,6 +190,33 @@ def test_a_reader_who_stops_early_leaves_a_usable_account(client: Make) -> None:
         given.close()  # type: ignore[attr-defined]
         bodies, _ = one.got()
         check_all_but(double, bodies)
+
+
+def test_other_questions_in_the_midst_of_bodies_cost_a_new_session_and_nothing_else(client: Make) -> None:
+    double = ImapDouble(mails(8))
+    for uid in range(1, 9):
+        double.mails[uid] = Mail(b"x" * 100_000)
+    with double:
+        one = client(double)
+        remotes = one.remotes()
+        came = []
+        for item in one.account.fetch(remotes):
+            came.append(item.remote.ref.key)
+            assert isinstance(item, Message)
+            assert len(one.remotes()) == 8
+        assert sorted(came) == [str(uid) for uid in range(1, 9)]
+
+
+def test_lines_without_sense_are_passed_over(client: Make) -> None:
+    chatter = b"* VANISHED (EARLIER\r\n* LIST\r\n* 1 FETCH (FLAGS\r\nwhat?\r\n"
+    with ImapDouble(mails(5), chatter=chatter) as double:
+        bodies, _ = client(double).got()
+        check_all_but(double, bodies)
+
+
+def test_a_server_that_talks_nonsense_only_is_unreachable(client: Make) -> None:
+    with ImapDouble(answers=[(rb"LIST", b"nonsense\r\n" * 500)]) as double, pytest.raises(Unreachable):
+        client(double).account.folders()
 
 
 def test_message_ids_of_an_odd_server_are_read(client: Make) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from archiver.accounts.imap.account import ImapAccount
 from archiver.accounts.imap.connection import Server
+from archiver.accounts.imap.login import open_session
 from archiver.errors import Forbidden, LoginRefused, Unreachable
 from archiver.model import Secret
 from tests.integration.double_client import Make, mails
@@ -173,3 +174,18 @@ def test_a_silent_server_is_unreachable_after_the_timeout() -> None:
         with pytest.raises(Unreachable, match=r"did not answer within 0\.2 s"):
             account.folders()
         account.close()
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "personal"),
+    [("IMAP4rev1 AUTH=PLAIN SASL-IR NAMESPACE", ((b"INBOX.", "."),)), ("IMAP4rev1 AUTH=PLAIN SASL-IR", ())],
+)
+def test_the_users_own_namespace_is_known_where_the_server_tells_it(
+    capabilities: str, personal: tuple[tuple[bytes, str], ...]
+) -> None:
+    answer = (rb"NAMESPACE", b'* NAMESPACE (("INBOX." ".")) NIL NIL\r\n%t OK\r\n')
+    with ImapDouble(capabilities=capabilities, answers=[answer]) as double:
+        where = Server("127.0.0.1", double.port, "plaintext", None, 5)
+        session = open_session(where, "ann", lambda: Secret("x"))
+        assert session.namespace().personal == personal
+        session.logout()

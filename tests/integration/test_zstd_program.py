@@ -30,7 +30,7 @@ def test_the_program_reads_the_widest_window_as_it_is() -> None:
     program = require("zstd")
     block = os.urandom(2 * MIB)
     pieces = [block, bytes(125 * MIB), block, bytes(4 * MIB)]
-    frame = b"".join(frames.pack(pieces, window_log=27))
+    frame = b"".join(frames.pack(pieces, window_log=27, far=True))
     assert len(frame) < 2.2 * MIB, "the second block was not found 127 MiB back"
     assert run([program, "-d"], frame) == b"".join(pieces)
 

@@ -10,7 +10,7 @@ import pytest
 from archiver.archive import packing, writer
 from archiver.archive.chain import Chain
 from archiver.archive.machine import Machine
-from archiver.archive.sealing import COMPRESSIONS, Compression
+from archiver.archive.sealing import COMPRESSIONS, Compression, Compressions
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.errors import Damaged, ObjectExists, RolledBack
 from archiver.model import EMPTY_HEAD, AnyRow, FolderRow, Head, MessageRow
@@ -68,7 +68,7 @@ def small_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "CHECKPOINT_SIZE", 600)
     monkeypatch.setattr(writer, "CHECKPOINT_OBJECTS", 3)
     monkeypatch.setattr(packing, "VOLUME_SIZE", 1000)
-    monkeypatch.setitem(COMPRESSIONS, "default", Compression(frame_size=600))
+    monkeypatch.setitem(COMPRESSIONS, "default", Compressions(Compression(600), Compression(2000)))
 
 
 def first_pull(scene: Scene) -> None:

@@ -48,18 +48,20 @@ class Bodies:
 
     def __iter__(self) -> Iterator[Message | Missed]:
         """Fetch to the end. What is still in flight when the reader stops early is left to a closed line."""
+        session = None
         try:
             while self._plan.has_more():
                 session = self._link.run(self._ready)
                 try:
                     yield from self._serve(session)
+                    session.streaming = False
                 except (Unreachable, WireError) as error:
-                    self._after(error)
+                    self._after(error, session)
             self._plan.give_up_rest()
             yield from self._plan.take_missed()
         finally:
-            if self._flying:
-                self._link.drop()
+            if self._flying and session is not None:
+                self._link.drop(session)
 
     def _ready(self, session: Session) -> Session:
         reopen(session, self._mailbox, self._name, self._epoch)
@@ -75,6 +77,7 @@ class Bodies:
                 else:
                     command = b"UID FETCH " + uidset.write(uidset.ranges(batch.uids)) + b" (UID BODY.PEEK[])"
                     flying.append((session.send(command), batch))
+            session.streaming = bool(flying)
             if not flying:
                 return
             answer = self._read(session)
@@ -89,7 +92,8 @@ class Bodies:
         body = parse_body(response)
         if body is not None:
             return self._came(*body)
-        event = wire.parse(response)
+        # with a literal it may be a body: that is not passed over, even if it makes no sense
+        event = wire.parse(response) if len(response) > 1 else session.parse(response)
         if isinstance(event, Fetched):
             return self._odd(event)
         if isinstance(event, Status) and event.tag != "*":
@@ -140,10 +144,13 @@ class Bodies:
 
     # --- when the line drops --------------------------------------------------------------------------
 
-    def _after(self, error: Exception) -> None:
+    def _after(self, error: Exception, session: Session) -> None:
         """Take stock after a drop and prepare to go on. Raises `Unreachable` when there is no sense in it."""
         batches = [batch for _, batch in self._flying]
         self._flying.clear()
+        if not self._link.holds(session):  # the line was not lost, but taken for another question
+            self._plan.again(batches)
+            return
         if isinstance(error, replies.Busy):
             self._plan.again(batches)
             self._busy += 1
@@ -205,7 +212,7 @@ class Bodies:
 
         tag = session.send(b"UID FETCH %d (UID BODY.PEEK[]<%d.%d>)" % (uid, at, PART))
         while True:
-            event = wire.parse(session.connection.read(self._limit))
+            event = session.parse(session.connection.read(self._limit))
             if isinstance(event, Status) and event.tag == tag:
                 break
             session.note(event)

@@ -13,6 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from archiver.accounts.imap import wire
+from archiver.accounts.imap.scanner import WireError
 from archiver.errors import ConfigInvalid, Unreachable, Untrusted
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,6 @@ class Connection:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._tags = 0
-        self.encrypted = False
         self._socket = _connect(server)
         self._reader = self._socket.makefile("rb", buffering=_BUFFER)
         if server.security == "tls":
@@ -71,7 +71,6 @@ class Connection:
         except (OSError, ValueError) as error:
             raise self._lost(error) from error
         self._reader = self._socket.makefile("rb", buffering=_BUFFER)
-        self.encrypted = True
 
     def tag(self) -> str:
         """Make a tag that no command of this connection has had."""
@@ -91,12 +90,14 @@ class Connection:
         """Read one response; the body of a message is read without a copy beyond it."""
         try:
             return wire.read_response(self._reader, literal_limit)
-        except OSError as error:
-            raise self._lost(error) from error
         except wire.Cut as error:
             if error.response and len(error.response) > 1:
                 raise  # the literal that broke off says which message it was
             raise Unreachable(f'"{self._server.host}" closed the connection', "try again later") from error
+        except WireError:
+            raise
+        except (OSError, ValueError) as error:  # ValueError: read from a line that was closed here
+            raise self._lost(error) from error
 
     def close(self) -> None:
         """Close the line. Never raises."""

@@ -51,6 +51,8 @@ class Link:
 
     def session(self) -> Session:
         """Give the session, opening one if there is none."""
+        if self._session is not None and self._session.streaming:
+            self.drop()  # a reader of bodies stopped half-way; what is still to come is not for others
         if self._session is None:
             self._session = open_session(self._server, self._user, self._password)
             self._was_up = True
@@ -74,11 +76,15 @@ class Link:
         _log.info("%s; trying again in %.1f s", error.text, wait_s)
         self._pause(wait_s)
 
-    def drop(self) -> None:
-        """Close the line without a word: what it still brings is not wanted."""
-        if self._session is not None:
+    def drop(self, session: Session | None = None) -> None:
+        """Close the line without a word, if it is still that of `session`: what it brings is not wanted."""
+        if self._session is not None and session in (None, self._session):
             self._session.connection.close()
             self._session = None
+
+    def holds(self, session: Session) -> bool:
+        """Tell whether this is the session still."""
+        return self._session is session
 
     def close(self) -> None:
         """Log out. Never raises."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct, field
 
 from archiver.accounts.imap import quirks, replies, uidset, wire
-from archiver.accounts.imap.connection import CHATTER_LIMIT, Connection
+from archiver.accounts.imap.connection import Connection
 from archiver.accounts.imap.events import (
     Capabilities,
     Continue,
@@ -26,6 +26,7 @@ from archiver.accounts.imap.events import (
     Listed,
     MailboxStatus,
     Namespace,
+    Other,
     Status,
 )
 from archiver.accounts.imap.fetched import parse_listing
@@ -37,6 +38,9 @@ _log = logging.getLogger(__name__)
 AHEAD = 8192
 """Bytes of commands sent ahead of their answers: they must fit into the buffers between, or both sides would
 wait for each other to read."""
+
+SENSELESS = 100
+"""Responses without sense after which this is no IMAP server at all."""
 
 Take: TypeAlias = Callable[[Event], None]
 
@@ -81,6 +85,9 @@ class Session:
         self.capabilities: frozenset[str] = frozenset()
         self.enabled: frozenset[str] = frozenset()
         self.selected: Selected | None = None
+        self.streaming = False
+        """Whether bodies are on their way, so that nothing else may be asked here."""
+        self._senseless = 0
 
     # --- sending and reading --------------------------------------------------------------------------
 
@@ -111,12 +118,30 @@ class Session:
                 raise Unreachable(f"the server does not take a literal: {replies.words(event)}")
             self.note(event)
 
-    def event(self, literal_limit: int = CHATTER_LIMIT) -> Event:
+    def event(self) -> Event:
         """Read the next response as a value."""
+        return self.parse(self.read())
+
+    def read(self) -> wire.Response:
+        """Read the next response that brings no body."""
         try:
-            return wire.parse(self.connection.read(literal_limit))
+            return self.connection.read()
         except WireError as error:
             raise Unreachable(f"the server does not speak IMAP: {error}", "try again later") from error
+
+    def parse(self, response: wire.Response) -> Event:
+        """Read a response as a value. One that makes no sense is passed over, as the next begins after it.
+
+        What it may have told is not lost in silence: counts that do not add up are seen.
+        """
+        try:
+            return wire.parse(response)
+        except WireError as error:
+            self._senseless += 1
+            if self._senseless > SENSELESS:
+                raise Unreachable(f"the server does not speak IMAP: {error}") from error
+            _log.info("a response makes no sense: %s", error)
+            return Other("")
 
     def finish(self, tag: str, take: Take | None = None) -> Status:
         """Read up to the end of the command `tag`, handing what comes to `take`."""
@@ -163,20 +188,8 @@ class Session:
     def _note_code(self, status: Status) -> None:
         if status.code == "CAPABILITY":
             self.capabilities = frozenset(text(status.argument).upper().split())
-        elif (
-            status.code == "CLOSED" and self.selected is not None
-        ):  # what came so far was of the mailbox before
-            self.selected.exists = self.selected.expunged = 0
-            self.selected.changed.clear()
-            self.selected.gone.clear()
-        elif self.selected is not None and status.argument.isdigit() and len(status.argument) < 20:
-            number = int(status.argument)
-            if status.code == "UIDVALIDITY":
-                self.selected.uidvalidity = number or None
-            elif status.code == "UIDNEXT":
-                self.selected.uidnext = number or None
-            elif status.code == "HIGHESTMODSEQ":
-                self.selected.modseq = quirks.modseq(number)
+        elif self.selected is not None:
+            _note_code(self.selected, status)
 
     # --- mailboxes ------------------------------------------------------------------------------------
 
@@ -215,6 +228,7 @@ class Session:
             status = self.run(b'LIST "" "*" RETURN (' + b" ".join(options) + b")", take=take)
         if not asked or status.word != "OK":
             listed.clear()
+            told.clear()
             status = self.run(b'LIST "" "*"', take=take)
         if status.word != "OK":
             raise replies.busy(status) or Unreachable(
@@ -254,14 +268,11 @@ class Session:
         modifier = b" (CHANGEDSINCE %d)" % since if since else b""
         tag = self.send(command + what + b" (" + items + b")" + modifier)
         rows: list[Fetched] = []
-        read = self.connection.read
+        read = self.read
         while True:
-            try:
-                response = read()
-                row = parse_listing(response[0]) if len(response) == 1 else None
-                event = row or wire.parse(response)
-            except WireError as error:
-                raise Unreachable(f"the server does not speak IMAP: {error}", "try again later") from error
+            response = read()
+            row = parse_listing(response[0]) if len(response) == 1 else None
+            event = row or self.parse(response)
             if isinstance(event, Fetched):
                 rows.append(event)
             elif isinstance(event, Status) and event.tag == tag:
@@ -308,6 +319,21 @@ class Session:
 def is_selectable(listed: Listed) -> bool:
     """Tell whether a mailbox can be opened at all (RFC 9051 section 7.3.1)."""
     return not {"\\noselect", "\\nonexistent"} & {name.lower() for name in listed.attributes}
+
+
+def _note_code(selected: Selected, status: Status) -> None:
+    if status.code == "CLOSED":  # what came so far was of the mailbox before
+        selected.exists = selected.expunged = 0
+        selected.changed.clear()
+        selected.gone.clear()
+    elif status.argument.isdigit() and len(status.argument) < 20:
+        number = int(status.argument)
+        if status.code == "UIDVALIDITY":
+            selected.uidvalidity = number or None
+        elif status.code == "UIDNEXT":
+            selected.uidnext = number or None
+        elif status.code == "HIGHESTMODSEQ":
+            selected.modseq = quirks.modseq(number)
 
 
 def _note_mailbox(selected: Selected, event: Event) -> None:

@@ -58,7 +58,7 @@ def test_no_setting_asks_for_a_larger_window(level: int, window_log: int | None)
 def test_a_long_window_finds_what_a_short_one_forgets() -> None:
     far = os.urandom(6 * MIB)
     pieces = [far, far]
-    short, long = frames.pack(pieces), frames.pack(pieces, window_log=27)
+    short, long = frames.pack(pieces), frames.pack(pieces, window_log=27, far=True)
     assert sum(map(len, long)) < 0.6 * sum(map(len, short))
     assert frames.unpack(b"".join(long), 12 * MIB) == far + far
 
@@ -85,9 +85,9 @@ class Faulty:
         return self._inner.flush()
 
 
-@pytest.mark.parametrize("size", [100, 5 * MIB])
+@pytest.mark.parametrize("size", [100, 33 * MIB])
 def test_a_machine_that_compresses_wrongly_is_caught(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    faulty = Faulty(frames._compressor(3, None))
+    faulty = Faulty(frames._compressor(3, None, False))
     monkeypatch.setattr(frames, "_compressor", lambda *_: faulty)
     with pytest.raises(Damaged, match="give back") as caught:
         frames.pack([bytes(size)])
@@ -105,7 +105,7 @@ def test_packing_a_large_piece_makes_no_second_copy() -> None:
     piece = os.urandom(8 * MIB) * 6
     frames.pack([b"warm"])
     tracemalloc.start()
-    made = sum(map(len, frames.pack([piece], window_log=27)))
+    made = sum(map(len, frames.pack([piece], window_log=27, far=True)))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert made < 12 * MIB
