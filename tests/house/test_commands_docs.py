@@ -4,6 +4,7 @@ import ast
 import re
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 import pytest
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from archiver.cli.main import COMMANDS, cli
 from archiver.cli.session import shared_options
 from archiver.events import Event
-from tests.house.tracked import ROOT
+from tests.house.tracked import ROOT, tracked
 
 PAGE = (ROOT / "docs" / "reference" / "commands.md").read_text()
 JSON_PAGE = (ROOT / "docs" / "reference" / "json.md").read_text()
@@ -93,6 +94,32 @@ def test_the_shared_options_are_told_once() -> None:
 def test_help_names_every_command() -> None:
     shown = CliRunner().invoke(cli, ["--help"]).output
     assert all(re.search(rf"^  {name} ", shown, re.MULTILINE) for name in COMMANDS)
+
+
+TYPED = re.compile(r"^(?:\$ |ExecStart=\S+/|[0-9* ]+  )?archiver ([^\n|<>;#]*)", re.MULTILINE)
+# the format has texts that begin with the same word
+PAGES = [path for path in tracked() if path.suffix == ".md" and path.name != "format.md"]
+
+
+def code(page: Path) -> str:
+    """Give the code of a page, blocks and words, each on lines of its own."""
+    text = page.read_text()
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return "\n".join(blocks + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_the_pages_type_is_a_command_with_these_options(page: Path) -> None:
+    known = commands()
+    for typed in TYPED.findall(code(page)):
+        words = [word for word in typed.split() if word not in ("…", "...")]
+        if not words or words[0].startswith("-") or not words[0].islower() or typed == "COMMAND --help":
+            continue
+        name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
+        assert name in known or name in COMMANDS, f"archiver {typed}"
+        if name in known:
+            told = set(re.findall(r"(?<= )--?[a-z][a-z-]*", " " + typed))
+            assert told <= options(known[name]) | {"-h", "--help"}, f"archiver {typed}"
 
 
 # --- JSON -----------------------------------------------------------------------------------------------
