@@ -1,6 +1,7 @@
 """The command group: commands are loaded when they are called, failures told in two lines."""
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -10,7 +11,7 @@ import click
 from archiver import __version__
 from archiver.cli.failure import tell
 from archiver.cli.output import accept_any_text
-from archiver.errors import UsageError
+from archiver.errors import Interrupted, UsageError
 
 # name -> what it does, in the order in which help shows them; each is `command` in archiver/cli/NAME.py
 COMMANDS = {
@@ -93,6 +94,8 @@ def main() -> NoReturn:
         _silence()  # the reader has gone: no news
         code = 1
     except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt | Interrupted):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C is not to cut off the exit code
         code = tell(error, sys.argv[1:])
         if isinstance(error, OSError):
             _silence()  # what could not be written cannot be at exit either
