@@ -5,6 +5,7 @@ folder names are decoded and joined by `/` (a `/` inside one component is writte
 the hundred thousand have `gc=False`: nothing of theirs can form a cycle, so the collector need not walk them.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -110,6 +111,27 @@ class Refused(Struct, frozen=True):
     reason: str
 
 
+class Looked(Struct, frozen=True):
+    """What a server says at one moment: how many messages the folder has, and those asked for, by key."""
+
+    exists: int
+    messages: Mapping[str, Remote]
+
+
+class Removed(Struct, frozen=True, gc=False):
+    """The folder has this message no more; `to` is where it was moved, where the server says so."""
+
+    key: str
+    to: Ref | None = None
+
+
+class Unremoved(Struct, frozen=True, gc=False):
+    """The folder has this message still; why, in the server's words."""
+
+    key: str
+    reason: str
+
+
 class Cursor(Struct, frozen=True):
     """How far a folder has been archived. `token` belongs to the account kind and is opaque to all others.
 
@@ -186,6 +208,8 @@ class Entry(Struct, frozen=True, gc=False):
     kind: Kind = Kind.MAIL
     named_size: int | None = None  # what the server called its size
     vanished: bool = False  # the server no longer has it under this ref
+    run: int = 0  # the run that archived it under this ref
+    pruned: int | None = None  # the run that removed it from the server, where one did
 
 
 class Sealed(Struct, frozen=True):
@@ -326,6 +350,20 @@ class RestoredRow(Row, frozen=True, tag="restored"):
     sha256: tuple[str, ...]
 
 
+class PrunedRow(Row, frozen=True, tag="pruned"):
+    """What this tool removes from the server: the intent before, the outcome after.
+
+    `run` is the run with the intent. An intent without outcome is of a run that was cut short: what the folder
+    has no more was removed by it.
+    """
+
+    folder: int
+    epoch: str
+    keys: tuple[str, ...]
+    state: Literal["intent", "removed", "kept"]
+    run: int
+
+
 class VolumeRow(Row, frozen=True, tag="volume"):
     """An object with messages: its sealed size, and its frames, for reading one message without the rest."""
 
@@ -343,7 +381,16 @@ class EndRow(Row, frozen=True, tag="end"):
 
 
 AnyRow: TypeAlias = (
-    HeaderRow | FolderRow | MessageRow | FlagsRow | VanishedRow | MissedRow | RestoredRow | VolumeRow | EndRow
+    HeaderRow
+    | FolderRow
+    | MessageRow
+    | FlagsRow
+    | VanishedRow
+    | MissedRow
+    | RestoredRow
+    | PrunedRow
+    | VolumeRow
+    | EndRow
 )
 
 

@@ -23,6 +23,7 @@ from archiver.model import (
     FolderState,
     Head,
     HeaderRow,
+    Looked,
     Manifest,
     Message,
     Missed,
@@ -31,8 +32,10 @@ from archiver.model import (
     Place,
     Refused,
     Remote,
+    Removed,
     RunKind,
     Sealed,
+    Unremoved,
     VolumeRow,
 )
 
@@ -112,6 +115,37 @@ class CanAppend(Protocol):
 
 class Target(Account, CanAppend, Protocol):
     """An account that takes mail."""
+
+
+class CanDelete(Protocol):
+    """The power to take mail out of an account; beside `Account`, where the kind has it."""
+
+    def trash(self) -> Folder | None:
+        """Find the folder where the server keeps deleted mail for a while; None where it tells of none."""
+        ...
+
+    def look(self, folder: Folder, epoch: str, keys: Sequence[str]) -> Looked:
+        """Tell what the server says of these messages at this moment; those that are not there are left out.
+
+        Nothing is taken from an earlier listing. Raises `FolderRefused` where the folder's epoch is another.
+        """
+        ...
+
+    def remove(
+        self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+    ) -> Iterator[Removed | Unremoved]:
+        """Move messages to the folder `to`, or with None remove them for good; each is answered once.
+
+        No message but those is touched, nor one of another epoch. Removed is said only of what a fresh listing
+        of the folder no longer shows. Before anything is changed, `RefusedForSafety` is raised where the server
+        cannot do it so (without UIDPLUS, others' marks would go too), `Forbidden` where it may not. After
+        `Unreachable`, those not answered may be gone or not: look again.
+        """
+        ...
+
+
+class Source(Account, CanDelete, Protocol):
+    """An account that mail can be taken out of."""
 
 
 class Store(Protocol):
@@ -247,6 +281,10 @@ class Catalog(Volumes, Protocol):
         """Tell what this tool put into a folder of an account: key there -> digest."""
         ...
 
+    def intended(self, folder_id: int, epoch: str) -> Mapping[str, int]:
+        """Tell what a prune meant to remove and whose outcome no run has told yet: key -> the run."""
+        ...
+
 
 class Run(Protocol):
     """One run being written: rows and messages go in, and a commit makes them last, all or none."""
@@ -289,6 +327,14 @@ class Run(Protocol):
 
     def restored(self, account: str, folder: str, appended: Sequence[Appended]) -> None:
         """Record what was put into a folder of an account."""
+        ...
+
+    def intend(self, folder: str, epoch: str, keys: Sequence[str]) -> int:
+        """Record that these are to be removed from the server; gives the number of the run that says so."""
+        ...
+
+    def pruned(self, folder: str, epoch: str, keys: Sequence[str], intent: int, *, removed: bool) -> None:
+        """Record what became of an intent: removed from the server by it, or kept there after all."""
         ...
 
     def commit(self, kind: RunKind = "run") -> Head | None:

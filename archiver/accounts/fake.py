@@ -19,6 +19,7 @@ from archiver.model import (
     Flags,
     Folder,
     Kind,
+    Looked,
     Message,
     Missed,
     New,
@@ -27,6 +28,8 @@ from archiver.model import (
     Reflagged,
     Refused,
     Remote,
+    Removed,
+    Unremoved,
     Vanished,
 )
 from archiver.ports import Known
@@ -169,7 +172,8 @@ class FakeMailbox:
         """Raise `error` at the nth time, from now and counting from 1, that an account comes to this step.
 
         Steps: `folders`, `changes`, `fetch`, `message_ids`, `make_folder` (the calls), `change` and `message`
-        (each item that is told or given), `append` and `appended` (before and after a message is taken).
+        (each item that is told or given), `append` and `appended` (before and after a message is taken), `look`
+        (the call), `remove` and `removed` (before and after a message is removed).
         """
         self._faults[step, self.calls[step] + nth] = error
 
@@ -247,6 +251,35 @@ class FakeAccount:
             key = self._mailbox.deliver(folder.name, message.raw, flags=flags, received=message.received)
             self._mailbox.step("appended")
             yield Appended(message.digest, Ref(folder.name, epoch, key))
+
+    def trash(self) -> Folder | None:
+        """See `CanDelete.trash`."""
+        return next((folder for folder in self.folders() if folder.special_use == "\\Trash"), None)
+
+    def look(self, folder: Folder, epoch: str, keys: Sequence[str]) -> Looked:
+        """See `CanDelete.look`."""
+        self._mailbox.step("look")
+        kept = self._folder(folder.name)
+        refs = (Ref(folder.name, epoch, key) for key in keys)
+        found = {ref.key: _new(folder.name, kept, int(ref.key)).remote for ref in refs if self._find(ref)}
+        return Looked(len(kept.messages), found)
+
+    def remove(
+        self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+    ) -> Iterator[Removed | Unremoved]:
+        """See `CanDelete.remove`."""
+        for key in keys:
+            self._mailbox.step("remove")
+            moved = None
+            if self._find(Ref(folder.name, epoch, key)) is None:
+                pass  # somebody else was quicker
+            elif to is None:
+                self._mailbox.expunge(folder.name, key)
+            else:
+                target = str(self._folder(to.name).epoch)
+                moved = Ref(to.name, target, self._mailbox.move(folder.name, key, to.name))
+            self._mailbox.step("removed")
+            yield Removed(key, moved)
 
     def close(self) -> None:
         """Do nothing: there is no session."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 from types import TracebackType
+from typing import Literal
 
 from msgspec import Struct
 
@@ -37,6 +38,7 @@ from archiver.model import (
     Missed,
     MissedRow,
     Place,
+    PrunedRow,
     Remote,
     RestoredRow,
     RunKind,
@@ -217,6 +219,17 @@ class Run:
         for epoch, some in by_epoch.items():
             keys = tuple(one.ref.key if one.ref else "" for one in some)
             self._rows.append(RestoredRow(account, folder, epoch, keys, tuple(one.digest for one in some)))
+
+    def intend(self, folder: str, epoch: str, keys: Sequence[str]) -> int:
+        """Record that these are to be removed from the server; gives the number of the run that says so."""
+        run = self.head.seq + 1
+        self._rows.append(PrunedRow(self._folder_ids[folder], epoch, tuple(keys), "intent", run))
+        return run
+
+    def pruned(self, folder: str, epoch: str, keys: Sequence[str], intent: int, *, removed: bool) -> None:
+        """Record what became of an intent: removed from the server by it, or kept there after all."""
+        state: Literal["removed", "kept"] = "removed" if removed else "kept"
+        self._rows.append(PrunedRow(self._folder_ids[folder], epoch, tuple(keys), state, intent))
 
     def commit(self, kind: RunKind = "run") -> Head | None:
         """Commit all that was recorded since the last commit; None where that is nothing."""

@@ -14,6 +14,7 @@ from archiver.model import (
     HeaderRow,
     MessageRow,
     MissedRow,
+    PrunedRow,
     RestoredRow,
     VanishedRow,
     VolumeRow,
@@ -33,8 +34,10 @@ def read_flags(text: str) -> Flags:
 class Applier:
     """Takes the rows of one run in; many rows of a kind go to SQLite together."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, seq: int) -> None:
+        """`seq` numbers the run."""
         self._db = db
+        self._seq = seq
         self._volumes: dict[str, int] = {}
         self._touched: set[int] = set()
 
@@ -76,6 +79,8 @@ class Applier:
                         if key
                     ],
                 )
+            case PrunedRow():
+                self._pruned(row)
             case VolumeRow():
                 self._volume_id(row.key)
                 self._db.execute(
@@ -101,6 +106,18 @@ class Applier:
         self._db.executemany(f"UPDATE message SET vanished = 1 {ref}", refs)  # noqa: S608 -- a constant
         self._db.executemany(f"DELETE FROM missed {ref}", refs)  # noqa: S608 -- a constant
 
+    def _pruned(self, row: PrunedRow) -> None:
+        self._touched.add(row.folder)
+        change = {
+            "intent": "pruned = ?",
+            "removed": "pruned = ?, vanished = 1",
+            "kept": "pruned = nullif(pruned, ?)",
+        }[row.state]
+        self._db.executemany(
+            f"UPDATE message SET {change} WHERE folder = ? AND epoch = ? AND key = ?",  # noqa: S608 -- three constants
+            [(row.run, row.folder, row.epoch, key) for key in row.keys],
+        )
+
     def _missed(self, row: MissedRow) -> None:
         self._touched.add(row.folder)
         self._db.execute(
@@ -119,13 +136,14 @@ class Applier:
                 *(row.folder, row.epoch, row.key, bytes.fromhex(row.sha256), row.size),
                 *(self._volume_id(row.volume), row.offset, row.length, flags_text(row.flags)),
                 row.received.isoformat() if row.received else None,
-                *(row.named_size, row.message_id, row.kind.value),
+                *(row.named_size, row.message_id, row.kind.value, self._seq),
             )
             for row in rows
         ]
         self._db.executemany(
             "INSERT OR REPLACE INTO message (folder, epoch, key, sha256, size, volume, offset, length,"
-            " flags, received, named_size, message_id, kind) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " flags, received, named_size, message_id, kind, run)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             values,
         )
         self._db.executemany(

@@ -32,7 +32,7 @@ from archiver.model import (
 )
 
 _FEW_LOOKUPS = 500  # a question takes some 20 µs, going through 100,000 digests some 50 ms
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = """
 CREATE TABLE state (seq INTEGER NOT NULL, sha256 TEXT NOT NULL, header TEXT);
 INSERT INTO state VALUES (0, '', NULL);
@@ -46,10 +46,11 @@ CREATE TABLE message (
   id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, epoch TEXT NOT NULL, key TEXT NOT NULL,
   sha256 BLOB NOT NULL, size INTEGER NOT NULL, volume INTEGER NOT NULL, offset INTEGER NOT NULL,
   length INTEGER NOT NULL, flags TEXT NOT NULL, received TEXT, named_size INTEGER, message_id TEXT,
-  kind TEXT NOT NULL, vanished INTEGER NOT NULL DEFAULT 0);
+  kind TEXT NOT NULL, run INTEGER NOT NULL, vanished INTEGER NOT NULL DEFAULT 0, pruned INTEGER);
 CREATE UNIQUE INDEX message_ref ON message (folder, epoch, key);
 CREATE INDEX message_alive ON message (folder, epoch, vanished);
 CREATE INDEX message_digest ON message (sha256);
+CREATE INDEX message_pruned ON message (pruned) WHERE pruned IS NOT NULL;
 CREATE TABLE missed (
   folder INTEGER NOT NULL, epoch TEXT NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL,
   tries INTEGER NOT NULL, size INTEGER, flags TEXT NOT NULL, received TEXT, kind TEXT NOT NULL,
@@ -60,7 +61,7 @@ CREATE TABLE restored (
 """
 _ENTRY = """
 SELECT f.name, m.epoch, m.key, m.sha256, m.size, v.key, m.offset, m.length, m.flags, m.received,
-       m.named_size, m.kind, m.vanished OR m.epoch <> f.epoch OR f.gone, m.message_id
+       m.named_size, m.kind, m.vanished OR m.epoch <> f.epoch OR f.gone, m.run, m.pruned, m.message_id
 FROM message m JOIN folder f ON f.id = m.folder JOIN volume v ON v.id = m.volume
 """
 _FOLDER = """
@@ -120,7 +121,7 @@ class SqliteCatalog:
                 self._db.execute("BEGIN IMMEDIATE")
                 if self.head().seq >= head.seq:
                     return
-                Applier(self._db).apply(rows)
+                Applier(self._db, head.seq).apply(rows)
                 self._db.execute("UPDATE state SET seq = ?, sha256 = ?", (head.seq, head.sha256))
         except (ValueError, TypeError, OverflowError, sqlite3.IntegrityError) as error:
             raise Damaged(f"the index of run {head.seq} holds a row that cannot be: {error}") from error
@@ -202,7 +203,7 @@ class SqliteCatalog:
         """See `Catalog.fingerprints`."""
         where = "WHERE m.folder = ? AND m.epoch = f.epoch AND NOT m.vanished ORDER BY m.id"
         for row in self._db.execute(f"{_ENTRY} {where}", (folder_id,)):
-            yield _entry(row), row[13]
+            yield _entry(row), row[-1]
 
     def restored(self, account: str, folder: str, epoch: str) -> Mapping[str, str]:
         """See `Catalog.restored`."""
@@ -211,6 +212,16 @@ class SqliteCatalog:
             (account, folder, epoch),
         )
         return {key: digest.hex() for key, digest in rows}
+
+    def intended(self, folder_id: int, epoch: str) -> Mapping[str, int]:
+        """See `Catalog.intended`."""
+        return dict(
+            self._db.execute(
+                "SELECT key, pruned FROM message"
+                " WHERE pruned IS NOT NULL AND NOT vanished AND folder = ? AND epoch = ?",
+                (folder_id, epoch),
+            )
+        )
 
     def volume(self, key: str) -> VolumeRow:
         """See `Catalog.volume`."""
@@ -274,7 +285,8 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    folder, epoch, key, digest, size, volume, offset, length, flags, received, named, kind, vanished, _ = row
+    folder, epoch, key, digest, size, volume, offset, length, flags, received, *rest = row
+    named, kind, vanished, run, pruned, _ = rest
     return Entry(
         digest=digest.hex(),
         ref=Ref(folder, epoch, key),
@@ -285,6 +297,8 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         kind=Kind(kind),
         named_size=named,
         vanished=bool(vanished),
+        run=run,
+        pruned=pruned if vanished else None,
     )
 
 
