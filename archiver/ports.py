@@ -12,7 +12,6 @@ from msgspec import Struct
 from archiver.errors import ArchiverError
 from archiver.events import Event, ObjectChecked
 from archiver.model import (
-    AnyRow,
     Appended,
     Change,
     Cursor,
@@ -22,12 +21,10 @@ from archiver.model import (
     Folder,
     FolderState,
     Head,
-    HeaderRow,
     Looked,
     Manifest,
     Message,
     Missed,
-    MissedRow,
     Outgoing,
     Place,
     Refused,
@@ -36,8 +33,8 @@ from archiver.model import (
     RunKind,
     Sealed,
     Unremoved,
-    VolumeRow,
 )
+from archiver.rows import AnyRow, HeaderRow, MissedRow, VolumeRow
 
 Known: TypeAlias = Callable[[], Mapping[str, Flags]]
 """What the archive knows of a folder under the cursor's epoch, held and missed: key -> flags.

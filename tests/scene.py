@@ -16,7 +16,6 @@ from archiver.archive.writer import ChainOwner
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.events import Event
 from archiver.model import (
-    AnyRow,
     Change,
     Cursor,
     Done,
@@ -25,7 +24,6 @@ from archiver.model import (
     Folder,
     Manifest,
     Message,
-    MessageRow,
     Missed,
     New,
     Ref,
@@ -33,13 +31,13 @@ from archiver.model import (
     Remote,
     Secret,
     Vanished,
-    VolumeRow,
 )
 from archiver.ops.pull import Pull, PullReport
 from archiver.ops.pull_folder import FolderReport, Work
 from archiver.ops.verify import VerifyReport, verify, verify_messages
 from archiver.plan.pull import Selection
 from archiver.ports import Account, Known, Store
+from archiver.rows import AnyRow, MessageRow, VolumeRow
 from archiver.stores.memory import MemoryStore
 
 PASSPHRASE = Secret("correct horse battery staple")

@@ -24,8 +24,9 @@ from archiver.errors import Damaged, ObjectExists, RefusedForSafety, WrongKey
 from archiver.formats import age, frames
 from archiver.formats.index import decode_index
 from archiver.formats.root import Root, Writer, root_key
-from archiver.model import EMPTY_HEAD, AnyRow, Head, HeaderRow, Manifest, Secret
+from archiver.model import EMPTY_HEAD, Head, Manifest, Secret
 from archiver.ports import Catalog, Store, Volumes
+from archiver.rows import AnyRow, HeaderRow
 
 MAX_INDEX = 1 << 30  # decompressed; a run of five million messages stays below
 _CHAIN_LETTERS = string.ascii_lowercase + string.digits

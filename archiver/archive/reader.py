@@ -15,8 +15,9 @@ from typing import TypeAlias
 
 from archiver.errors import ArchiverError, Damaged
 from archiver.formats import age, frames
-from archiver.model import Entry, VolumeRow
+from archiver.model import Entry
 from archiver.ports import Layout, Store, Volumes
+from archiver.rows import VolumeRow
 
 LOOKAHEAD = 4  # frames in work at a time: two cores decrypt and hash while the caller writes
 LOOKAHEAD_SIZE = 48 << 20  # bytes of them, where they are long; a longer one goes alone

@@ -24,29 +24,31 @@ from archiver.formats import age, frames
 from archiver.formats.index import encode_index, hash_message_id, index_key
 from archiver.formats.message_id import message_id
 from archiver.model import (
-    AnyRow,
     Appended,
     Entry,
     Flags,
-    FlagsRow,
     Folder,
-    FolderRow,
     Head,
-    HeaderRow,
     Message,
-    MessageRow,
     Missed,
-    MissedRow,
     Place,
-    PrunedRow,
     Remote,
-    RestoredRow,
     RunKind,
     Sealed,
+)
+from archiver.ports import Catalog, Label, Layout, Store
+from archiver.rows import (
+    AnyRow,
+    FlagsRow,
+    FolderRow,
+    HeaderRow,
+    MessageRow,
+    MissedRow,
+    PrunedRow,
+    RestoredRow,
     VanishedRow,
     VolumeRow,
 )
-from archiver.ports import Catalog, Label, Layout, Store
 
 CHECKPOINT_SIZE = 256 << 20  # an interrupted first sync loses at most this, or
 CHECKPOINT_S = 60.0  # this long

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from archiver.model import (
+from archiver.model import Flags
+from archiver.rows import (
     AnyRow,
     EndRow,
-    Flags,
     FlagsRow,
     FolderRow,
     HeaderRow,

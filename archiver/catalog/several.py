@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from archiver.errors import ArchiverError, Damaged
-from archiver.model import Entry, Folder, VolumeRow
+from archiver.model import Entry, Folder
 from archiver.ports import Catalog
+from archiver.rows import VolumeRow
 
 
 class SeveralCatalogs:

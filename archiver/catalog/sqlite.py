@@ -14,22 +14,8 @@ import msgspec
 
 from archiver.catalog.applier import Applier, read_flags
 from archiver.errors import Damaged, StoreFailed
-from archiver.model import (
-    EMPTY_HEAD,
-    AnyRow,
-    Cursor,
-    Entry,
-    Flags,
-    Folder,
-    FolderState,
-    Head,
-    HeaderRow,
-    Kind,
-    MissedRow,
-    Place,
-    Ref,
-    VolumeRow,
-)
+from archiver.model import EMPTY_HEAD, Cursor, Entry, Flags, Folder, FolderState, Head, Kind, Place, Ref
+from archiver.rows import AnyRow, HeaderRow, MissedRow, VolumeRow
 
 _FEW_LOOKUPS = 500  # a question takes some 20 µs, going through 100,000 digests some 50 ms
 _VERSION = 4

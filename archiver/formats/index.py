@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from archiver.errors import Damaged
-from archiver.model import AnyRow, EndRow, HeaderRow, MessageRow
+from archiver.rows import AnyRow, EndRow, HeaderRow, MessageRow
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER: msgspec.json.Decoder[AnyRow] = msgspec.json.Decoder(AnyRow)

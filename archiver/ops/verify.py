@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from archiver.events import MessageRead, ObjectChecked
-from archiver.model import Cursor, Done, Entry, Finding, Folder, FolderState, Head, New, Reflagged, Vanished
+from archiver.model import (
+    Cursor,
+    Done,
+    Entry,
+    Finding,
+    Folder,
+    FolderState,
+    Head,
+    New,
+    Reflagged,
+    Vanished,
+)
 from archiver.ports import Account, Audit, Catalog, Reader, Reporter
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 import msgspec
 import pytest
@@ -16,20 +16,9 @@ from archiver.formats import label as labels
 from archiver.formats import manifest as manifests
 from archiver.formats.age import header, stream
 from archiver.formats.index import decode_index, encode_index, hash_message_id
-from archiver.model import (
-    AnyRow,
-    FlagsRow,
-    FolderRow,
-    Frame,
-    HeaderRow,
-    Kind,
-    Manifest,
-    MessageRow,
-    RunKind,
-    Sealed,
-    VolumeRow,
-)
+from archiver.model import Frame, Kind, Manifest, RunKind, Sealed
 from archiver.ports import Label
+from archiver.rows import AnyRow, FlagsRow, FolderRow, HeaderRow, MessageRow, VolumeRow
 from tests.house.tracked import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "format.md"
@@ -103,7 +92,10 @@ def test_the_fields_of_a_row_are_those_of_the_code_in_order_type_and_default(
         assert default == _default(field), name
         plain, _, null = type_name.partition(" or ")
         code = str(field.type) if get_args(field.type) else field.type.__name__
-        if name != "kind" or field.type is not Kind:
+        if get_origin(field.type) is Literal:
+            words = next(row[3] for row in rows if row[0] == f"`{name}`")
+            assert re.findall(r"`([a-z]+)`", words)[: len(get_args(field.type))] == list(get_args(field.type))
+        elif name != "kind" or field.type is not Kind:
             assert TYPES[plain] in code, name
         assert (null == "null") == ("None" in code), name
 

@@ -12,18 +12,14 @@ from archiver.errors import Damaged
 from archiver.formats.index import decode_index, encode_index
 from archiver.formats.manifest import decode_manifest, encode_manifest
 from archiver.formats.root import Feature, Root, Writer, decode_root, encode_root
-from archiver.model import (
-    Drop,
+from archiver.model import Drop, Frame, Kind, Manifest, Sealed
+from archiver.rows import (
     EndRow,
     FlagsRow,
     FolderRow,
-    Frame,
     HeaderRow,
-    Kind,
-    Manifest,
     MessageRow,
     MissedRow,
-    Sealed,
     VanishedRow,
     VolumeRow,
 )

@@ -13,8 +13,9 @@ from archiver.archive.machine import Machine
 from archiver.archive.sealing import COMPRESSIONS, Compression, Compressions
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.errors import Damaged, ObjectExists, RolledBack
-from archiver.model import EMPTY_HEAD, AnyRow, FolderRow, Head, MessageRow
+from archiver.model import EMPTY_HEAD, Head
 from archiver.ports import Store
+from archiver.rows import AnyRow, FolderRow, MessageRow
 from tests.scene import LAYOUTS, Scene, SceneAccount, mail
 
 

@@ -8,22 +8,11 @@ import pytest
 
 from archiver.errors import FolderRefused, Interrupted, OtherMailbox, Unreachable
 from archiver.events import FolderFailed, MessageArchived, MessageMissed, RunCommitted, Warned
-from archiver.model import (
-    Change,
-    Cursor,
-    Done,
-    FlagsRow,
-    Folder,
-    FolderRow,
-    Kind,
-    MessageRow,
-    MissedRow,
-    VanishedRow,
-    VolumeRow,
-)
+from archiver.model import Change, Cursor, Done, Folder, Kind
 from archiver.ops import pull_folder
 from archiver.plan.pull import Selection
 from archiver.ports import Known
+from archiver.rows import FlagsRow, FolderRow, MessageRow, MissedRow, VanishedRow, VolumeRow
 from tests.scene import Scene, SceneAccount, by_name, mail
 
 HOSTILE = [

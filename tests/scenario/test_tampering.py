@@ -21,9 +21,10 @@ from archiver.errors import ArchiverError, Damaged, NoArchive, RefusedForSafety,
 from archiver.formats import age, frames, signify
 from archiver.formats.index import encode_index
 from archiver.formats.manifest import encode_manifest, manifest_key
-from archiver.model import Finding, Head, Manifest, MessageRow, VolumeRow
+from archiver.model import Finding, Head, Manifest
 from archiver.ops.verify import find_affected
 from archiver.ports import Label
+from archiver.rows import MessageRow, VolumeRow
 from tests.scene import PASSPHRASE, START, Scene, mail
 
 RUNS = 3

@@ -8,18 +8,14 @@ import pytest
 
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.errors import Damaged
-from archiver.model import (
-    EMPTY_HEAD,
+from archiver.model import EMPTY_HEAD, Cursor, Frame, Head, Place
+from archiver.rows import (
     AnyRow,
-    Cursor,
     FlagsRow,
     FolderRow,
-    Frame,
-    Head,
     HeaderRow,
     MessageRow,
     MissedRow,
-    Place,
     VanishedRow,
     VolumeRow,
 )

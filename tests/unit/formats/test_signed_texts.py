@@ -8,7 +8,8 @@ from archiver.errors import Damaged
 from archiver.formats.index import decode_index, encode_index, hash_message_id, index_key
 from archiver.formats.manifest import decode_manifest, encode_manifest, manifest_key, seq_of
 from archiver.formats.root import decode_root
-from archiver.model import AnyRow, FolderRow, HeaderRow, Manifest, MessageRow, Sealed
+from archiver.model import Manifest, Sealed
+from archiver.rows import AnyRow, FolderRow, HeaderRow, MessageRow
 
 HASH = "0123456789abcdef" * 4
 TEXT = f"""archiver-manifest 1
