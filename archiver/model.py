@@ -112,10 +112,15 @@ class Refused(Struct, frozen=True):
 
 
 class Looked(Struct, frozen=True):
-    """What a server says at one moment: how many messages the folder has, and those asked for, by key."""
+    """What a server says at one moment: how many messages the folder has, and those asked for, by key.
+
+    `dates` and `flags` tell whether servers of this kind keep dates of receipt and flags at all.
+    """
 
     exists: int
     messages: Mapping[str, Remote]
+    dates: bool = True
+    flags: bool = True
 
 
 class Removed(Struct, frozen=True, gc=False):
