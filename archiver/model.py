@@ -214,7 +214,7 @@ class Entry(Struct, frozen=True, gc=False):
     named_size: int | None = None  # what the server called its size
     vanished: bool = False  # the server no longer has it under this ref
     run: int = 0  # the run that archived it under this ref
-    pruned: int | None = None  # the run that removed it from the server, where one did
+    pruned: int | None = None  # the run that removed it from the server, or meant to
 
 
 class Sealed(Struct, frozen=True):

@@ -151,7 +151,7 @@ class FolderPull:
         if done is None:
             raise FolderRefused(f'folder "{self.folder.name}" was not listed to its end', "run again")
         self._begin(done.cursor.epoch)
-        self._take_vanished(vanished)
+        self._take_vanished(self._settle_intents(vanished))
         for flags, keys in reflagged.items():
             self._reflag(keys, flags)
         self._new = self._drop_known(self._new)  # before the retry archives some of them
@@ -308,6 +308,22 @@ class FolderPull:
         ]
         if remotes:
             self._fetch(remotes, {row.key: row.tries for row in rows})
+
+    def _settle_intents(self, vanished: list[str]) -> list[str]:
+        """Write down what became of a prune that was cut short; gives what vanished without it."""
+        state, epoch = self._state, self._epoch
+        intended = self._catalog.intended(state.id, epoch) if state is not None and epoch is not None else {}
+        if not intended or epoch is None:
+            return vanished
+        self._open()
+        outcome: dict[tuple[int, bool], list[str]] = {}
+        gone = set(vanished)
+        for key, run in intended.items():
+            outcome.setdefault((run, key in gone), []).append(key)
+        for (run, removed), keys in outcome.items():
+            self._work.run.pruned(self.folder.name, epoch, keys, run, removed=removed)
+            self._held -= len(keys) if removed else 0
+        return [key for key in vanished if key not in intended]
 
     def _take_vanished(self, keys: list[str]) -> None:
         state, epoch = self._state, self._epoch

@@ -4,13 +4,13 @@ Every condition stands alone, and the first that fails is the reason told. All o
 made, and again at the moment of removal (docs/explanation/prune.md).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
 
-from archiver.model import Entry, Flags, Looked
+from archiver.model import Entry, Looked
 
 HALF = 0.5
 
@@ -85,13 +85,18 @@ def why_kept(entry: Entry, policy: Policy, evidence: Evidence) -> Why | None:
 
     Without proofs only what comes before them is decided: which messages are worth reading back.
     """
-    why = why_not_chosen(entry, policy, evidence) or _why_guarded(entry, policy, evidence)
+    why = (
+        why_not_chosen(entry, policy, evidence.last)
+        or _why_unsettled(entry, policy, evidence)
+        or _why_another(entry, policy, evidence)
+        or _why_marked(entry, policy, evidence.looked)
+    )
     if why is None and evidence.proofs is not None:
         why = _why_unproven(entry, policy, evidence)
     return why
 
 
-def why_not_chosen(entry: Entry, policy: Policy, evidence: Evidence) -> Why | None:
+def why_not_chosen(entry: Entry, policy: Policy, last: Set[str]) -> Why | None:
     """Hold a message against the policy, on dates and sizes that were archived with it."""
     if policy.before is not None:
         if entry.received is None:
@@ -100,16 +105,20 @@ def why_not_chosen(entry: Entry, policy: Policy, evidence: Evidence) -> Why | No
             return Why.TOO_YOUNG
     if policy.larger is not None and entry.size <= policy.larger:
         return Why.TOO_SMALL
-    if entry.ref.key in evidence.last:
+    if entry.ref.key in last:
         return Why.AMONG_LAST
     return None
 
 
-def _why_guarded(entry: Entry, policy: Policy, evidence: Evidence) -> Why | None:
-    if policy.settled is not None:
-        committed = evidence.times.get(entry.run)
-        if committed is None or committed > policy.settled:
-            return Why.GRACE
+def _why_unsettled(entry: Entry, policy: Policy, evidence: Evidence) -> Why | None:
+    if policy.settled is None:
+        return None
+    committed = evidence.times.get(entry.run)
+    return Why.GRACE if committed is None or committed > policy.settled else None
+
+
+def _why_another(entry: Entry, policy: Policy, evidence: Evidence) -> Why | None:
+    """Make sure that folder, epoch and key still name the message that was archived."""
     looked = evidence.looked
     remote = looked.messages.get(entry.ref.key)
     if remote is None or remote.ref != entry.ref or entry.vanished:
@@ -122,11 +131,13 @@ def _why_guarded(entry: Entry, policy: Policy, evidence: Evidence) -> Why | None
         return Why.OTHER_DATE
     if remote.received is None and not policy.refetch:
         return Why.NOT_FETCHED  # nothing but its content tells that it is the same
-    return _why_flagged(remote.flags, policy) if looked.flags else None
+    return None
 
 
-def _why_flagged(flags: Flags, policy: Policy) -> Why | None:
-    told = {flag.lower() for flag in flags}
+def _why_marked(entry: Entry, policy: Policy, looked: Looked) -> Why | None:
+    if not looked.flags:
+        return None
+    told = {flag.lower() for flag in looked.messages[entry.ref.key].flags}
     if "\\flagged" in told and not policy.flagged:
         return Why.FLAGGED
     if "\\draft" in told and not policy.drafts:
@@ -185,5 +196,7 @@ def brakes(
     removed = sum(cut.removed for cut in cuts)
     if removed > held * max_share:
         share = f"{max_share:.0%}"
-        found.append(f"it would take {removed:,} of the account's {held:,} messages, more than {share}: --max-share")
+        found.append(
+            f"it would take {removed:,} of the account's {held:,} messages, more than {share}: --max-share"
+        )
     return found
