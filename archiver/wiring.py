@@ -26,7 +26,7 @@ from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
     from archiver.accounts.imap.account import ImapAccount
-    from archiver.ports import Target
+    from archiver.ports import Source, Target
 
 Warn = Callable[[str], None]
 
@@ -118,6 +118,16 @@ def open_target(settings: AccountSettings, warn: Warn) -> "Target":
     if not all(hasattr(account, power) for power in ("home", "make_folder", "append")):
         raise UsageError(f'account "{settings.name}" takes no mail: it is of kind "{settings.kind}"')
     return cast("Target", account)
+
+
+def open_source(settings: AccountSettings, warn: Warn) -> "Source":
+    """Make an account that mail can be taken out of. Raises `UsageError` for a kind that gives none."""
+    account = open_account(settings, warn)
+    if not all(hasattr(account, power) for power in ("trash", "look", "remove")):
+        raise UsageError(
+            f'nothing can be pruned from account "{settings.name}": it is of kind "{settings.kind}"'
+        )
+    return cast("Source", account)
 
 
 def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "ImapAccount":

@@ -1,7 +1,5 @@
 """archiver verify: check the archive, its messages, and the server against both."""
 
-from typing import Any
-
 import click
 
 from archiver import wiring
@@ -22,29 +20,13 @@ from archiver.ops.verify import (
     verify_server,
 )
 from archiver.plan.pull import Selection
-
-
-class Share(click.ParamType):  # type: ignore[type-arg]  # older Clicks have it without
-    """A share of the whole: `10%`, `100%`."""
-
-    name = "PERCENT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a share, 0 to 1."""
-        if isinstance(value, float):
-            return value
-        digits = str(value).removesuffix("%")
-        if not digits.isdecimal() or int(digits) > 100:
-            self.fail(f'"{value}" is not a share; write --data=10%, or --data alone', param, ctx)
-        return int(digits) / 100
+from archiver.plan.select import parse_share
 
 
 @click.command("verify")
 @click.argument("name", required=False)
 @click.option(
     "--data",
-    "share",
-    type=Share(),
     is_flag=False,
     flag_value="100%",
     default="100%",
@@ -63,7 +45,7 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # older Clicks have it 
 def command(
     session: Session,
     name: str | None,
-    share: float,
+    data: str,
     read_messages: bool,
     server: bool,
     expect_head: str | None,
@@ -77,6 +59,7 @@ def command(
       archiver verify work --read --server
       archiver verify work --expect-head '42 9f3a61c2'
     """
+    share = parse_share(data)
     reports: list[VerifyReport] = []
     folders: dict[str, list[ServerFolder]] = {}
 

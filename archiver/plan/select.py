@@ -69,3 +69,11 @@ def parse_size(text: str) -> int:
     if not found:
         raise UsageError(f'"{text}" is not a size', "write 300K, 5M or 2G")
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
+
+
+def parse_share(text: str) -> float:
+    """Read a share of the whole, such as `10%`, as 0 to 1."""
+    digits = text.removesuffix("%")
+    if not (digits.isascii() and digits.isdecimal()) or int(digits) > 100:
+        raise UsageError(f'"{text}" is not a share', "write 10%")
+    return int(digits) / 100
