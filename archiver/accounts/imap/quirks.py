@@ -74,3 +74,11 @@ def is_over_quota(text: str) -> bool:
 def is_not_connected(text: str) -> bool:
     """Tell whether Exchange let the user in and yet has no mailbox for them."""
     return "authenticated but not connected" in text.lower()
+
+
+# https://imapsync.lamiral.info/FAQ.d/FAQ.Gmail.txt, joeyates/imap-backup#110, Google's "IMAP extensions": a
+# folder of Gmail is a label, and what is expunged there only loses the label: the message stays in All Mail.
+# Only what is in the trash (or in spam) is removed for good by an expunge.
+def expunge_only_unlabels(capabilities: frozenset[str]) -> bool:
+    """Tell whether this is Gmail, where a message has to be moved to the trash before it can be removed."""
+    return "X-GM-EXT-1" in capabilities

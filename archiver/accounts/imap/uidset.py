@@ -81,6 +81,21 @@ def read(text: bytes) -> list[tuple[int, int]]:
     return merged(pairs)
 
 
+def in_order(text: bytes, most: int) -> list[int]:
+    """Read a set as the list that it stands for, in its own order, repeats kept: `7,3:4` is 7, 3, 4.
+
+    COPYUID pairs two sets so (RFC 4315 section 3), each range from its lower to its higher end. Raises
+    `BadSet`, also for one of more than `most` UIDs.
+    """
+    found: list[int] = []
+    for part in text.split(b","):
+        for low, high in read(part):
+            if high - low >= most - len(found):
+                raise BadSet("more UIDs than were asked for")
+            found += range(low, high + 1)
+    return found
+
+
 def sets(uids: Iterable[int], size: int) -> Iterator[bytes]:
     """Write UIDs as sets of at most `size` bytes each, so that no command grows too long for a server."""
     part: list[bytes] = []
