@@ -238,6 +238,8 @@ def _tell_plan(session: Session, name: str, plans: list[FolderPlan], to: Folder 
         )
         return
     for one in plans:
+        if not one.held and not one.error:
+            continue
         stays = [f"{len(entries):,} {why.value}" for why, entries in one.kept.items()]
         stays += [f"{one.missed:,} never archived"] if one.missed else []
         text = f"{len(one.removable):,} of {number(one.held, 'message')} to remove"

@@ -59,7 +59,7 @@ def command(
       archiver verify work --read --server
       archiver verify work --expect-head '42 9f3a61c2'
     """
-    share = parse_share(data)
+    share = parse_share(data, "--data=10%, or --data alone")
     reports: list[VerifyReport] = []
     folders: dict[str, list[ServerFolder]] = {}
 

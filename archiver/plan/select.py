@@ -71,9 +71,9 @@ def parse_size(text: str) -> int:
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
 
 
-def parse_share(text: str) -> float:
+def parse_share(text: str, example: str = "10%") -> float:
     """Read a share of the whole, such as `10%`, as 0 to 1."""
     digits = text.removesuffix("%")
     if not (digits.isascii() and digits.isdecimal()) or int(digits) > 100:
-        raise UsageError(f'"{text}" is not a share', "write 10%")
+        raise UsageError(f'"{text}" is not a share', f"write {example}")
     return int(digits) / 100
