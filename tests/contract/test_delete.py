@@ -24,8 +24,8 @@ class _Server(FakeMailbox):
     def account(self) -> Source:
         return FakeAccount(self)
 
-    def create(self, folder: str) -> None:  # type: ignore[override]  # the contract's mailbox passes by position
-        super().create(folder)
+    def create(self, folder: str, **more: Any) -> None:  # type: ignore[override]  # the contract passes by position
+        super().create(folder, **more)
 
     def deliver(  # type: ignore[override]  # the contract's mailbox passes by position
         self,

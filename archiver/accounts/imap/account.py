@@ -11,7 +11,7 @@ from archiver.accounts.imap.append import Appender
 from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
 from archiver.accounts.imap.connection import Server
-from archiver.accounts.imap.delete import Remover, Target, carry_out, uid_of
+from archiver.accounts.imap.delete import Remover, carry_out, uid_of
 from archiver.accounts.imap.events import Event, Fetched, Listed
 from archiver.accounts.imap.link import Link, reopen
 from archiver.accounts.imap.opened import OpenFolder
@@ -19,6 +19,7 @@ from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches
 from archiver.accounts.imap.scanner import text
 from archiver.accounts.imap.session import Piece, Session, astring, is_selectable
 from archiver.accounts.imap.sync import is_unchanged, read_token
+from archiver.accounts.imap.taking import Target
 from archiver.accounts.imap.wire import LITERAL_LIMIT
 from archiver.errors import ArchiverError, FolderRefused, RefusedForSafety, Unreachable
 from archiver.model import (

@@ -10,16 +10,14 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from msgspec import Struct, field
-
-from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap import quirks, replies, uidset
-from archiver.accounts.imap.events import Event, Fetched, Status
+from archiver.accounts.imap.events import Fetched, Status
 from archiver.accounts.imap.link import Link, check_epoch, select
-from archiver.accounts.imap.session import Selected, Session, astring
+from archiver.accounts.imap.session import Selected, Session
 from archiver.accounts.imap.sync import fits, rows
+from archiver.accounts.imap.taking import Taker, Target
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, RefusedForSafety, Unreachable
-from archiver.model import Folder, Ref, Removed, Unremoved
+from archiver.model import Folder, Removed, Unremoved
 
 _log = logging.getLogger(__name__)
 
@@ -31,25 +29,7 @@ PATIENCE = 5
 errors."""
 
 KEPT = "the server keeps it"
-_DELETED = b" +FLAGS.SILENT (\\Deleted)"
-_NOT_DELETED = b" -FLAGS.SILENT (\\Deleted)"
 _MORE = "the server removed more than it was asked to"
-
-
-class Target(Struct, frozen=True):
-    """The folder that messages go to, and what makes it where it is not there."""
-
-    mailbox: bytes
-    folder: Folder
-    make: Callable[[Session], object]
-
-
-class _Fate(Struct):
-    """What the server said to a batch: where copies are, and why others were left alone."""
-
-    status: Status
-    to: dict[int, Ref] = field(default_factory=dict)
-    left: dict[int, str] = field(default_factory=dict)
 
 
 class Remover:
@@ -74,26 +54,25 @@ class Remover:
         self._mailbox = mailbox
         self._folder = folder
         self._epoch = epoch
+        self._taker = Taker(folder, target)
         self._target = target
         self._purges = purges
         self._purger: Remover | None = None
         self._selected: Selected | None = None
         self._there: set[int] = set()  # all of the folder, as listed before a canary; less what was taken
-        self._foreign: set[int] = set()  # these bore \Deleted before we did anything
-        self._marked: set[int] = set()
         self._surveyed = False
-        self._proven = False
-        self._made = False
+        self._proven = False  # a canary went, and nothing with it
+        self._reopened = False  # since the survey: what others took out meanwhile was not told
 
     @property
     def marked(self) -> set[int]:
         """The UIDs that may bear a mark of ours."""
-        return self._marked | (self._purger.marked if self._purger else set())
+        return self._taker.marked | (self._purger.marked if self._purger else set())
 
     def remove(self, keys: Sequence[str]) -> Iterator[Removed | Unremoved]:
         """Answer for each key once. The errors are those of `ports.CanDelete`."""
         session = self._ready()
-        self._check_powers(session)
+        self._taker.check(session, self._now)
         there = self._find(session, [uid for key in keys if (uid := uid_of(key)) is not None])
         left: list[int] = []
         for key in dict.fromkeys(keys):
@@ -110,10 +89,8 @@ class Remover:
             yield from answers
             if error is not None:
                 raise error
-            if any(isinstance(answer, Removed) for answer in answers):
-                self._proven, refused = True, 0
-                continue
-            refused += 1
+            gone = any(isinstance(answer, Removed) for answer in answers)
+            refused = 0 if gone else refused + 1
             if refused >= PATIENCE:
                 why = answers[-1].reason if isinstance(answers[-1], Unremoved) else KEPT
                 yield from (Unremoved(str(uid), why) for uid in left)
@@ -123,12 +100,10 @@ class Remover:
         """Take our marks off again after the line dropped, on a line of its own; once."""
         if self._purger is not None:
             self._purger.unmark()
-        if self._marked:
+        if self._taker.marked:
             session = self._link.session()
             check_epoch(select(session, self._mailbox, self._folder.name), self._folder.name, self._epoch)
-            status = session.run(b"UID STORE " + _set(self._marked) + _NOT_DELETED)
-            if status.word == "OK":
-                self._marked = set()
+            self._taker.unmark(session, self._taker.marked)
 
     # --- opening --------------------------------------------------------------------------------------
 
@@ -138,6 +113,7 @@ class Remover:
         def step(session: Session) -> Session:
             if self._selected is None or session.selected is not self._selected:
                 self._selected = select(session, self._mailbox, self._folder.name)
+                self._reopened = True
             check_epoch(self._selected, self._folder.name, self._epoch)
             return session
 
@@ -147,31 +123,6 @@ class Remover:
     def _now(self) -> Selected:
         assert self._selected is not None
         return self._selected
-
-    @property
-    def _moves(self) -> bool:
-        return self._target is not None and has(self._link.session(), "MOVE")
-
-    def _check_powers(self, session: Session) -> None:
-        """Raise, before anything is changed, what stands against it."""
-        if self._moves:
-            return
-        if not has(session, "UIDPLUS"):
-            if self._target is None:
-                raise RefusedForSafety(
-                    "the server cannot remove single messages for good (it has no UIDPLUS)",
-                    "move them to the trash instead, if the server has MOVE; or remove them with another program",
-                )
-            raise RefusedForSafety(
-                "the server can neither move messages nor remove single ones (it has no MOVE and no UIDPLUS)",
-                "remove them with another program; archiver would take along what others have marked",
-            )
-        permanent = self._now.permanent
-        if permanent is not None and "\\Deleted" not in permanent:
-            raise Forbidden(
-                f'the server lets no message of the folder "{self._folder.name}" be marked as deleted',
-                "check the rights of the login on this folder; nothing was changed",
-            )
 
     def _find(self, session: Session, uids: Sequence[int]) -> set[int]:
         """Tell which of these are there now; the first time by a listing of all."""
@@ -191,9 +142,9 @@ class Remover:
             rows = self._list_all(session)
             if rows is None:
                 raise self._unlisted()
-            self._there = set(rows)
+            self._there, self._reopened = set(rows), False
             if not self._surveyed:
-                self._foreign = {uid for uid, row in rows.items() if "\\Deleted" in (row.flags or ())}
+                self._taker.foreign = {uid for uid, row in rows.items() if "\\Deleted" in (row.flags or ())}
             if not self._now.expunges and not self._now.vanished:
                 break
         self._surveyed = True
@@ -208,10 +159,13 @@ class Remover:
     def _list_all(self, session: Session) -> dict[int, Fetched] | None:
         """List the folder; None where the server lists not as many messages as it says there are."""
         before, gone = self._now.exists, self._now.expunged
-        if not before:
-            return {}
         found, status = session.listing(b"1:*", b"UID FLAGS")
         listed = rows(found, 1, uidset.LAST)
+        if not before and not listed:  # some servers say NO or BAD to that
+            return listed
+        busy = replies.busy(status) if status.word != "OK" else None
+        if busy is not None:
+            raise busy
         went = self._now.expunged - gone
         fit = fits(len(listed), before, went) or before < len(listed) <= self._now.exists + went
         return listed if fit and status.word == "OK" else None
@@ -225,23 +179,21 @@ class Remover:
         session = self._ready()
         if canary:
             self._survey(session)
+            if not self._there & set(batch):  # somebody else was quicker, and it proves nothing
+                return [Removed(str(uid)) for uid in batch], None
         self._forget_told()
-        if self._moves:
-            fate = self._move(session, batch)
-        elif self._target is not None:
-            fate = self._copy_and_expunge(session, batch)
-        else:
-            fate = _Fate(self._expunge(session, batch))
+        fate = self._taker.take(session, batch)
         still, more = self._still(batch, full=canary)
         why = KEPT if fate.status.word == "OK" else f"{KEPT}: {replies.words(fate.status)}"
         fate.left = dict.fromkeys(batch, why) | fate.left
-        self._take_marks_off(still, fate)
+        self._taker.take_marks_off(self._ready(), still, fate)
         self._there -= set(batch) - still
         answers: list[Removed | Unremoved] = [
             Unremoved(str(uid), fate.left[uid]) if uid in still else Removed(str(uid), fate.to.get(uid))
             for uid in batch
         ]
         error = self._stop_for(fate.status, more)
+        self._proven = self._proven or len(still) < len(batch)
         if self._purges and error is None:
             return self._purge(answers)
         return answers, error
@@ -285,63 +237,6 @@ class Remover:
             )
         return replies.busy(status)
 
-    # --- ways -----------------------------------------------------------------------------------------
-
-    def _move(self, session: Session, batch: Sequence[int]) -> _Fate:
-        status, to = self._transfer(session, b"UID MOVE ", batch)
-        return _Fate(status, to)
-
-    def _copy_and_expunge(self, session: Session, batch: Sequence[int]) -> _Fate:
-        """Copy, and remove only that of which the server says where the copy is."""
-        status, to = self._transfer(session, b"UID COPY ", batch)
-        if status.word != "OK":
-            return _Fate(status)
-        left = {uid: "the server does not say where its copy is" for uid in batch if uid not in to}
-        if to:
-            status = self._expunge(session, sorted(to))
-        return _Fate(status, to, left)
-
-    def _transfer(self, session: Session, verb: bytes, batch: Sequence[int]) -> tuple[Status, dict[int, Ref]]:
-        """Move or copy; give the status, and where the server says that each went."""
-        assert self._target is not None
-        told: list[Status] = []
-
-        def take(event: Event) -> None:
-            if isinstance(event, Status):
-                told.append(event)
-
-        command = (verb, _set(batch), b" ", astring(self._target.mailbox))
-        status = session.run(*command, take=take)
-        if status.word != "OK" and status.code == "TRYCREATE" and not self._made:
-            self._made = True
-            self._target.make(session)
-            status = session.run(*command, take=take)
-        to: dict[int, Ref] = {}
-        for one in [*told, status]:
-            uidvalidity, uids = replies.copied(one, set(batch)) or (0, {})
-            epoch = epochs.write(uidvalidity, session.owner)
-            to |= {uid: Ref(self._target.folder.name, epoch, str(there)) for uid, there in uids.items()}
-        return status, to
-
-    def _expunge(self, session: Session, batch: Sequence[int]) -> Status:
-        """Mark as deleted and expunge these UIDs; the marks that were not others' are ours to take off."""
-        what = _set(batch)
-        self._marked = set(batch) - self._foreign
-        status = session.run(b"UID STORE " + what + _DELETED)
-        if status.word == "OK":
-            status = session.run(b"UID EXPUNGE " + what)
-        return status
-
-    def _take_marks_off(self, still: AbstractSet[int], fate: _Fate) -> None:
-        """Leave no mark of ours on what is still there."""
-        marked = self._marked & still
-        if marked:
-            status = self._ready().run(b"UID STORE " + _set(marked) + _NOT_DELETED)
-            if status.word != "OK":
-                why = f"; it is marked as deleted, and the mark does not come off: {replies.words(status)}"
-                fate.left |= {uid: fate.left[uid] + why for uid in marked}
-        self._marked = set()
-
     # --- what became of it ----------------------------------------------------------------------------
 
     def _still(self, batch: Sequence[int], *, full: bool) -> tuple[set[int], int]:
@@ -352,7 +247,7 @@ class Remover:
         """
         session = self._link.session()
         session.run(b"NOOP")
-        asked = set(batch)
+        asked, reopened = set(batch), self._reopened
         others = self._there - asked
         now = self._listed(session, batch, full=full)
         gone = asked - now if now is not None else set()
@@ -369,7 +264,8 @@ class Remover:
                     f'the server does not tell what became of messages of the folder "{self._folder.name}"',
                     "run again: what is there then is looked at anew",
                 )
-        if full:
+        check_epoch(self._now, self._folder.name, self._epoch)
+        if full and not reopened:
             more = max(more, len(others - now))
         return asked & now, more
 
@@ -378,13 +274,8 @@ class Remover:
         if full:
             listed = self._list_all(session)
             return set(listed) if listed is not None else None
-        found, status = session.listing(_set(batch), b"UID")
+        found, status = session.listing(uidset.of(batch), b"UID")
         return {row.uid for row in found if row.uid is not None} if status.word == "OK" else None
-
-
-def has(session: Session, power: str) -> bool:
-    """Tell whether the server has MOVE or UIDPLUS; both are part of IMAP4rev2 (RFC 9051)."""
-    return bool({power, "IMAP4REV2"} & session.capabilities)
 
 
 def uid_of(key: str) -> int | None:
@@ -393,10 +284,6 @@ def uid_of(key: str) -> int | None:
         return None
     uid = int(key)
     return uid if uid <= uidset.LAST else None
-
-
-def _set(uids: AbstractSet[int] | Sequence[int]) -> bytes:
-    return uidset.write(uidset.ranges(uids))
 
 
 def _common(told: uidset.Ranges, uids: AbstractSet[int]) -> int:

@@ -66,6 +66,11 @@ def write(pairs: Ranges) -> bytes:
     return b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in pairs)
 
 
+def of(uids: Iterable[int]) -> bytes:
+    """Write UIDs, in any order, as a set."""
+    return write(ranges(uids))
+
+
 def read(text: bytes) -> list[tuple[int, int]]:
     """Read a set as a server writes it; `7:3` means `3:7`, UID 0 is no UID. Raises `BadSet`."""
     pairs = []
