@@ -250,23 +250,18 @@ class Remover:
         asked, reopened = set(batch), self._reopened
         others = self._there - asked
         now = self._listed(session, batch, full=full)
-        gone = asked - now if now is not None else set()
-        told = self._now.expunges + _common(self._now.vanished, asked)
-        more = 0
-        if now is not None:
-            more = max(self._now.expunges - len(gone), _common(self._now.vanished, others), 0)
-        if now is None or told < len(gone):
+        by_number, by_uid = self._now.expunges, self._now.vanished
+        if now is None or by_number + _common(by_uid, asked) < len(asked - now):
             self._selected, full = None, True
-            session = self._ready()
-            now = self._listed(session, batch, full=True)
+            now = self._listed(self._ready(), batch, full=True)
             if now is None:
                 raise Unreachable(
                     f'the server does not tell what became of messages of the folder "{self._folder.name}"',
                     "run again: what is there then is looked at anew",
                 )
         check_epoch(self._now, self._folder.name, self._epoch)
-        if full and not reopened:
-            more = max(more, len(others - now))
+        lost = others - now if full and not reopened else set()
+        more = max(by_number - len(asked - now), _common(by_uid, others), len(lost))
         return asked & now, more
 
     def _listed(self, session: Session, batch: Sequence[int], *, full: bool) -> set[int] | None:
