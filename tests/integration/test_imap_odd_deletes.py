@@ -271,6 +271,19 @@ def test_more_that_goes_with_a_later_batch_stops_it(client: Make, way: str, qres
         assert gone(double) == {1, 2, 3, 4, 5, 12}
 
 
+@pytest.mark.parametrize("way", ["move", "copy", "for good"])
+def test_one_more_that_goes_with_the_first_is_found_out_though_it_is_not_told(client: Make, way: str) -> None:
+    capabilities, to = WAYS[way]
+
+    def one_more(box: Box, uids: list[int]) -> Iterable[int]:
+        return [*uids, 12]
+
+    with server(capabilities, moves=one_more, expunges=one_more, untold={12}) as double:
+        told = take(client, double, range(1, 9), to, lost=[12])
+        assert isinstance(told.error, RefusedForSafety)
+        assert gone(double) == {1, 12}
+
+
 @pytest.mark.parametrize("late", [True, False])
 def test_a_move_that_takes_another_message_than_the_named_one_stops_it(client: Make, late: bool) -> None:
     with server(moves=lambda box, uids: [uid + 1 for uid in uids], tells_late=late) as double:
@@ -339,6 +352,19 @@ def test_a_message_that_is_kept_and_no_more_listed_is_not_told_as_removed(
         told = take(client, double, range(1, 9), to, marks=False)
         assert isinstance(told.error, Unreachable)
         assert str(uid) not in told.removed
+
+
+def test_a_folder_that_is_called_empty_and_is_not_is_left_alone(client: Make) -> None:
+    with server(exists=0) as double:
+        told = take(client, double, [1, 2], TRASH)
+        assert isinstance(told.error, FolderRefused)
+        assert told.removed == {}
+
+
+def test_in_an_empty_folder_all_is_gone_already(client: Make) -> None:
+    with server(answers=[(rb"UID FETCH 1:\*", b"%t BAD there is nothing\r\n")]) as double:
+        double.boxes["INBOX"].mails.clear()
+        assert take(client, double, [1, 2], TRASH).removed == {"1": None, "2": None}
 
 
 def test_a_listing_that_is_refused_leaves_all_alone(client: Make) -> None:
@@ -414,6 +440,15 @@ def test_a_trash_that_is_not_there_is_made_once(client: Make, capabilities: str)
         assert (len(told.removed), told.error) == (3, None)
         assert double.commands(rb"CREATE") == [b'CREATE "Trash"']
         assert len(double.boxes["Trash"].mails) == 3
+
+
+@pytest.mark.parametrize("verb", [rb"UID MOVE", rb"UID COPY"])
+def test_a_trash_that_the_server_never_finds_is_made_once(client: Make, verb: bytes) -> None:
+    answers = [(verb, b"%t NO [TRYCREATE] not here\r\n")]
+    with server(MOVE if verb == rb"UID MOVE" else COPY, answers=[*answers]) as double:
+        told = take(client, double, range(1, 9), TRASH)
+        assert (len(told.kept), told.error) == (8, None)
+        assert len(double.commands(rb"CREATE")) == 1
 
 
 @pytest.mark.parametrize("capabilities", [MOVE, COPY])
@@ -530,6 +565,33 @@ def test_what_others_took_just_before_the_listing_is_not_held_against_the_server
         assert (len(told.removed), told.error) == (2, None)
 
 
+def test_what_others_took_while_another_folder_was_open_is_not_held_against_the_server(
+    client: Make, way: tuple[str, Folder | None]
+) -> None:
+    with server(way[0]) as double:
+        one = client(double)
+        answers = iter(one.account.remove(INBOX, EPOCH, [str(uid) for uid in range(1, 9)], way[1]))
+        assert next(answers).key == "1"
+        for uid in (4, 12):
+            del double.boxes["INBOX"].mails[uid]
+        one.account.look(TRASH, epochs.write(38505, OWNER), [])
+        assert [answer.key for answer in answers if isinstance(answer, Removed)] == [*"2345678"]
+        assert gone(double) == {*range(1, 9), 12}
+
+
+def test_a_first_message_that_others_took_proves_nothing(
+    client: Make, way: tuple[str, Folder | None]
+) -> None:
+    with server(way[0]) as double:
+        one = client(double)
+        answers = iter(one.account.remove(INBOX, EPOCH, ["77", "1", "2", "3", "4"], way[1]))
+        assert next(answers) == Removed("77")
+        del double.boxes["INBOX"].mails[1]
+        one.account.look(TRASH, epochs.write(38505, OWNER), [])
+        assert {answer.key for answer in answers if isinstance(answer, Removed)} == {*"1234"}
+        assert double.commands(CHANGES)[0].split()[2] == b"2", "the first goes alone"
+
+
 def test_what_comes_in_meanwhile_stays_and_stops_nothing(
     client: Make, way: tuple[str, Folder | None]
 ) -> None:
@@ -601,6 +663,7 @@ def test_a_uidvalidity_that_changes_under_a_command_ends_it(
         double.unasked.append((rb"UID (MOVE|EXPUNGE)", b"* OK [UIDVALIDITY 9] new\r\n"))
         told = take(client, double, range(1, 9), way[1])
         assert isinstance(told.error, FolderRefused)
+        assert told.removed == {}, "what a listing under other numbers lacks is not gone for that"
         assert gone(double) == {1}
 
 

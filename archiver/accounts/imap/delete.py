@@ -62,6 +62,7 @@ class Remover:
         self._there: set[int] = set()  # all of the folder, as listed before a canary; less what was taken
         self._surveyed = False
         self._proven = False  # a canary went, and nothing with it
+        self._fresh = False  # nothing was done since the survey
         self._reopened = False  # since the survey: what others took out meanwhile was not told
 
     @property
@@ -142,7 +143,7 @@ class Remover:
             rows = self._list_all(session)
             if rows is None:
                 raise self._unlisted()
-            self._there, self._reopened = set(rows), False
+            self._there, self._fresh, self._reopened = set(rows), True, False
             if not self._surveyed:
                 self._taker.foreign = {uid for uid, row in rows.items() if "\\Deleted" in (row.flags or ())}
             if not self._now.expunges and not self._now.vanished:
@@ -178,10 +179,12 @@ class Remover:
         """Take out a batch; give the answers and what ends it all, if something does."""
         session = self._ready()
         if canary:
-            self._survey(session)
+            if self._reopened or not self._fresh:
+                self._survey(session)
             if not self._there & set(batch):  # somebody else was quicker, and it proves nothing
                 return [Removed(str(uid)) for uid in batch], None
         self._forget_told()
+        self._fresh = False
         fate = self._taker.take(session, batch)
         still, more = self._still(batch, full=canary)
         why = KEPT if fate.status.word == "OK" else f"{KEPT}: {replies.words(fate.status)}"
