@@ -80,10 +80,27 @@ class Connection:
         self._tags += 1
         return f"a{self._tags}"
 
-    def send(self, data: bytes, shown: bytes | None = None) -> None:
-        """Send bytes; the log shows `shown` in their place where they hold a secret."""
+    def send(self, *pieces: bytes, shown: bytes | None = None) -> None:
+        """Send bytes; the log shows `shown` in their place where they hold a secret.
+
+        Small pieces go together, a large one goes as it is: to join them all would copy every message.
+        """
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("sent %r", (data if shown is None else shown)[:200])
+            _log.debug("sent %r", (b"".join(pieces[:9]) if shown is None else shown)[:200])
+        small: list[bytes] = []
+        size = 0
+        for piece in pieces:
+            if size + len(piece) > _PIECE:
+                self._send(b"".join(small))
+                small, size = [], 0
+            if len(piece) > _PIECE:
+                self._send(piece)
+            else:
+                small.append(piece)
+                size += len(piece)
+        self._send(b"".join(small))
+
+    def _send(self, data: bytes) -> None:
         try:
             view = memoryview(data)
             for start in range(

@@ -121,10 +121,10 @@ class Session:
             elif self.sends_literals_at_once:
                 out += [piece.header(at_once=True), piece.data]
             else:
-                self.connection.send(b"".join([*out, piece.header(at_once=False)]), shown)
+                self.connection.send(*out, piece.header(at_once=False), shown=shown)
                 self._await_go(tag)
                 out = [piece.data]
-        self.connection.send(b"".join([*out, b"\r\n"]), shown)
+        self.connection.send(*out, b"\r\n", shown=shown)
         return tag
 
     @property
