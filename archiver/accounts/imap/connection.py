@@ -123,6 +123,11 @@ class Connection:
         except (OSError, ValueError) as error:  # ValueError: read from a line that was closed here
             raise self._lost(error) from error
 
+    def cut(self) -> None:
+        """End the line from another thread: whoever reads or writes there gets `Unreachable`. Never raises."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS would want to say goodbye first
+
     def close(self) -> None:
         """Close the line. Never raises."""
         for each in (getattr(self, "_reader", None), self._socket):

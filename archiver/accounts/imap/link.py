@@ -40,6 +40,11 @@ class Link:
         self._pause = pause
         self._session: Session | None = None
         self._was_up = False
+        self._used: Secret | None = None
+
+    def another(self) -> "Link":
+        """Make a second link to the same account; it logs in with the password that this one asked for last."""
+        return Link(self._server, self._user, lambda: self._used or self._password(), self._pause)
 
     def run(self, work: Callable[[Session], T]) -> T:
         """Do a step that may be done twice, on a session, again on another if the line drops under it."""
@@ -56,9 +61,13 @@ class Link:
         if self._session is not None and self._session.streaming:
             self.drop()  # a reader of bodies stopped half-way; what is still to come is not for others
         if self._session is None:
-            self._session = open_session(self._server, self._user, self._password, self.owner)
+            self._session = open_session(self._server, self._user, self._ask, self.owner)
             self._was_up = True
         return self._session
+
+    def _ask(self) -> Secret:
+        self._used = self._password()
+        return self._used
 
     def lost(self, error: Unreachable, tries: int) -> None:
         """Drop the session and wait before the next try; raise `error` if there should be none.
