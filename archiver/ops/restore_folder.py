@@ -112,6 +112,8 @@ class FolderRestore:
         self._entries: dict[str, Entry] = {}
         self._fragile: set[str] = set()  # digests of messages with NUL, which servers replace without a word
         self._to_compare: list[Remote] = []
+        self._flagged: dict[str, dict[str, Entry]] = {}  # epoch -> key -> what was put in with flags
+        self._altered: set[str] = set()  # digests that were told of
 
     def restore(self, present: Sequence[Folder], use: str | None, entries: Sequence[Entry]) -> None:
         self._entries = {entry.digest: entry for entry in entries}
@@ -137,6 +139,7 @@ class FolderRestore:
                 continue
             self._find_nameless(target, there)
             self._compare()
+            self._check_flags(target)
             return
 
     def _folder(self, present: Mapping[str, Folder], use: str | None) -> Folder | None:
@@ -269,6 +272,7 @@ class FolderRestore:
             report.size += entry.size
             if answer.ref is not None:
                 self._ledger.note(target.name, answer)
+                self._note_flags(answer.ref, entry)
                 if answer.digest in self._fragile:
                     self._to_compare.append(Remote(answer.ref))
             else:
@@ -277,7 +281,21 @@ class FolderRestore:
                 self._tell_altered(answer.digest, answer.altered)
             self._work.reporter.report(MessageRestored(target.name, entry.size))
 
+    def _note_flags(self, ref: Ref, entry: Entry) -> None:
+        if entry.flags:
+            self._flagged.setdefault(ref.epoch, {})[ref.key] = entry
+
+    def _check_flags(self, target: Folder) -> None:
+        """Set again what flags the server forgot, and tell what it does not keep."""
+        for epoch, entries in self._flagged.items():
+            wanted = {key: entry.flags for key, entry in entries.items()}
+            for key, lost in self._work.target.keep_flags(target, epoch, wanted).items():
+                if entries[key].digest not in self._altered:  # what it refused was told already
+                    names = ", ".join(f'"{flag}"' for flag in sorted(lost))
+                    self._tell_altered(entries[key].digest, f"the server did not keep the flag {names}")
+
     def _tell_altered(self, digest: str, reason: str) -> None:
+        self._altered.add(digest)
         self._report.altered.append(Left(digest, reason))
         self._work.reporter.report(Warned(f"message {digest[:12]}: {reason}"))
 
@@ -331,6 +349,8 @@ class FolderRestore:
             found = keys.get(own[entry.digest])
             ref = Ref(target.name, epoch, found.pop(0)) if found and own[entry.digest] else None
             self._ledger.note(target.name, Appended(entry.digest, ref))
+            if ref is not None:
+                self._note_flags(ref, entry)
         self._nameless = []
 
 

@@ -11,6 +11,7 @@ from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
 from archiver.accounts.imap.connection import Server
 from archiver.accounts.imap.events import Event, Fetched, Listed
+from archiver.accounts.imap.flagging import keep_flags
 from archiver.accounts.imap.link import Link, reopen
 from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches
 from archiver.accounts.imap.scanner import text
@@ -23,6 +24,7 @@ from archiver.model import (
     Change,
     Cursor,
     Done,
+    Flags,
     Folder,
     Message,
     Missed,
@@ -185,6 +187,10 @@ class ImapAccount:
         yield from self._appending.put(
             folder, mailbox, messages, lambda session: self._make(session, folder.name)
         )
+
+    def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
+        """See `CanAppend.keep_flags`: by FETCH, and STORE where something is lacking."""
+        return keep_flags(self._link, self._mailbox(folder), folder, epoch, wanted)
 
     def close(self) -> None:
         """Log out."""

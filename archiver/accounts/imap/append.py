@@ -222,8 +222,7 @@ class Appender:
         return frozenset(
             flag
             for flag in flags
-            if flag.lower() not in _NEVER_SET
-            and (not can_be_set(flag) or flag.lower() in self._refused_flags)
+            if not is_servers_own(flag) and (not can_be_set(flag) or flag.lower() in self._refused_flags)
         )
 
     # --- commands -------------------------------------------------------------------------------------
@@ -251,7 +250,7 @@ class Appender:
 
 def _forms(message: Outgoing, unset: frozenset[str]) -> Iterator[tuple[Outgoing, str]]:
     """Give the other forms of a message, from the least loss to the greatest, with what each goes without."""
-    flags = frozenset(flag for flag in message.flags - unset if flag.lower() not in _NEVER_SET)
+    flags = frozenset(flag for flag in message.flags - unset if not is_servers_own(flag))
     keywords = sorted(flag for flag in flags if flag.lower() not in _SYSTEM)
     without = [frozenset({one}) for one in keywords]
     without += [
@@ -293,12 +292,17 @@ def _flag_list(flags: Flags) -> str:
 
 @lru_cache(maxsize=1024)
 def _odd(flags: Flags) -> Flags:
-    return frozenset(flag for flag in flags if flag.lower() not in _NEVER_SET and not can_be_set(flag))
+    return frozenset(flag for flag in flags if not is_servers_own(flag) and not can_be_set(flag))
 
 
 def can_be_set(flag: str) -> bool:
     r"""Tell whether APPEND can carry a flag: no `\Recent` or other unknown `\Word`, and an atom (RFC 9051)."""
     return flag.lower() in _SYSTEM or _ATOM.fullmatch(flag) is not None
+
+
+def is_servers_own(flag: str) -> bool:
+    r"""Tell whether no client sets this flag, and none misses it: `\Recent`."""
+    return flag.lower() in _NEVER_SET
 
 
 def internal_date(at: datetime) -> str:
