@@ -4,7 +4,8 @@ What is there already is known by this tool's own ledger, by Message-ID and size
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 
 from msgspec import Struct, field
 
@@ -262,24 +263,29 @@ class FolderRestore:
     def _append(self, target: Folder, missing: Sequence[Entry]) -> None:
         if not missing:
             return
+        # closed here, whatever ends this: left to the collector of garbage, it would wait for its threads there
+        with closing(self._outgoing(missing)) as outgoing:
+            for answer in self._work.target.append(target, outgoing):
+                self._take(target, answer)
+
+    def _take(self, target: Folder, answer: Appended | Refused) -> None:
         report = self._report
-        for answer in self._work.target.append(target, self._outgoing(missing)):
-            if isinstance(answer, Refused):
-                self._give_up(answer.digest, answer.reason, report.refused)
-                continue
-            entry = self._entries[answer.digest]
-            report.appended += 1
-            report.size += entry.size
-            if answer.ref is not None:
-                self._ledger.note(target.name, answer)
-                self._note_flags(answer.ref, entry)
-                if answer.digest in self._fragile:
-                    self._to_compare.append(Remote(answer.ref))
-            else:
-                self._nameless.append(entry)
-            if answer.altered:
-                self._tell_altered(answer.digest, answer.altered)
-            self._work.reporter.report(MessageRestored(target.name, entry.size))
+        if isinstance(answer, Refused):
+            self._give_up(answer.digest, answer.reason, report.refused)
+            return
+        entry = self._entries[answer.digest]
+        report.appended += 1
+        report.size += entry.size
+        if answer.ref is not None:
+            self._ledger.note(target.name, answer)
+            self._note_flags(answer.ref, entry)
+            if answer.digest in self._fragile:
+                self._to_compare.append(Remote(answer.ref))
+        else:
+            self._nameless.append(entry)
+        if answer.altered:
+            self._tell_altered(answer.digest, answer.altered)
+        self._work.reporter.report(MessageRestored(target.name, entry.size))
 
     def _note_flags(self, ref: Ref, entry: Entry) -> None:
         if entry.flags:
@@ -316,7 +322,7 @@ class FolderRestore:
         text = f'message {digest[:12]} is not in folder "{self._report.target}": {reason}'
         self._work.reporter.report(Warned(text))
 
-    def _outgoing(self, missing: Sequence[Entry]) -> Iterator[Outgoing]:
+    def _outgoing(self, missing: Sequence[Entry]) -> Generator[Outgoing, None, None]:
         by_digest: dict[str, list[Entry]] = {}
         for entry in missing:
             by_digest.setdefault(entry.digest, []).append(entry)

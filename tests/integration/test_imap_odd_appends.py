@@ -246,6 +246,20 @@ def test_what_is_larger_than_appendlimit_is_not_sent(client: Make) -> None:
     assert "300" in refused[0].reason
 
 
+@pytest.mark.parametrize(("told", "sent"), [(b"300", 2), (b"NIL", 3), (b"", 3), (b"0", 0)])
+def test_a_mailbox_may_have_a_limit_of_its_own(client: Make, told: bytes, sent: int) -> None:
+    with ImapDouble(capabilities=FULL + " APPENDLIMIT") as double:
+        said = b"* STATUS INBOX (APPENDLIMIT %s)\r\n%%t OK\r\n" % told if told else b"%t NO what\r\n"
+        double.answers = [(rb"STATUS \"?INBOX\"? \(APPENDLIMIT\)", said)]
+        messages = [outgoing(1), outgoing(2, body=b"x" * 400), outgoing(3)]
+        taken, refused, error = put(client, double, messages)
+        assert (len(taken), error) == (sent, None)
+        assert len(double.posted) == sent
+        for one in refused:
+            size = next(len(each.raw) for each in messages if each.digest == one.digest)
+            assert one.reason == f"{size} bytes are more than the {int(told)} that the server takes"
+
+
 @pytest.mark.parametrize("code", [b"[APPENDUID 7]", b"[APPENDUID 7 1:3]", b"[APPENDUID x y]", b"[APPENDUID"])
 def test_an_appenduid_without_sense_is_as_good_as_none(client: Make, code: bytes) -> None:
     with ImapDouble(capabilities=FULL, answers=[(b"APPEND", b"%t OK " + code + b" done\r\n")]) as double:

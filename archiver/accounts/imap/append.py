@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap import quirks, replies, uidset
-from archiver.accounts.imap.events import Status
+from archiver.accounts.imap.events import Event, MailboxStatus, Status
 from archiver.accounts.imap.session import LiteralRefused, Octets, Piece, Session, astring
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, Unreachable
 from archiver.model import Appended, Flags, Folder, Outgoing, Ref, Refused
@@ -61,7 +61,7 @@ class Appender:
 
     def put(self, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put messages in. Raises `Forbidden` for a full quota, `FolderRefused`; answers what was taken first."""
-        limit = append_limit(self._session)
+        limit = append_limit(self._session, self._mailbox)
         try:
             for batch in self._batches(messages):
                 while len(self._flying) >= AHEAD:
@@ -269,13 +269,25 @@ def _quoted(flags: Iterable[str]) -> str:
     return "the flag " + ", ".join(f'"{flag}"' for flag in sorted(flags))
 
 
-def append_limit(session: Session) -> int | None:
-    """Tell the largest message that the server takes, in bytes (RFC 7889); None where it does not say."""
+def append_limit(session: Session, mailbox: bytes) -> int | None:
+    """Tell the largest message that the server takes here, in bytes (RFC 7889); None where it does not say.
+
+    `APPENDLIMIT=n` is for all mailboxes; where the word stands alone, each has one of its own, or none.
+    """
     for word in session.capabilities:
         name, _, size = word.partition("=")
         if name == "APPENDLIMIT" and size.isdecimal() and len(size) < 20:
             return int(size)
-    return None
+    if "APPENDLIMIT" not in session.capabilities:
+        return None
+    told: list[int] = []
+
+    def take(event: Event) -> None:
+        if isinstance(event, MailboxStatus) and "APPENDLIMIT" in event.values:
+            told.append(event.values["APPENDLIMIT"])
+
+    session.run(b"STATUS ", astring(mailbox), b" (APPENDLIMIT)", take=take)
+    return told[-1] if told else None
 
 
 def _attributes(flags: Flags, received: datetime | None) -> bytes:
