@@ -22,7 +22,7 @@ from tests.servers.dovecot import Dovecot
 from tests.servers.imap_double import ImapDouble, Mail
 from tests.servers.owner import Owner
 
-MESSAGES = 2_000
+MESSAGES = int(os.environ.get("ARCHIVER_MESSAGES", "2000"))
 KILLS = int(os.environ.get("ARCHIVER_KILLS", "5"))
 FOLDERS = ("", ".Sent", ".Trash", ".Work", ".Work.Old", ".Work.R&AOk-sum&AOk-", ".2024 and before")
 FLAGS = ("", "S", "RS", "FS", "DS", "Sa", "FSb", "ab")
@@ -64,6 +64,17 @@ def state(server: Dovecot, user: str) -> Counter[Row]:
             name = folder.name.removeprefix(home)
             digest = hashlib.sha256(one.raw).hexdigest()
             found[name, digest, remote.flags - {"\\Recent"}, remote.received] += 1
+    account.close()
+    owner.close()
+    return found
+
+
+def tree(server: Dovecot, user: str) -> set[str]:
+    """The folders of a user, without the server's prefix."""
+    owner = Owner(server, user)
+    account = owner.account()
+    home = account.home()
+    found = {folder.name.removeprefix(home) for folder in account.folders()}
     account.close()
     owner.close()
     return found
@@ -132,8 +143,9 @@ def test_a_whole_account_moves_to_a_server_of_other_ways_and_only_once(
 
     done = moving.typed("restore", "old", "--to", "new")
     assert (done.exit, done.out) == (0, b"")
-    assert done.err.startswith("new: 2,020 messages restored (")
+    assert done.err.startswith(f"new: {source.total():,} messages restored (")
     assert state(server, new) == source
+    assert tree(server, new) == tree(dotted, "old")
 
     again = moving("restore", "old", "--to", "new", "--json")
     assert again.exit == 0
@@ -149,7 +161,11 @@ def test_and_back_again(moving: CommandLine, dotted: Dovecot, server: Dovecot, n
     assert moving("pull", "new", "-q").exit == 0
     write_account(moving, dotted, "back", "back")
     assert moving("restore", "new", "--to", "back", "-q").exit == 0
-    assert state(dotted, "back") == state(dotted, "old")
+    source = state(server, new)
+    assert state(dotted, "back") == source == state(dotted, "old")
+    assert tree(dotted, "back") == tree(server, new)
+    assert moving("restore", "new", "--to", "back").err.startswith("back: 0 messages restored (0 B)")
+    assert state(dotted, "back") == source
 
 
 def test_killed_again_and_again_it_ends_the_same(

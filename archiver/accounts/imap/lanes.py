@@ -57,7 +57,10 @@ class Lanes:
 
         Raises what `messages` raises, what stopped a lane, and `Unreachable` where a line was lost.
         """
-        threads = [threading.Thread(target=self._run, args=(lane,), daemon=True) for lane in self._lanes]
+        threads = [
+            threading.Thread(target=self._run, args=(lane,), name="append", daemon=True)
+            for lane in self._lanes
+        ]
         for thread in threads:
             thread.start()
         done = False
