@@ -13,7 +13,7 @@ from archiver.errors import ArchiverError, FolderRefused, Interrupted, Unreachab
 from archiver.events import FolderScanned, MessageRestored, RunCommitted, Warned
 from archiver.formats.message import gist
 from archiver.formats.message_id import message_id
-from archiver.model import Appended, Done, Entry, Folder, Message, New, Outgoing, Ref, Refused, Remote
+from archiver.model import Appended, Done, Entry, Flags, Folder, Message, New, Outgoing, Ref, Refused, Remote
 from archiver.plan.restore import Doubt, claims_by_id, wanted, without_slashes
 from archiver.ports import Account, Reader, Reporter, Run, Target
 
@@ -113,11 +113,14 @@ class FolderRestore:
         self._entries: dict[str, Entry] = {}
         self._fragile: set[str] = set()  # digests of messages with NUL, which servers replace without a word
         self._to_compare: list[Remote] = []
-        self._flagged: dict[str, dict[str, Entry]] = {}  # epoch -> key -> what was put in with flags
+        self._flags: dict[str, Flags] = {}  # digest -> flags; of equal messages, those that all have
+        self._flagged: dict[str, dict[str, str]] = {}  # epoch -> key -> digest of what was put in with flags
         self._altered: set[str] = set()  # digests that were told of
 
     def restore(self, present: Sequence[Folder], use: str | None, entries: Sequence[Entry]) -> None:
         self._entries = {entry.digest: entry for entry in entries}
+        for entry in entries:
+            self._flags[entry.digest] = entry.flags & self._flags.get(entry.digest, entry.flags)
         target = self._folder({folder.name: folder for folder in present}, use)
         drops = 0
         while True:
@@ -278,7 +281,7 @@ class FolderRestore:
         report.size += entry.size
         if answer.ref is not None:
             self._ledger.note(target.name, answer)
-            self._note_flags(answer.ref, entry)
+            self._note_flags(answer.ref, answer.digest)
             if answer.digest in self._fragile:
                 self._to_compare.append(Remote(answer.ref))
         else:
@@ -287,18 +290,18 @@ class FolderRestore:
             self._tell_altered(answer.digest, answer.altered)
         self._work.reporter.report(MessageRestored(target.name, entry.size))
 
-    def _note_flags(self, ref: Ref, entry: Entry) -> None:
-        if entry.flags:
-            self._flagged.setdefault(ref.epoch, {})[ref.key] = entry
+    def _note_flags(self, ref: Ref, digest: str) -> None:
+        if self._flags[digest]:
+            self._flagged.setdefault(ref.epoch, {})[ref.key] = digest
 
     def _check_flags(self, target: Folder) -> None:
         """Set again what flags the server forgot, and tell what it does not keep."""
-        for epoch, entries in self._flagged.items():
-            wanted = {key: entry.flags for key, entry in entries.items()}
+        for epoch, digests in self._flagged.items():
+            wanted = {key: self._flags[digest] for key, digest in digests.items()}
             for key, lost in self._work.target.keep_flags(target, epoch, wanted).items():
-                if entries[key].digest not in self._altered:  # what it refused was told already
+                if digests[key] not in self._altered:  # what it refused was told already
                     names = ", ".join(f'"{flag}"' for flag in sorted(lost))
-                    self._tell_altered(entries[key].digest, f"the server did not keep the flag {names}")
+                    self._tell_altered(digests[key], f"the server did not keep the flag {names}")
 
     def _tell_altered(self, digest: str, reason: str) -> None:
         self._altered.add(digest)
@@ -356,7 +359,7 @@ class FolderRestore:
             ref = Ref(target.name, epoch, found.pop(0)) if found and own[entry.digest] else None
             self._ledger.note(target.name, Appended(entry.digest, ref))
             if ref is not None:
-                self._note_flags(ref, entry)
+                self._note_flags(ref, entry.digest)
         self._nameless = []
 
 

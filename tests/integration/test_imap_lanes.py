@@ -9,8 +9,10 @@ import pytest
 
 from archiver.accounts.imap import append as append_module
 from archiver.accounts.imap import appending, lanes
+from archiver.accounts.imap.account import ImapAccount
+from archiver.accounts.imap.connection import Server
 from archiver.errors import ArchiverError, Forbidden, Interrupted, Unreachable
-from archiver.model import Appended, Outgoing, Refused
+from archiver.model import Appended, Outgoing, Refused, Secret
 from tests.integration.double_client import INBOX, Client, Make
 from tests.servers.imap_double import ImapDouble, Posted
 
@@ -206,3 +208,27 @@ def test_a_folder_that_is_gone_is_made_once(client: Make, double: ImapDouble) ->
     done = Put(client(double), double, all_of())
     assert (done.error, len(done.taken)) == (None, COUNT)
     assert len(made) == 1
+
+
+# --- compression ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "compress", "asked"),
+    [
+        (" COMPRESS=DEFLATE", True, 2),
+        (" COMPRESS=DEFLATE", None, 0),  # on this machine it would only cost
+        (" COMPRESS=DEFLATE", False, 0),
+        (" COMPRESS=DEFLATE X-GM-EXT-1", True, 0),
+        ("", True, 0),
+    ],
+)
+def test_compression_is_asked_for_where_it_helps_and_done_without_where_it_is_refused(
+    more: str, compress: bool | None, asked: int
+) -> None:
+    with ImapDouble(capabilities=FULL + more, answers=[(rb"COMPRESS", b"%t NO not now\r\n")]) as double:
+        where = Server("127.0.0.1", double.port, "plaintext", None, 5, compress)
+        account = ImapAccount(where, "ann", lambda: Secret("x"))
+        assert len(list(account.append(INBOX, all_of()))) == COUNT
+        assert len(double.commands(rb"COMPRESS DEFLATE")) == asked
+        account.close()

@@ -226,6 +226,14 @@ def test_flags_that_the_target_forgets_are_set_again(put: Putting) -> None:
     assert_complete(put)
 
 
+def test_equal_messages_of_other_flags_keep_each_its_own(put: Putting) -> None:
+    for flags in (["\\Seen"], [], ["\\Seen", "Work"]):
+        put.scene.server.deliver("Work/Old", mail("thrice"), flags=flags, received=AT)
+    put.scene.pull()
+    put()
+    assert rows(put.server) == rows(put.scene.server)
+
+
 def test_flags_that_the_target_does_not_keep_are_told(put: Putting, monkeypatch: pytest.MonkeyPatch) -> None:
     def keeps_none(
         self: FakeAccount, folder: Folder, epoch: str, wanted: Mapping[str, frozenset[str]]

@@ -56,6 +56,8 @@ class Appending:
         source = iter(self._hopeful(messages, hopeless))
         first, more = _first(source)
         sessions = [self._link.session(), *(self._spare_sessions() if more else ())]
+        for one in sessions if more else ():
+            one.compress()
         made = _Once(make)
         lanes = [
             Lane(one, Appender(one, mailbox, folder, partial(made, one), alone=self._suspects))

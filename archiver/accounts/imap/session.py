@@ -322,6 +322,13 @@ class Session:
             )
         return found[-1] if found else Namespace(())
 
+    def compress(self) -> None:
+        """Compress what goes over a long line (RFC 4978), where the server can and is to be trusted with it."""
+        can = self.capabilities
+        wanted = "COMPRESS=DEFLATE" in can and not quirks.breaks_compressed_sessions(can)
+        if wanted and self.connection.wants_compression and self.run(b"COMPRESS DEFLATE").word == "OK":
+            self.connection.start_compression()
+
     def identify(self) -> None:
         """Say who is calling (RFC 2971); some servers serve no stranger."""
         fields = b" ".join(b'"%s" "%s"' % (k.encode(), v.encode()) for k, v in quirks.identity().items())
