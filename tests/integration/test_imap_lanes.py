@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -122,6 +123,19 @@ def test_where_a_second_login_is_refused_one_goes_on_and_it_is_not_tried_again(
     assert (more.error, len(more.taken)) == (None, COUNT)
     assert len(tried) == 2
     assert one.waited == []
+
+
+def test_a_second_connection_that_was_left_while_idle_is_opened_again(
+    client: Make, double: ImapDouble
+) -> None:
+    double.takes = slowly
+    one = client(double)
+    assert Put(one, double, all_of()).error is None
+    for line in double._clients[1:]:
+        line.shutdown(socket.SHUT_RDWR)
+    more = Put(one, double, (outgoing(number) for number in range(COUNT, 2 * COUNT)))
+    assert (more.error, len(more.taken)) == (None, COUNT)
+    assert double.logins == 3
 
 
 @pytest.mark.parametrize("how", [b"DROP", b"TAKE"])

@@ -55,9 +55,10 @@ class Appending:
         hopeless: deque[Refused] = deque()
         source = iter(self._hopeful(messages, hopeless))
         first, more = _first(source)
-        sessions = [self._link.session(), *(self._spare_sessions() if more else ())]
-        for one in sessions if more else ():
-            one.compress()
+        sessions = [self._link.session()]
+        if more:
+            self._link.run(Session.compress)
+            sessions = [self._link.session(), *self._spare_sessions()]
         made = _Once(make)
         lanes = [
             Lane(one, Appender(one, mailbox, folder, partial(made, one), alone=self._suspects))
@@ -98,9 +99,10 @@ class Appending:
             self._spares.append(self._link.another())
         for spare in list(self._spares):
             try:
-                yield spare.session()
+                yield _ready(spare)
             except ArchiverError as error:
                 _log.info("going on with fewer connections: %s", error.text)
+                spare.drop()
                 self._spares.remove(spare)
                 self._spares_wanted = len(self._spares)
 
@@ -142,6 +144,22 @@ class _Once:
             if not self._made:
                 self._make(session)
                 self._made = True
+
+
+def _ready(spare: Link) -> Session:
+    """Open a spare connection; one that the server left after some idle time is opened again."""
+    was_up = spare.was_up
+    try:
+        session = spare.session()
+        session.run(b"NOOP")
+        session.compress()
+    except Unreachable:
+        if not was_up:
+            raise
+        spare.drop()
+        session = spare.session()
+        session.compress()
+    return session
 
 
 def _put(lane: Lane, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:

@@ -39,7 +39,7 @@ class Link:
         self._password = password
         self._pause = pause
         self._session: Session | None = None
-        self._was_up = False
+        self.was_up = False  # whether there ever was a session
         self._used: Secret | None = None
 
     def another(self) -> "Link":
@@ -62,7 +62,7 @@ class Link:
             self.drop()  # a reader of bodies stopped half-way; what is still to come is not for others
         if self._session is None:
             self._session = open_session(self._server, self._user, self._ask, self.owner)
-            self._was_up = True
+            self.was_up = True
         return self._session
 
     def _ask(self) -> Secret:
@@ -76,7 +76,7 @@ class Link:
         """
         self.drop()
         busy = isinstance(error, replies.Busy)
-        if tries >= TRIES or not (self._was_up or busy):
+        if tries >= TRIES or not (self.was_up or busy):
             raise error
         wait_s = error.wait_s if isinstance(error, replies.Busy) else None
         if wait_s is None:
