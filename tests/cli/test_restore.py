@@ -39,7 +39,9 @@ def write_maildir(folder: Path) -> None:
         (folder / name / "dovecot-keywords").write_text("0 $Forwarded\n1 Work\n")
     at = datetime(2003, 1, 1, tzinfo=UTC)
     for number in range(MESSAGES):
-        at += timedelta(seconds=chance.randrange(1, 90_000))
+        at += timedelta(
+            seconds=chance.randrange(1, 180_000_000 // MESSAGES)
+        )  # none is of the future: servers refuse that
         head = "" if number % 50 == 0 else f"Message-ID: <{number}@example.org>\r\n"
         body = "x" * int(chance.expovariate(1 / 2_000))
         raw = f"{head}Subject: {number}\r\n\r\nGr\u00fc\u00dfe {number}\r\n{body}\r\n".encode()
