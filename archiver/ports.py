@@ -109,6 +109,14 @@ class CanAppend(Protocol):
         """
         ...
 
+    def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
+        """Make sure that messages put in (key -> flags) have their flags; some servers forget them.
+
+        Gives what the server does not keep, key -> flags. A message that is gone lacks nothing; flags beside
+        those wanted are left alone. Raises `FolderRefused` where the folder's epoch is another.
+        """
+        ...
+
 
 class Target(Account, CanAppend, Protocol):
     """An account that takes mail."""

@@ -46,21 +46,21 @@ class Reader:
 
     def read_many(self, entries: Iterable[Entry]) -> Iterator[Found]:
         """Give each message, or why it cannot be had, in the order in which they lie in the archive."""
-        with ThreadPoolExecutor(2, "read") as pool:
-            waiting: deque[tuple[int, Future[list[Found]]]] = deque()
-            ahead = 0
-            try:
-                for volume, frame, members in self._by_frame(entries):
-                    size = volume.size_of(frame)
-                    while waiting and (len(waiting) >= LOOKAHEAD or ahead + size > LOOKAHEAD_SIZE):
-                        ahead -= waiting[0][0]
-                        yield from waiting.popleft()[1].result()
-                    waiting.append((size, pool.submit(self._read_frame, volume, frame, members)))
-                    ahead += size
-                while waiting:
+        pool = ThreadPoolExecutor(2, "read")
+        waiting: deque[tuple[int, Future[list[Found]]]] = deque()
+        ahead = 0
+        try:
+            for volume, frame, members in self._by_frame(entries):
+                size = volume.size_of(frame)
+                while waiting and (len(waiting) >= LOOKAHEAD or ahead + size > LOOKAHEAD_SIZE):
+                    ahead -= waiting[0][0]
                     yield from waiting.popleft()[1].result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+                waiting.append((size, pool.submit(self._read_frame, volume, frame, members)))
+                ahead += size
+            while waiting:
+                yield from waiting.popleft()[1].result()
+        finally:  # without waiting: the collector may be the one that ends this, and then nothing may be joined
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _by_frame(self, entries: Iterable[Entry]) -> Iterator[tuple["_Volume", int, list[Entry]]]:
         ordered = sorted(entries, key=lambda entry: (entry.place.volume, entry.place.offset))

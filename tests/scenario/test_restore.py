@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -218,6 +218,35 @@ def test_as_of_an_earlier_run_restores_what_was_there_then_and_once(put: Putting
     assert total(put(until=run)) == (11, 0)
     put.server.fail("message_ids", 1, Unreachable("not to be asked: the ledger of today knows"))
     assert total(put(until=run)) == (0, 11)
+
+
+def test_flags_that_the_target_forgets_are_set_again(put: Putting) -> None:
+    put.server.forgets = {"$Forwarded", "\\Seen"}
+    assert not any(one.altered for one in put())
+    assert_complete(put)
+
+
+def test_equal_messages_of_other_flags_keep_each_its_own(put: Putting) -> None:
+    for flags in (["\\Seen"], [], ["\\Seen", "Work"]):
+        put.scene.server.deliver("Work/Old", mail("thrice"), flags=flags, received=AT)
+    put.scene.pull()
+    put()
+    assert rows(put.server) == rows(put.scene.server)
+
+
+def test_flags_that_the_target_does_not_keep_are_told(put: Putting, monkeypatch: pytest.MonkeyPatch) -> None:
+    def keeps_none(
+        self: FakeAccount, folder: Folder, epoch: str, wanted: Mapping[str, frozenset[str]]
+    ) -> Mapping[str, frozenset[str]]:
+        return {key: flags - {"\\Seen"} for key, flags in wanted.items() if "$Forwarded" in flags}
+
+    put.server.forgets = {"$Forwarded"}
+    monkeypatch.setattr(FakeAccount, "keep_flags", keeps_none)
+    altered = [one for report in put() for one in report.altered]
+    digests = {one.digest for one in put.scene.catalog.entries() if "$Forwarded" in one.flags}
+    assert {one.sha256 for one in altered} == digests
+    assert all(one.reason == 'the server did not keep the flag "$Forwarded"' for one in altered)
+    assert len(altered) == len(digests) == 2
 
 
 def test_a_renumbered_folder_is_restored_once(put: Putting) -> None:
