@@ -175,6 +175,13 @@ class Store(Protocol):
         """Remove an object; one that is not there is no error."""
         ...
 
+    def unfinished(self, prefix: str = "") -> Iterator[tuple[str, str]]:
+        """List, sorted, what writes that were cut short have left: (what `delete` takes, the key that was written).
+
+        A write that is under way at this moment is among them. Its key is empty where the store cannot tell it.
+        """
+        ...
+
 
 class Label(Struct, frozen=True, gc=False):
     """What stands beside a message inside a volume (the X-Archiver line): a volume alone restores it."""
@@ -282,6 +289,13 @@ class Catalog(Volumes, Protocol):
         """Tell what a prune meant to remove and whose outcome no run has told yet: key -> the run."""
         ...
 
+    def contents(self) -> Iterator[tuple[object, ...]]:
+        """Give all that is known: two catalogs that took in the same runs give the same, in the same order.
+
+        Raises `Damaged` where the catalog itself is.
+        """
+        ...
+
 
 class Run(Protocol):
     """One run being written: rows and messages go in, and a commit makes them last, all or none."""
@@ -332,6 +346,14 @@ class Run(Protocol):
 
     def pruned(self, folder: str, epoch: str, keys: Sequence[str], intent: int, *, removed: bool) -> None:
         """Record what became of an intent: removed from the server by it, or kept there after all."""
+        ...
+
+    def renew(self, entries: Sequence[Entry], raw: bytes, place: Place | None = None) -> None:
+        """Record that these entries, all of the digest of `raw`, have another stored copy than they had.
+
+        The copy at `place`, which was read; without one, the message is stored once more. Nothing else of the
+        entries changes: flags, dates, what vanished, what a prune meant to remove or removed.
+        """
         ...
 
     def commit(self, kind: RunKind = "run") -> Head | None:

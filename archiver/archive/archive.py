@@ -147,6 +147,17 @@ class Archive:
         """Name the chain that this machine writes for an account: a new name where there is none yet."""
         return self._machine.chain_of(account) or self._search_chain(account) or _new_chain_name()
 
+    def account_of(self, chain: str) -> str | None:
+        """Name the account whose chain this is and that this machine writes it for; None for all others."""
+        noted = self._machine.account_of(chain)
+        if noted is not None or self._writer is None:
+            return noted
+        try:
+            manifest, _ = next(self.chain(chain).runs(), (None, None))
+            return self.index(manifest, [self._writer.identity])[0].account if manifest else None
+        except WrongKey:
+            return None  # another writer's
+
     def lock(self, account: str) -> AbstractContextManager[None]:
         """Hold an account's chain against other runs of this machine. Raises `Locked`."""
         return self._machine.lock(account)
@@ -179,10 +190,10 @@ class Archive:
         self._roots.refuse_unknown_features("check")
         return ChainAudit(self._store, chain)
 
-    def reader(self, volumes: Volumes) -> Reader:
-        """Read messages; needs the owner's key."""
+    def reader(self, volumes: Volumes, *, salvage: bool = False) -> Reader:
+        """Read messages; needs the owner's key. With `salvage`, also what is whole in an object that is cut."""
         identity = self._need_owner().identity
-        return Reader(self._store, LAYOUTS[self.root.layout], volumes, [identity])
+        return Reader(self._store, LAYOUTS[self.root.layout], volumes, [identity], salvage=salvage)
 
     def add_writer(self, name: str, clock: Callable[[], datetime]) -> Writer:
         """Let this machine write: a new root, signed by the unlocked owner, names its key."""
@@ -208,17 +219,7 @@ class Archive:
 
     def _search_chain(self, account: str) -> str | None:
         """Find this writer's chain of an account in the archive, where the machine's note of it is lost."""
-        if self._writer is None:
-            return None
-        mine = [self._writer.identity]  # the owner's key would open the others', too
-        for name in self._store.folders("chains/"):
-            try:
-                manifest, _ = next(self.chain(name).runs(), (None, None))
-                if manifest is not None and self.index(manifest, mine)[0].account == account:
-                    return name
-            except WrongKey:
-                continue  # another writer's
-        return None
+        return next((one for one in self._store.folders("chains/") if self.account_of(one) == account), None)
 
 
 def check_empty(store: Store) -> None:

@@ -29,9 +29,17 @@ class Reader:
     """Reads the messages of one chain, or of several, with the owner's identity."""
 
     def __init__(
-        self, store: Store, layout: Layout, volumes: Volumes, identities: Sequence[age.Identity]
+        self,
+        store: Store,
+        layout: Layout,
+        volumes: Volumes,
+        identities: Sequence[age.Identity],
+        *,
+        salvage: bool = False,
     ) -> None:
+        """With `salvage`, give what is whole in objects that are cut or damaged at their end, too."""
         self._store = store
+        self._salvage = salvage
         self._layout = layout
         self._volumes = volumes
         self._identities = identities
@@ -65,7 +73,7 @@ class Reader:
     def _by_frame(self, entries: Iterable[Entry]) -> Iterator[tuple["_Volume", int, list[Entry]]]:
         ordered = sorted(entries, key=lambda entry: (entry.place.volume, entry.place.offset))
         for key, group in groupby(ordered, key=lambda entry: entry.place.volume):
-            volume = _Volume(self._store, self._identities, self._volumes, key)
+            volume = _Volume(self._store, self._identities, self._volumes, key, salvage=self._salvage)
             for frame, members in groupby(group, key=lambda entry: volume.frame_at(entry.place.offset)):
                 yield volume, frame, list(members)
 
@@ -91,7 +99,16 @@ class Reader:
 class _Volume:
     """One sealed object, opened when its first frame is read."""
 
-    def __init__(self, store: Store, identities: Sequence[age.Identity], volumes: Volumes, key: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identities: Sequence[age.Identity],
+        volumes: Volumes,
+        key: str,
+        *,
+        salvage: bool,
+    ) -> None:
+        self._salvage = salvage
         self._store = store
         self._identities = identities
         self._key = key
@@ -129,4 +146,4 @@ class _Volume:
         def read(start: int, length: int) -> bytes:
             return self._store.get(self._key, start, length)
 
-        return age.RandomReader(read, self._row.sealed, self._identities)
+        return age.RandomReader(read, self._row.sealed, self._identities, cut=self._salvage)

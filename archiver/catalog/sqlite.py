@@ -55,6 +55,17 @@ SELECT id, name, separator, special_use, epoch, token, present, held, missed, ar
 FROM folder
 """
 
+_CONTENTS = (
+    "SELECT * FROM state",
+    "SELECT * FROM folder ORDER BY id",
+    "SELECT m.folder, m.epoch, m.key, m.sha256, m.size, v.key, m.offset, m.length, m.flags, m.received,"
+    " m.named_size, m.message_id, m.kind, m.run, m.vanished, m.pruned"
+    " FROM message m JOIN volume v ON v.id = m.volume ORDER BY m.id",
+    "SELECT key, frames FROM volume ORDER BY key",
+    "SELECT * FROM missed ORDER BY folder, epoch, key",
+    "SELECT * FROM restored ORDER BY account, folder, epoch, key",
+)
+
 
 class SqliteCatalog:
     """See `Catalog`. One connection; not for several threads."""
@@ -71,7 +82,7 @@ class SqliteCatalog:
         except sqlite3.DatabaseError:
             if path is None:
                 raise
-            _remove(path)  # not ours, of another version, or damaged: the archive has all of it
+            remove_catalog(path)  # not ours, of another version, or damaged: the archive has all of it
             self._db = _open(path)
         self._lookups = 0
         self._digests: _Digests | None = None
@@ -216,6 +227,17 @@ class SqliteCatalog:
             raise Damaged(f'no index names the frames of "{key}"')
         return msgspec.json.decode(row[0], type=VolumeRow)
 
+    def contents(self) -> Iterator[tuple[object, ...]]:
+        """See `Catalog.contents`."""
+        try:
+            (sound,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+            if sound != "ok":
+                raise Damaged(f"the local catalog is damaged: {sound}")
+            for query in _CONTENTS:
+                yield from self._db.execute(query)
+        except sqlite3.DatabaseError as error:
+            raise Damaged(f"the local catalog is damaged: {error}") from error
+
 
 class _Digests:
     """Tells most digests that are not there apart from those that are, by their first 24 bits, in 2 MiB."""
@@ -261,7 +283,28 @@ def _open(path: Path | None) -> sqlite3.Connection:
     return db
 
 
-def _remove(path: Path) -> None:
+def look_at(path: Path) -> str | None:
+    """Tell, without changing it, why the catalog at `path` cannot be used; None where it can."""
+    if not path.exists():
+        return "is not there"
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            sound = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        finally:
+            db.close()
+    except sqlite3.OperationalError as error:  # locked, or the disk: no reason to throw it away
+        raise StoreFailed(f'the local catalog "{path}" cannot be read: {error}', "try again later") from error
+    except sqlite3.DatabaseError:
+        return "is damaged"
+    if version != _VERSION:
+        return "is of another version"
+    return None if sound == "ok" else "is damaged"
+
+
+def remove_catalog(path: Path) -> None:
+    """Remove a catalog: it is made anew from the archive."""
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 

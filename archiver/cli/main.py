@@ -26,6 +26,7 @@ COMMANDS = {
     "export": "write plain files that any mail program opens",
     "restore": "put archived mail onto a server",
     "verify": "check the archive, its messages, and the server against both",
+    "repair": "make good what verify finds, as far as it can be done",
     "key": "the owner key: show, passphrase, remember, forget",
     "writer": "which machines may write to an archive",
     "demo": "show all of it on a mail server of its own",

@@ -120,7 +120,7 @@ def _verify_chain(
         if opened is not None and not report.damaged:
             report.findings.append(Finding("damage", chain, opened.text))
         if report.damaged:
-            find_affected(report, catalog.entries())
+            find_affected(report, catalog.entries(), all_known=catalog.head() == report.head)
         if read_messages:
             verify_messages(report, catalog, archive.reader(catalog), progress)
         return report

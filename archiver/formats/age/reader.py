@@ -19,10 +19,19 @@ class RandomReader:
     Making one reads the header (at most 64 KiB, 20 stanzas), checks its MAC and authenticates the last chunk,
     which alone proves `size`, the length of the plaintext. Every byte that `read` gives is authenticated;
     what is not asked for is not looked at. It keeps no state between reads: safe in threads if `read` is.
+    With `cut`, the last chunk is not looked at before it is asked for: what is whole in an object that is cut, or
+    damaged at its end, can be read, and `size` must be trusted for another reason.
     Raises `BadHeader`, `BadMac`, `BadPayload`, `NoMatch`.
     """
 
-    def __init__(self, read: Callable[[int, int], bytes], size: int, identities: Iterable[Identity]) -> None:
+    def __init__(
+        self,
+        read: Callable[[int, int], bytes],
+        size: int,
+        identities: Iterable[Identity],
+        *,
+        cut: bool = False,
+    ) -> None:
         self._read = read
         head = read(0, min(size, _FIRST_READ))
         if (header_end(head) or HEADER_LIMIT) + NONCE_SIZE > len(head) and size > len(head):
@@ -31,7 +40,8 @@ class RandomReader:
         self._sealed_size = size - self._start
         self._last = max(0, self._sealed_size - 1) // SEALED_SIZE
         self.size = self._sealed_size - TAG_SIZE * (self._last + 1)
-        self._open(self._last, self._last + 1)
+        if not cut:
+            self._open(self._last, self._last + 1)
 
     def read(self, start: int, length: int) -> bytes:
         """Give the plaintext from `start` on, `length` bytes or as many as there are."""

@@ -1,0 +1,322 @@
+"""archiver repair: make good what verify finds."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import zip_longest
+
+import click
+from msgspec import Struct
+
+from archiver import wiring
+from archiver.archive.archive import Archive
+from archiver.archive.chain import Chain
+from archiver.archive.writer import ChainOwner
+from archiver.catalog.sqlite import SqliteCatalog, look_at, remove_catalog
+from archiver.cli.consent import agree, yes_option
+from archiver.cli.output import number, print_json, shown
+from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
+from archiver.cli.stop import Stop, stoppable
+from archiver.config import ArchiveSettings
+from archiver.errors import Damaged, UsageError, WrongKey
+from archiver.ops.repair import Diagnosis, Outcome, Patient, Repair, Tools, examine
+from archiver.plan.repair import Way, of_way
+from archiver.ports import Account, Catalog, Reader, Run
+
+
+class Case(Struct):
+    """One chain: what it is, what was found, and what was done."""
+
+    settings: ArchiveSettings
+    archive: Archive
+    chain: Chain
+    patient: Patient
+    found: Diagnosis
+    kind: str
+    outcome: Outcome | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return self.patient.account or f"chain {self.chain.name}"
+
+
+@click.command("repair")
+@click.argument("name", required=False)
+@click.option("--dry-run", is_flag=True, help="Tell what would be done.")
+@yes_option
+@archive_option
+@passphrase_option
+@shared_options
+def command(
+    session: Session,
+    name: str | None,
+    dry_run: bool,
+    yes: bool,
+    archive_name: str | None,
+    passphrase_command: str | None,
+) -> None:
+    """Make good what verify finds: leftovers removed, messages in damaged objects had from elsewhere.
+
+    The plan is shown first and asked for. Nothing that the archive names is ever removed.
+
+    \b
+      archiver repair --dry-run
+      archiver repair work
+    """
+    cases: list[Case] = []
+    with ExitStack() as stack:
+
+        def look(settings: ArchiveSettings) -> None:
+            cases.extend(_examine_all(session, stack, settings, name, passphrase_command))
+
+        failure = session.in_each(session.archives(archive_name, [name] if name else []), look)
+        if failure is not None:
+            raise failure
+        if name and not cases:
+            raise UsageError(f'nothing is archived of account "{name}"', f"pull it: archiver pull {name}")
+        cases.sort(key=lambda case: case.name)
+        for case in cases:
+            _tell_plan(session, case)
+        to_do = [case for case in cases if case.patient.own and case.found.treatable]
+        if to_do and not dry_run:
+            agree(f"Repair {', '.join(case.name for case in to_do)}?", yes=yes)
+            with stoppable() as stop:
+                for case in to_do:
+                    stop.begin()
+                    _carry_out(session, case, stop, passphrase_command)
+    if session.json:
+        print_json({"type": "repaired", "dry_run": dry_run, "chains": [_document(case) for case in cases]})
+    _check(cases)
+
+
+def _examine_all(
+    session: Session,
+    stack: ExitStack,
+    settings: ArchiveSettings,
+    name: str | None,
+    passphrase_command: str | None,
+) -> Iterator[Case]:
+    archive = session.archive(settings)
+    for chain_name in archive.chains():
+        chain = archive.chain(chain_name)
+        own = _own(archive, chain_name)
+        if own is not None and name in (None, own):
+            stack.enter_context(archive.lock(own))  # until all is done: what a run is writing is no leftover
+        catalog = SqliteCatalog()
+        stack.callback(catalog.close)
+        whole = _fill(archive, chain, catalog)
+        header = catalog.header()
+        account = own or (header.account if header else None)
+        if name not in (None, account):
+            continue
+        with session.progress() as progress:
+            patient = Patient(
+                chain=chain_name,
+                account=account,
+                own=own is not None,
+                store=archive.store,
+                audit=lambda chain=chain: archive.audit(chain),  # type: ignore[misc]
+                catalog=catalog if whole else None,
+                reporter=progress,
+                asks_server=account in session.settings.accounts,
+            )
+            found = examine(patient, _reader(session, settings, catalog, passphrase_command))
+        if own is not None and whole and not found.broken:
+            found.catalog = _trouble(archive, chain, catalog)
+        yield Case(settings, archive, chain, patient, found, header.kind if header else "imap")
+
+
+def _own(archive: Archive, chain: str) -> str | None:
+    try:
+        return archive.account_of(chain)
+    except Damaged:
+        return None  # it does not verify: nothing of it is touched
+
+
+def _fill(archive: Archive, chain: Chain, catalog: SqliteCatalog) -> bool:
+    """Fill a catalog from the indexes themselves; tells whether all of them could be read."""
+    try:
+        archive.replay(chain, catalog, 1 << 60)
+    except (Damaged, WrongKey):
+        return False
+    return True
+
+
+def _reader(
+    session: Session, settings: ArchiveSettings, catalog: Catalog, passphrase_command: str | None
+) -> Callable[[], Reader]:
+    return lambda: session.unlocked(settings, passphrase_command).reader(catalog, salvage=True)
+
+
+def _trouble(archive: Archive, chain: Chain, truth: SqliteCatalog) -> str | None:
+    """Tell what is wrong with the local catalog, `truth` being what the archive says."""
+    if chain.head().seq == 0:
+        return None
+    path = wiring.catalog_path(archive, chain)
+    trouble = look_at(path)
+    if trouble is not None:
+        return trouble
+    local = wiring.open_catalog(archive, chain)
+    try:
+        same = all(one == other for one, other in zip_longest(local.contents(), truth.contents()))
+    except Damaged:
+        return "is damaged"
+    finally:
+        local.close()
+    return None if same else "differs from the archive"
+
+
+def _carry_out(session: Session, case: Case, stop: Stop, passphrase_command: str | None) -> None:
+    archive, chain, patient = case.archive, case.chain, case.patient
+    assert patient.account is not None
+    assert patient.catalog is not None or not case.found.mends
+    if case.found.catalog is not None:
+        remove_catalog(wiring.catalog_path(archive, chain))
+        wiring.open_catalog(archive, chain).close()
+    owner = ChainOwner(patient.account, case.kind)
+
+    @contextmanager
+    def run() -> Iterator[Run]:
+        catalog = wiring.open_catalog(archive, chain)
+        try:
+            with archive.begin(owner, chain, catalog, case.settings.compression, wiring.now) as begun:
+                yield begun
+        finally:
+            catalog.close()
+
+    @contextmanager
+    def server() -> Iterator[Account]:
+        account = wiring.open_account(session.settings.account(owner.account), session.say)
+        try:
+            yield account
+        finally:
+            account.close()
+
+    def reader() -> Reader:
+        assert patient.catalog is not None
+        return _reader(session, case.settings, patient.catalog, passphrase_command)()
+
+    repair = Repair(patient, case.found, Tools(reader, run, server, stop))
+    case.outcome = repair.outcome
+    try:
+        repair()
+    finally:
+        _tell_outcome(session, case)
+
+
+def _tell_plan(session: Session, case: Case) -> None:
+    found = case.found
+    lines = [f"damage: {one.what}" for one in (*found.broken, *found.damaged)]
+    if found.broken:
+        lines.append(
+            f"the chain is sound up to run {found.head.seq}; what came later cannot be repaired from what is left: "
+            "put the files back from a copy of the archive. Nothing is removed"
+        )
+    if found.catalog is not None:
+        lines.append(f"the local catalog {found.catalog}: made anew from the archive")
+    lines += _sweep_lines(case)
+    lines += [
+        f"{number(len(mends), 'message')} of damaged objects: {what}"
+        for way, what in _WAYS.items()
+        if (mends := of_way(found.mends, way))
+    ]
+    if found.missed:
+        lines.append(f"{number(found.missed, 'message')} missed so far: the next pull tries again")
+    if not case.patient.own and found.damaged:
+        lines.append("this chain is written by another machine: run archiver repair there")
+    if not lines:
+        session.say(f"{case.name}: nothing to repair")
+        return
+    session.say("\n  ".join([f"{case.name}:", *lines]))
+
+
+_WAYS = {
+    Way.COPY: "another copy is sound, and is taken for them",
+    Way.SALVAGE: "can be read, and are stored anew",
+    Way.FETCH: "cannot be read; the server is asked for them",
+    Way.LOST: "cannot be had from anywhere, and stay as they are",
+}
+
+
+def _sweep_lines(case: Case) -> list[str]:
+    sweep = case.found.sweep
+    lines = []
+    if sweep.remove and case.patient.own:
+        lines.append(f"{number(len(sweep.remove), 'leftover')} of runs that were cut short: removed")
+    elif sweep.remove:
+        lines.append(
+            f"{number(len(sweep.remove), 'leftover')} of another machine's runs: run archiver repair there"
+        )
+    if sweep.withheld:
+        lines.append(
+            f"{number(len(sweep.withheld), 'object')} of runs that are not in the chain, which seems to have "
+            "lost its end: nothing is removed; compare with a copy of the archive"
+        )
+    return lines + [f'"{path}" was not made by archiver, and stays' for path in sweep.strangers]
+
+
+def _tell_outcome(session: Session, case: Case) -> None:
+    done = case.outcome
+    assert done is not None
+    parts = [
+        f"{number(count, noun)} {what}"
+        for count, noun, what in (
+            (done.removed, "leftover", "removed"),
+            (done.copied, "message", "given another copy"),
+            (done.salvaged, "message", "salvaged"),
+            (done.fetched, "message", "fetched again"),
+        )
+        if count
+    ]
+    parts += ["catalog made anew"] if case.found.catalog is not None else []
+    head = f"; head {done.head.seq} {done.head.sha256[:16]}" if done.head.seq else ""
+    session.say(f"{case.name}: {', '.join(parts) or 'nothing done'}{head}")
+    if not session.json:
+        for loss in done.lost:
+            click.echo(f'  lost: {loss.digest[:12]} of folder "{shown(loss.folder)}": {shown(loss.reason)}')
+
+
+def _document(case: Case) -> dict[str, object]:
+    found, done = case.found, case.outcome
+    head = done.head if done else found.head
+    return {
+        "chain": case.chain.name,
+        "account": case.patient.account,
+        "own": case.patient.own,
+        "head": {"seq": head.seq, "sha256": head.sha256},
+        "broken": [one.what for one in found.broken],
+        "damaged": [one.what for one in found.damaged],
+        "catalog": found.catalog,
+        "leftovers": [one.path for one in found.sweep.remove],
+        "strangers": list(found.sweep.strangers),
+        "withheld": list(found.sweep.withheld),
+        "ways": {way.value: len(of_way(found.mends, way)) for way in Way},
+        "missed": found.missed,
+        "removed": done.removed if done else 0,
+        "copied": done.copied if done else 0,
+        "salvaged": done.salvaged if done else 0,
+        "fetched": done.fetched if done else 0,
+        "lost": [
+            {"folder": one.folder, "sha256": one.digest, "reason": one.reason}
+            for one in (done.lost if done else [])
+        ],
+    }
+
+
+def _check(cases: list[Case]) -> None:
+    """Raise `Damaged` where something archived is in doubt still."""
+    broken = [case for case in cases if case.found.broken]
+    if broken:
+        raise Damaged(
+            f"{number(len(broken), 'chain')} cannot be repaired from what is left: {broken[0].found.broken[0].what}",
+            "put the files named above back from a copy of the archive; everything before is not affected",
+        )
+    lost = sum(len(case.outcome.lost) if case.outcome else 0 for case in cases)
+    lost += sum(len(of_way(case.found.mends, Way.LOST)) for case in cases if case.outcome is None)
+    if lost:
+        raise Damaged(
+            f"{number(lost, 'message')} could not be had from anywhere",
+            "put the damaged files back from a copy of the archive; all other messages are not affected",
+        )
+    if any(case.found.incurable or case.found.sweep.withheld for case in cases):
+        raise Damaged("damage is left that cannot be repaired here")
