@@ -176,10 +176,7 @@ class Store(Protocol):
         ...
 
     def unfinished(self, prefix: str = "") -> Iterator[tuple[str, str]]:
-        """List, sorted, what writes that were cut short have left: (what `delete` takes, the key that was written).
-
-        A write that is under way at this moment is among them. Its key is empty where the store cannot tell it.
-        """
+        """List, sorted, the writes that never ended, and those under way: (what `delete` takes, key or "")."""
         ...
 
 
@@ -245,6 +242,10 @@ class Catalog(Volumes, Protocol):
         """Forget everything, to be filled anew."""
         ...
 
+    def relocate(self, rows: Iterable[AnyRow]) -> None:
+        """Take from the rows of a later run only where the stored copies of the messages lie that are known."""
+        ...
+
     def folders(self) -> Sequence[FolderState]:
         """List every folder ever seen, by id."""
         ...
@@ -262,7 +263,7 @@ class Catalog(Volumes, Protocol):
         ...
 
     def place(self, digest: str) -> Place | None:
-        """Find the stored copy of a message by its digest."""
+        """Find the stored copy of a message by its digest; none that a repair has found to be lost."""
         ...
 
     def entries(self, folder: str | None = None, *, vanished: bool = True) -> Iterator[Entry]:
@@ -278,7 +279,7 @@ class Catalog(Volumes, Protocol):
         ...
 
     def fingerprints(self, folder_id: int) -> Iterator[tuple[Entry, str | None]]:
-        """Give the folder's messages of its last epoch, each with its hashed Message-ID, for re-binding."""
+        """Give the folder's messages of its last epoch, but the lost, with hashed Message-ID, for re-binding."""
         ...
 
     def restored(self, account: str, folder: str, epoch: str) -> Mapping[str, str]:
@@ -290,10 +291,7 @@ class Catalog(Volumes, Protocol):
         ...
 
     def contents(self) -> Iterator[tuple[object, ...]]:
-        """Give all that is known: two catalogs that took in the same runs give the same, in the same order.
-
-        Raises `Damaged` where the catalog itself is.
-        """
+        """Give all that is known, the same for the same runs. Raises `Damaged` where the catalog itself is."""
         ...
 
 
@@ -349,11 +347,14 @@ class Run(Protocol):
         ...
 
     def renew(self, entries: Sequence[Entry], raw: bytes, place: Place | None = None) -> None:
-        """Record that these entries, all of the digest of `raw`, have another stored copy than they had.
+        """Record that these entries, all of the digest of `raw`, have another copy: at `place`, or stored now.
 
-        The copy at `place`, which was read; without one, the message is stored once more. Nothing else of the
-        entries changes: flags, dates, what vanished, what a prune meant to remove or removed.
+        Nothing else of them changes: flags, dates, what vanished, what a prune meant to remove or removed.
         """
+        ...
+
+    def lose(self, entries: Sequence[Entry]) -> None:
+        """Record that the stored copy of these cannot be read, and no other can be had."""
         ...
 
     def commit(self, kind: RunKind = "run") -> Head | None:

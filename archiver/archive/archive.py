@@ -109,13 +109,22 @@ class Archive:
         return head
 
     def replay(self, chain: Chain, catalog: Catalog, until: int | datetime) -> None:
-        """Fill an empty catalog with the state after a run (its number), or at a time."""
-        for manifest, head in chain.runs():
-            past = manifest.seq > until if isinstance(until, int) else manifest.time > until
-            if past:
-                return
-            header, rows = self.index(manifest)
-            catalog.apply(head, [header, *rows])
+        """Fill an empty catalog with the state after a run (its number), or at a time.
+
+        Of what came later only the copies are taken that a repair has given to the messages of then.
+        """
+        past = False
+        try:
+            for manifest, head in chain.runs():
+                past = past or (manifest.seq > until if isinstance(until, int) else manifest.time > until)
+                if not past:
+                    header, rows = self.index(manifest)
+                    catalog.apply(head, [header, *rows])
+                elif manifest.kind == "repair":
+                    catalog.relocate(self.index(manifest)[1])
+        except Damaged:
+            if not past:  # what is broken later on takes nothing from what was before
+                raise
 
     def index(
         self, manifest: Manifest, identities: Sequence[age.Identity] | None = None

@@ -13,6 +13,7 @@ from itertools import count
 from types import TracebackType
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from archiver.archive.chain import Chain
@@ -249,6 +250,17 @@ class Run:
             else:
                 self._rows.append(_row(folder_id, remote, digest, len(raw), place, hashed))
             self._rows += _what_became_of(entry, folder_id, self.catalog)
+
+    def lose(self, entries: Sequence[Entry]) -> None:
+        """Record that the stored copy of these cannot be read, and no other can be had."""
+        for entry in entries:
+            folder_id = self._folder_ids[entry.ref.folder]
+            remote = Remote(entry.ref, entry.named_size, entry.flags, entry.received, entry.kind)
+            row = _row(folder_id, remote, entry.digest, entry.size, entry.place, None)
+            self._rows += [
+                msgspec.structs.replace(row, lost=True),
+                *_what_became_of(entry, folder_id, self.catalog),
+            ]
 
     def commit(self, kind: RunKind = "run") -> Head | None:
         """Commit all that was recorded since the last commit; None where that is nothing."""

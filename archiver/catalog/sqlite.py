@@ -6,6 +6,7 @@ folder names, UIDs, digests, sizes, dates and flags; no subject, no address, no 
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from archiver.model import EMPTY_HEAD, Cursor, Entry, Flags, Folder, FolderState
 from archiver.rows import AnyRow, HeaderRow, MissedRow, VolumeRow
 
 _FEW_LOOKUPS = 500  # a question takes some 20 µs, going through 100,000 digests some 50 ms
-_VERSION = 4
+_VERSION = 5
 _SCHEMA = """
 CREATE TABLE state (seq INTEGER NOT NULL, sha256 TEXT NOT NULL, header TEXT);
 INSERT INTO state VALUES (0, '', NULL);
@@ -32,7 +33,8 @@ CREATE TABLE message (
   id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, epoch TEXT NOT NULL, key TEXT NOT NULL,
   sha256 BLOB NOT NULL, size INTEGER NOT NULL, volume INTEGER NOT NULL, offset INTEGER NOT NULL,
   length INTEGER NOT NULL, flags TEXT NOT NULL, received TEXT, named_size INTEGER, message_id TEXT,
-  kind TEXT NOT NULL, run INTEGER NOT NULL, vanished INTEGER NOT NULL DEFAULT 0, pruned INTEGER);
+  kind TEXT NOT NULL, run INTEGER NOT NULL, lost INTEGER NOT NULL,
+  vanished INTEGER NOT NULL DEFAULT 0, pruned INTEGER);
 CREATE UNIQUE INDEX message_ref ON message (folder, epoch, key);
 CREATE INDEX message_alive ON message (folder, epoch, vanished);
 CREATE INDEX message_digest ON message (sha256);
@@ -47,7 +49,8 @@ CREATE TABLE restored (
 """
 _ENTRY = """
 SELECT f.name, m.epoch, m.key, m.sha256, m.size, v.key, m.offset, m.length, m.flags, m.received,
-       m.named_size, m.kind, m.vanished OR m.epoch <> f.epoch OR f.gone, m.run, m.pruned, m.message_id
+       m.named_size, m.kind, m.vanished OR m.epoch <> f.epoch OR f.gone, m.run, m.pruned, m.lost,
+       m.message_id
 FROM message m JOIN folder f ON f.id = m.folder JOIN volume v ON v.id = m.volume
 """
 _FOLDER = """
@@ -59,7 +62,7 @@ _CONTENTS = (
     "SELECT * FROM state",
     "SELECT * FROM folder ORDER BY id",
     "SELECT m.folder, m.epoch, m.key, m.sha256, m.size, v.key, m.offset, m.length, m.flags, m.received,"
-    " m.named_size, m.message_id, m.kind, m.run, m.vanished, m.pruned"
+    " m.named_size, m.message_id, m.kind, m.run, m.lost, m.vanished, m.pruned"
     " FROM message m JOIN volume v ON v.id = m.volume ORDER BY m.id",
     "SELECT key, frames FROM volume ORDER BY key",
     "SELECT * FROM missed ORDER BY folder, epoch, key",
@@ -113,15 +116,26 @@ class SqliteCatalog:
     def apply(self, head: Head, rows: Iterable[AnyRow]) -> None:
         """See `Catalog.apply`. A run that was applied already, by another process say, is passed over."""
         self._digests = None  # gathered anew when they are wanted
+        with self._taking_in(head.seq):
+            if self.head().seq >= head.seq:
+                return
+            Applier(self._db, head.seq).apply(rows)
+            self._db.execute("UPDATE state SET seq = ?, sha256 = ?", (head.seq, head.sha256))
+
+    def relocate(self, rows: Iterable[AnyRow]) -> None:
+        """See `Catalog.relocate`."""
+        with self._taking_in(self.head().seq):
+            Applier(self._db, self.head().seq).relocate(rows)
+
+    @contextmanager
+    def _taking_in(self, seq: int) -> Iterator[None]:
+        """Hold a transaction for the rows of a run, and say in the words of the house what is wrong with them."""
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                if self.head().seq >= head.seq:
-                    return
-                Applier(self._db, head.seq).apply(rows)
-                self._db.execute("UPDATE state SET seq = ?, sha256 = ?", (head.seq, head.sha256))
+                yield
         except (ValueError, TypeError, OverflowError, sqlite3.IntegrityError) as error:
-            raise Damaged(f"the index of run {head.seq} holds a row that cannot be: {error}") from error
+            raise Damaged(f"the index of run {seq} holds a row that cannot be: {error}") from error
         except sqlite3.OperationalError as error:
             raise StoreFailed(
                 f"the local catalog cannot be written: {error}",
@@ -163,7 +177,7 @@ class SqliteCatalog:
                 return None
         row = self._db.execute(
             "SELECT v.key, m.offset, m.length FROM message m JOIN volume v ON v.id = m.volume"
-            " WHERE m.sha256 = ? LIMIT 1",
+            " WHERE m.sha256 = ? AND NOT m.lost LIMIT 1",
             (wanted,),
         ).fetchone()
         return Place(*row) if row else None
@@ -198,7 +212,7 @@ class SqliteCatalog:
 
     def fingerprints(self, folder_id: int) -> Iterator[tuple[Entry, str | None]]:
         """See `Catalog.fingerprints`."""
-        where = "WHERE m.folder = ? AND m.epoch = f.epoch AND NOT m.vanished ORDER BY m.id"
+        where = "WHERE m.folder = ? AND m.epoch = f.epoch AND NOT m.vanished AND NOT m.lost ORDER BY m.id"
         for row in self._db.execute(f"{_ENTRY} {where}", (folder_id,)):
             yield _entry(row), row[-1]
 
@@ -315,7 +329,7 @@ def _time(text: str | None) -> datetime | None:
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     folder, epoch, key, digest, size, volume, offset, length, flags, received, *rest = row
-    named, kind, vanished, run, pruned, _ = rest
+    named, kind, vanished, run, pruned, lost, _ = rest
     return Entry(
         digest=digest.hex(),
         ref=Ref(folder, epoch, key),
@@ -328,6 +342,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         vanished=bool(vanished),
         run=run,
         pruned=pruned if vanished else None,
+        lost=bool(lost),
     )
 
 

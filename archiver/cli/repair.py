@@ -207,6 +207,7 @@ def _carry_out(session: Session, case: Case, stop: Stop, passphrase_command: str
 def _tell_plan(session: Session, case: Case) -> None:
     found = case.found
     lines = [f"damage: {one.what}" for one in (*found.broken, *found.damaged)]
+    lines += [f"note: {one.what}; no message depends on it" for one in found.spare]
     if found.broken:
         lines.append(
             f"the chain is sound up to run {found.head.seq}; what came later cannot be repaired from what is left: "
@@ -318,5 +319,5 @@ def _check(cases: list[Case]) -> None:
             f"{number(lost, 'message')} could not be had from anywhere",
             "put the damaged files back from a copy of the archive; all other messages are not affected",
         )
-    if any(case.found.incurable or case.found.sweep.withheld for case in cases):
+    if any(case.found.untreated or case.found.sweep.withheld for case in cases):
         raise Damaged("damage is left that cannot be repaired here")

@@ -50,18 +50,19 @@ class Diagnosis(Struct):
 
     head: Head
     broken: list[Finding] = []  # the chain itself: nothing can be repaired from it
-    damaged: list[Finding] = []  # objects
+    damaged: list[Finding] = []  # objects that something depends on, or may depend on
+    spare: list[Finding] = []  # objects that no message depends on: each has another copy
     sweep: Sweep = Sweep()
     mends: list[Mend] = []
-    incurable: list[Finding] = []  # of `damaged`, those that cost something which nothing here can give back
+    untreated: bool = False  # some of `damaged` can do harm, and nothing is done about it here
     missed: int = 0
     catalog: str | None = None  # what is wrong with the local catalog, which is made anew
 
     @property
     def treatable(self) -> bool:
         """Whether there is something to be done."""
-        mends = of_way(self.mends, Way.COPY, Way.SALVAGE, Way.FETCH)
-        return bool(self.sweep.remove or mends or self.catalog)
+        known = [mend for mend in self.mends if mend.way is Way.LOST and all(one.lost for one in mend.entries)]
+        return bool(self.sweep.remove or self.catalog or len(self.mends) > len(known))
 
 
 def examine(patient: Patient, reader: Callable[[], Reader]) -> Diagnosis:
@@ -81,20 +82,20 @@ def examine(patient: Patient, reader: Callable[[], Reader]) -> Diagnosis:
     if found.broken:
         return found
     found.sweep = plan_sweep(_leftovers(patient, unnamed), audit.head.seq)
-    catalog = patient.catalog
-    if catalog is None:
-        found.incurable = list(found.damaged)
+    if patient.catalog is None:
+        found.untreated = bool(found.damaged)
         return found
-    found.missed = sum(state.missed for state in catalog.folders())
+    found.missed = sum(state.missed for state in patient.catalog.folders())
     bad = {key for one in found.damaged for key in one.objects if roles[key] == "volume"}
-    found.incurable = [one for one in found.damaged if not bad.issuperset(one.objects)]
-    doubts = find_doubts(catalog.entries(), bad) if bad else []
+    doubts = find_doubts(patient.catalog.entries(), bad) if bad else []
+    needed = {entry.place.volume for doubt in doubts for entry in doubt.entries} | (roles.keys() - bad)
+    found.spare = [one for one in found.damaged if needed.isdisjoint(one.objects)]
+    found.damaged = [one for one in found.damaged if not needed.isdisjoint(one.objects)]
+    foreign_or_index = [one for one in found.damaged if not patient.own or not bad.issuperset(one.objects)]
+    found.untreated = bool(foreign_or_index)
     if doubts and patient.own:
         readable = _readable(reader(), [source for doubt in doubts for source in doubt.sources], patient)
         found.mends = plan_mends(doubts, bad, readable, server=patient.asks_server)
-    elif doubts:
-        hurt = {entry.place.volume for doubt in doubts for entry in doubt.entries}
-        found.incurable += [one for one in found.damaged if not hurt.isdisjoint(one.objects)]
     return found
 
 
@@ -160,10 +161,7 @@ class Repair:
     def __call__(self) -> Outcome:
         """Do it. Raises what stops it; what was committed until then stays."""
         self._sweep()
-        asks = self._patient.asks_server
-        for mend in of_way(self._found.mends, Way.LOST):
-            self._lose(mend, _GONE if asks else "it cannot be read, and its account is not configured here")
-        if of_way(self._found.mends, Way.COPY, Way.SALVAGE, Way.FETCH):
+        if self._found.mends:
             with self._tools.run() as run:
                 try:
                     self._mend(run)
@@ -211,6 +209,11 @@ class Repair:
             self._commit(run)
         if again:
             self._fetch(run, again)
+        asks = self._patient.asks_server
+        for mend in of_way(self._found.mends, Way.LOST):
+            self._lose(
+                run, mend, _GONE if asks else "it cannot be read, and its account is not configured here"
+            )
 
     def _fetch(self, run: Run, mends: Sequence[Mend]) -> None:
         """Ask the server for messages, under one ref after another as long as one is left."""
@@ -229,7 +232,7 @@ class Repair:
                         del waiting[digest]
                         self._go_on(run)
         for digest in waiting:
-            self._lose(by_digest[digest], reasons[digest])
+            self._lose(run, by_digest[digest], reasons[digest])
 
     def _ask(self, account: Account, asked: Mapping[str, Entry]) -> Iterator[tuple[str, bytes | str]]:
         """Give for each digest the message, or why the server does not have it."""
@@ -269,7 +272,9 @@ class Repair:
             if self._patient.account:
                 self._patient.reporter.report(RunCommitted(self._patient.account, head))
 
-    def _lose(self, mend: Mend, reason: str) -> None:
+    def _lose(self, run: Run, mend: Mend, reason: str) -> None:
+        """Write down once that a message is lost, so that nothing new is pointed to its damaged copy."""
+        run.lose([entry for entry in mend.entries if not entry.lost])
         folders = dict.fromkeys(entry.ref.folder for entry in mend.entries)
         self.outcome.lost += [Loss(folder, mend.digest, reason) for folder in folders]
 
