@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from itertools import accumulate, groupby
 from typing import TypeAlias
@@ -139,7 +140,19 @@ class _Volume:
             packed = self._sealed.read(self._packed_starts[frame], sizes.packed)
             return frames.unpack(packed, sizes.size)
         except ArchiverError as error:
+            if self._salvage and (begun := self._read_beginning(frame)):
+                return begun
             raise Damaged(f'"{self._key}": {error.text}', "put it back from a copy of the archive") from error
+
+    def _read_beginning(self, frame: int) -> bytes:
+        """Give what a damaged frame holds before the damage; its messages are proved by their digests alone."""
+        sizes = self._row.frames[frame]
+        pieces: list[bytes] = []
+        with suppress(ArchiverError):
+            packed = self._sealed.read_on(self._packed_starts[frame], sizes.packed)
+            for piece in frames.unpack_stream(packed, salvage=True):
+                pieces.append(piece)  # one by one: those before an error count
+        return b"".join(pieces)[: sizes.size]
 
     @cached_property
     def _sealed(self) -> age.RandomReader:

@@ -13,7 +13,7 @@ from archiver.archive.chain import Chain
 from archiver.archive.writer import ChainOwner
 from archiver.catalog.sqlite import SqliteCatalog, look_at, remove_catalog
 from archiver.cli.consent import agree, yes_option
-from archiver.cli.output import number, print_json, shown
+from archiver.cli.output import number, print_json, say, shown
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
 from archiver.cli.stop import Stop, stoppable
 from archiver.config import ArchiveSettings
@@ -75,9 +75,10 @@ def command(
         if name and not cases:
             raise UsageError(f'nothing is archived of account "{name}"', f"pull it: archiver pull {name}")
         cases.sort(key=lambda case: case.name)
-        for case in cases:
-            _tell_plan(session, case)
         to_do = [case for case in cases if case.patient.own and case.found.treatable]
+        asks = bool(to_do) and not dry_run and not yes
+        for case in cases:
+            _tell_plan(say if asks else session.say, case)
         if to_do and not dry_run:
             agree(f"Repair {', '.join(case.name for case in to_do)}?", yes=yes)
             with stoppable() as stop:
@@ -107,7 +108,7 @@ def _examine_all(
         whole = _fill(archive, chain, catalog)
         header = catalog.header()
         account = own or (header.account if header else None)
-        if name not in (None, account):
+        if name is not None and account not in (None, name):
             continue
         with session.progress() as progress:
             patient = Patient(
@@ -204,7 +205,8 @@ def _carry_out(session: Session, case: Case, stop: Stop, passphrase_command: str
         _tell_outcome(session, case)
 
 
-def _tell_plan(session: Session, case: Case) -> None:
+def _tell_plan(tell: Callable[[str], None], case: Case) -> None:
+    """Tell it; whoever is asked sees it, even with `--quiet`."""
     found = case.found
     lines = [f"damage: {one.what}" for one in (*found.broken, *found.damaged)]
     lines += [f"note: {one.what}; no message depends on it" for one in found.spare]
@@ -217,7 +219,7 @@ def _tell_plan(session: Session, case: Case) -> None:
         lines.append(f"the local catalog {found.catalog}: made anew from the archive")
     lines += _sweep_lines(case)
     lines += [
-        f"{number(len(mends), 'message')} of damaged objects: {what}"
+        f"{number(len(mends), 'message')} in doubt: {what}"
         for way, what in _WAYS.items()
         if (mends := of_way(found.mends, way))
     ]
@@ -226,14 +228,14 @@ def _tell_plan(session: Session, case: Case) -> None:
     if not case.patient.own and found.damaged:
         lines.append("this chain is written by another machine: run archiver repair there")
     if not lines:
-        session.say(f"{case.name}: nothing to repair")
+        tell(f"{case.name}: nothing to repair")
         return
-    session.say("\n  ".join([f"{case.name}:", *lines]))
+    tell("\n  ".join([f"{case.name}:", *lines]))
 
 
 _WAYS = {
-    Way.COPY: "another copy is sound, and is taken for them",
-    Way.SALVAGE: "can be read, and are stored anew",
+    Way.COPY: "there is a sound copy, which is theirs from now on",
+    Way.SALVAGE: "can be read from what is damaged, and are stored anew",
     Way.FETCH: "cannot be read; the server is asked for them",
     Way.LOST: "cannot be had from anywhere, and stay as they are",
 }
@@ -263,7 +265,7 @@ def _tell_outcome(session: Session, case: Case) -> None:
         f"{number(count, noun)} {what}"
         for count, noun, what in (
             (done.removed, "leftover", "removed"),
-            (done.copied, "message", "given another copy"),
+            (done.copied, "message", "pointed to a sound copy"),
             (done.salvaged, "message", "salvaged"),
             (done.fetched, "message", "fetched again"),
         )

@@ -61,7 +61,9 @@ class Diagnosis(Struct):
     @property
     def treatable(self) -> bool:
         """Whether there is something to be done."""
-        known = [mend for mend in self.mends if mend.way is Way.LOST and all(one.lost for one in mend.entries)]
+        known = [
+            mend for mend in self.mends if mend.way is Way.LOST and all(one.lost for one in mend.entries)
+        ]
         return bool(self.sweep.remove or self.catalog or len(self.mends) > len(known))
 
 
@@ -87,7 +89,7 @@ def examine(patient: Patient, reader: Callable[[], Reader]) -> Diagnosis:
         return found
     found.missed = sum(state.missed for state in patient.catalog.folders())
     bad = {key for one in found.damaged for key in one.objects if roles[key] == "volume"}
-    doubts = find_doubts(patient.catalog.entries(), bad) if bad else []
+    doubts = find_doubts(patient.catalog.entries(), bad)
     needed = {entry.place.volume for doubt in doubts for entry in doubt.entries} | (roles.keys() - bad)
     found.spare = [one for one in found.damaged if needed.isdisjoint(one.objects)]
     found.damaged = [one for one in found.damaged if not needed.isdisjoint(one.objects)]

@@ -56,7 +56,7 @@ Stored: TypeAlias = tuple[str, Place]
 
 
 class Doubt(Struct, frozen=True):
-    """A message with a stored copy in a damaged object: the entries that point there.
+    """A message with a stored copy in a damaged object, or lost: the entries that are.
 
     `sources` are entries of the same digest, one for each place, those in sound objects first.
     """
@@ -76,11 +76,14 @@ class Mend(Struct, frozen=True):
 
 
 def find_doubts(entries: Iterable[Entry], bad: Collection[str]) -> list[Doubt]:
-    """Find the messages that have a copy in a damaged object (`bad`: keys), by the order of the entries."""
+    """Find the messages that have a copy in a damaged object (`bad`: keys), by the order of the entries.
+
+    Those that were lost once are among them: the object may have been put back since.
+    """
     kept = list(entries)
     pointing: dict[str, list[Entry]] = {}
     for entry in kept:
-        if entry.place.volume in bad:
+        if entry.lost or entry.place.volume in bad:
             pointing.setdefault(entry.digest, []).append(entry)
     sources: dict[str, dict[Place, Entry]] = {digest: {} for digest in pointing}
     for entry in kept:

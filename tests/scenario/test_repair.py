@@ -197,7 +197,8 @@ def test_whatever_happens_to_an_object_each_message_is_had_from_somewhere_or_tol
     settled(scene)
     before, all_of_it = state(scene), raws(scene)
     there = {entry.digest for entry in before if not entry.vanished}
-    for number, key in enumerate(volumes(scene)):
+    keys = volumes(scene)
+    for number, key in enumerate(keys[:: max(1, len(keys) // 3)]):
         hurt = scene.copy(tmp_path / str(number))
         harm(hurt, key, HARM[name])
         files = dict(hurt.memory())

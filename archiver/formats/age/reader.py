@@ -1,6 +1,6 @@
 """Random access to a sealed object: any range of its plaintext for the cost of the chunks that cover it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from archiver.formats.age.header import HEADER_LIMIT, header_end
@@ -58,6 +58,14 @@ class RandomReader:
         plain[-1] = plain[-1][:cut]
         plain[0] = plain[0][start - first * CHUNK_SIZE :]
         return plain[0] if len(plain) == 1 else b"".join(plain)
+
+    def read_on(self, start: int, length: int) -> Iterator[bytes]:
+        """Give the same piece by piece: what lies before a damaged chunk is given before the error is raised."""
+        end = min(start + length, self.size)
+        while start < end:
+            behind = min(end, (start // CHUNK_SIZE + 1) * CHUNK_SIZE)
+            yield self.read(start, behind - start)
+            start = behind
 
     def _open(self, first: int, behind: int) -> list[bytes]:
         """Fetch and open the chunks from `first` to before `behind`."""
