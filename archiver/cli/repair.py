@@ -289,6 +289,7 @@ def _document(case: Case) -> dict[str, object]:
         "head": {"seq": head.seq, "sha256": head.sha256},
         "broken": [one.what for one in found.broken],
         "damaged": [one.what for one in found.damaged],
+        "spare": [one.what for one in found.spare],
         "catalog": found.catalog,
         "leftovers": [one.path for one in found.sweep.remove],
         "strangers": list(found.sweep.strangers),
