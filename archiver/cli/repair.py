@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from archiver import wiring
 from archiver.archive.archive import Archive
@@ -17,10 +18,12 @@ from archiver.cli.output import number, print_json, say, shown
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
 from archiver.cli.stop import Stop, stoppable
 from archiver.config import ArchiveSettings
-from archiver.errors import Damaged, UsageError, WrongKey
+from archiver.errors import ArchiverError, Damaged, Interrupted, UsageError, WrongKey
 from archiver.ops.repair import Diagnosis, Outcome, Patient, Repair, Tools, examine
-from archiver.plan.repair import Way, of_way
+from archiver.plan.repair import Mend, Way, of_way
 from archiver.ports import Account, Catalog, Reader, Run
+
+MANY = 20  # lost messages that a plan names; all of them are named behind it
 
 
 class Case(Struct):
@@ -82,12 +85,28 @@ def command(
         if to_do and not dry_run:
             agree(f"Repair {', '.join(case.name for case in to_do)}?", yes=yes)
             with stoppable() as stop:
-                for case in to_do:
-                    stop.begin()
-                    _carry_out(session, case, stop, passphrase_command)
+                failure = _carry_out_all(session, to_do, stop)
     if session.json:
         print_json({"type": "repaired", "dry_run": dry_run, "chains": [_document(case) for case in cases]})
+    if failure is not None:
+        raise failure
     _check(cases)
+
+
+def _carry_out_all(session: Session, cases: list[Case], stop: Stop) -> ArchiverError | None:
+    """Do what was agreed to; what fails in one chain keeps no other from its turn. Gives the first failure."""
+    failures: list[ArchiverError] = []
+    for case in cases:
+        stop.begin()
+        try:
+            _carry_out(session, case, stop)
+        except Interrupted:
+            raise
+        except ArchiverError as error:
+            failures.append(error)
+            if len(cases) > 1:
+                say(f"{case.name}: error: {error.text}")
+    return failures[0] if failures else None
 
 
 def _examine_all(
@@ -121,7 +140,8 @@ def _examine_all(
                 reporter=progress,
                 asks_server=account in session.settings.accounts,
             )
-            found = examine(patient, _reader(session, settings, catalog, passphrase_command))
+            reader = _reader(session, settings, catalog, passphrase_command, before=progress.clear)
+            found = examine(patient, reader)
         if own is not None and whole and not found.broken:
             found.catalog = _trouble(archive, chain, catalog)
         yield Case(settings, archive, chain, patient, found, header.kind if header else "imap")
@@ -144,9 +164,20 @@ def _fill(archive: Archive, chain: Chain, catalog: SqliteCatalog) -> bool:
 
 
 def _reader(
-    session: Session, settings: ArchiveSettings, catalog: Catalog, passphrase_command: str | None
+    session: Session,
+    settings: ArchiveSettings,
+    catalog: Catalog,
+    passphrase_command: str | None,
+    *,
+    before: Callable[[], None],
 ) -> Callable[[], Reader]:
-    return lambda: session.unlocked(settings, passphrase_command).reader(catalog, salvage=True)
+    """Give what opens the reader when it is needed: then the passphrase is asked for, on a clean line."""
+
+    def reader() -> Reader:
+        before()
+        return session.unlocked(settings, passphrase_command).reader(catalog, salvage=True)
+
+    return reader
 
 
 def _trouble(archive: Archive, chain: Chain, truth: SqliteCatalog) -> str | None:
@@ -167,7 +198,7 @@ def _trouble(archive: Archive, chain: Chain, truth: SqliteCatalog) -> str | None
     return None if same else "differs from the archive"
 
 
-def _carry_out(session: Session, case: Case, stop: Stop, passphrase_command: str | None) -> None:
+def _carry_out(session: Session, case: Case, stop: Stop) -> None:
     archive, chain, patient = case.archive, case.chain, case.patient
     assert patient.account is not None
     assert patient.catalog is not None or not case.found.mends
@@ -195,14 +226,16 @@ def _carry_out(session: Session, case: Case, stop: Stop, passphrase_command: str
 
     def reader() -> Reader:
         assert patient.catalog is not None
-        return _reader(session, case.settings, patient.catalog, passphrase_command)()
+        return archive.reader(patient.catalog, salvage=True)
 
-    repair = Repair(patient, case.found, Tools(reader, run, server, stop))
-    case.outcome = repair.outcome
-    try:
-        repair()
-    finally:
-        _tell_outcome(session, case)
+    with session.progress() as progress:
+        repair = Repair(replace(patient, reporter=progress), case.found, Tools(reader, run, server, stop))
+        case.outcome = repair.outcome
+        try:
+            repair()
+        finally:
+            progress.clear()
+            _tell_outcome(session, case)
 
 
 def _tell_plan(tell: Callable[[str], None], case: Case) -> None:
@@ -223,6 +256,9 @@ def _tell_plan(tell: Callable[[str], None], case: Case) -> None:
         for way, what in _WAYS.items()
         if (mends := of_way(found.mends, way))
     ]
+    lost = of_way(found.mends, Way.LOST)
+    lines += [f"  {mend.digest[:12]} of {_folders(mend)}" for mend in lost[:MANY]]
+    lines += [f"  and {number(len(lost) - MANY, 'other')}"] if len(lost) > MANY else []
     if found.missed:
         lines.append(f"{number(found.missed, 'message')} missed so far: the next pull tries again")
     if not case.patient.own and found.damaged:
@@ -239,6 +275,11 @@ _WAYS = {
     Way.FETCH: "cannot be read; the server is asked for them",
     Way.LOST: "cannot be had from anywhere, and stay as they are",
 }
+
+
+def _folders(mend: Mend) -> str:
+    names = dict.fromkeys(entry.ref.folder for entry in mend.entries)
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _sweep_lines(case: Case) -> list[str]:

@@ -244,7 +244,8 @@ def _raise_for(
         named = any(finding.objects for report in damaged for finding in report.findings)
         raise Damaged(
             f"damage found: {number(count, 'finding')} in {number(len(damaged), 'chain')}",
-            "put the files named above back from a copy of the archive; everything else can be read as before"
+            "put the files named above back from a copy of the archive; everything else can be read as before. "
+            "Without a copy, see what can be done: archiver repair --dry-run"
             if named
             else "this copy of the archive is not the newest: use the one that is, or restore it from there",
         )

@@ -207,7 +207,7 @@ class Repair:
                 else:
                     run.renew(mend.entries, found)
                     self.outcome.salvaged += 1
-                self._go_on(run)
+                self._go_on(run, mend)
             self._commit(run)
         if again:
             self._fetch(run, again)
@@ -232,7 +232,7 @@ class Repair:
                         run.renew(by_digest[digest].entries, found)
                         self.outcome.fetched += 1
                         del waiting[digest]
-                        self._go_on(run)
+                        self._go_on(run, by_digest[digest])
         for digest in waiting:
             self._lose(run, by_digest[digest], reasons[digest])
 
@@ -261,7 +261,8 @@ class Repair:
         self._patient.reporter.report(Warned(text))
         return "it cannot be read, and the server has other bytes in its place now, which were not taken"
 
-    def _go_on(self, run: Run) -> None:
+    def _go_on(self, run: Run, done: Mend) -> None:
+        self._patient.reporter.report(MessageRead(done.source.size))
         if run.due:
             self._commit(run)
         if self._tools.stop():

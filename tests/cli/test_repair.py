@@ -184,6 +184,17 @@ def test_at_a_terminal_the_plan_is_shown_and_asked_for(
     assert_sound(pulled, before)
 
 
+def test_the_passphrase_is_asked_for_at_the_terminal_before_the_plan(pulled: CommandLine) -> None:
+    flip(volumes(pulled)[0])
+    terminal = Terminal(pulled, "repair", ARCHIVER_PASSPHRASE_COMMAND="")
+    terminal.answer("Passphrase of archive mail", PASSPHRASE)
+    terminal.until("5 messages in doubt")
+    terminal.answer("Repair ann? [y/N]", "y")
+    assert terminal.end() == 0, terminal.shown
+    assert "5 messages fetched again" in terminal.shown
+    assert pulled("verify", "-q").exit == 0
+
+
 def test_a_wrong_passphrase_ends_it_before_anything_is_done(pulled: CommandLine) -> None:
     flip(volumes(pulled)[0])
     leave(pulled)
@@ -403,6 +414,7 @@ def test_a_full_disk_costs_nothing_and_the_next_repair_goes_on(pulled: CommandLi
     with mock.patch.object(LocalStore, "put", full):
         done = pulled("repair", "--yes", "--json")
     assert done.exit == 1
+    assert [line["type"] for line in done.lines] == ["repaired", "error"]
     assert done.error["code"] == "disk-full"
     assert state(pulled) == files
     assert pulled("repair", "--yes").exit == 0

@@ -280,6 +280,21 @@ def test_the_state_of_an_earlier_run_is_readable_again_too(scene: Scene) -> None
             assert entry.digest in lost or raw == all_of_it[entry.digest], f"run {seq}"
 
 
+def test_a_catalog_that_runs_have_filled_is_the_one_that_a_replay_makes(scene: Scene) -> None:
+    settled(scene)
+    assert list(scene.catalog.contents()) == list(scene.rebuilt().contents())
+    for key in volumes(scene):
+        harm(scene, key, flip(0.5))
+    repair(scene)
+    scene.server.heal("INBOX", "4")
+    scene.pull()
+    assert list(scene.catalog.contents()) == list(scene.rebuilt().contents())
+    before = list(scene.catalog.contents())
+    scene.server.flag("INBOX", "2", ["\\Flagged"])
+    scene.pull()
+    assert list(scene.catalog.contents()) != before, "and one row more or less is another content"
+
+
 def test_a_message_that_the_server_changed_is_told_and_never_taken_for_the_old_one(scene: Scene) -> None:
     scene.server.deliver("INBOX", mail("old words", size=300))
     scene.pull()
