@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 
 from msgspec import Struct
 
-from archiver.errors import ArchiverError, Damaged, FolderRefused, Interrupted, StoreFailed
+from archiver.errors import ArchiverError, Damaged, FolderRefused, Interrupted, Locked, StoreFailed
 from archiver.events import MessageRead, ObjectChecked, RunCommitted, Warned
 from archiver.formats.manifest import seq_of
 from archiver.formats.object_key import run_of
@@ -73,17 +73,16 @@ def examine(patient: Patient, reader: Callable[[], Reader]) -> Diagnosis:
     found = Diagnosis(EMPTY_HEAD, broken=list(audit.manifests()))
     found.head = audit.head
     roles = {one.key: one.role for run in audit.runs for one in run.objects}
-    unnamed: list[str] = []
+    findings: list[Finding] = []
     for one in audit.objects(lambda _: not found.broken):
         if isinstance(one, ObjectChecked):
             patient.reporter.report(one)
-        elif one.severity == "damage":
-            found.damaged.append(one)
         else:
-            unnamed += one.objects
+            findings.append(one)
+    found.damaged = [one for one in findings if one.severity == "damage"]
     if found.broken:
         return found
-    found.sweep = plan_sweep(_leftovers(patient, unnamed), audit.head.seq)
+    found.sweep = plan_sweep(_leftovers(patient, _notes(findings)), audit.head.seq)
     if patient.catalog is None:
         found.untreated = bool(found.damaged)
         return found
@@ -99,6 +98,10 @@ def examine(patient: Patient, reader: Callable[[], Reader]) -> Diagnosis:
         readable = _readable(reader(), [source for doubt in doubts for source in doubt.sources], patient)
         found.mends = plan_mends(doubts, bad, readable, server=patient.asks_server)
     return found
+
+
+def _notes(findings: Sequence[Finding]) -> list[str]:
+    return [key for one in findings if one.severity == "note" for key in one.objects]
 
 
 def _leftovers(patient: Patient, unnamed: Sequence[str]) -> list[Leftover]:
@@ -176,20 +179,26 @@ class Repair:
         return self.outcome
 
     def _sweep(self) -> None:
-        """Remove leftovers, if the chain is still sound, still the same, and still names none of them."""
-        if not self._found.sweep.remove:
+        """Remove leftovers, if the chain is still sound, still the same, and nobody has written to it since."""
+        sweep, patient = self._found.sweep, self._patient
+        if not sweep.remove:
             return
-        audit = self._patient.audit()
-        broken = list(audit.manifests())
-        if broken or audit.head != self._found.head:
+        audit = patient.audit()
+        if list(audit.manifests()) or audit.head != self._found.head:
             raise Damaged(
-                f"chain {self._patient.chain} has changed since it was examined: nothing was removed",
+                f"chain {patient.chain} has changed since it was examined: nothing was removed",
                 "run again: archiver repair",
             )
-        named = {one.key for run in audit.runs for one in run.objects}
-        for leftover in self._found.sweep.remove:
-            if leftover.path not in named:
-                self._patient.store.delete(leftover.path)
+        unnamed = [one for one in audit.objects(lambda _: False) if isinstance(one, Finding)]
+        now = {one.path for one in _leftovers(patient, _notes(unnamed))}
+        if now - {*(one.path for one in sweep.remove), *sweep.strangers}:
+            raise Locked(
+                f"something is writing to chain {patient.chain}: nothing was removed",
+                "is another machine at work with a copy of this machine's state? Let one of them have it",
+            )
+        for leftover in sweep.remove:
+            if leftover.path in now:
+                patient.store.delete(leftover.path)
                 self.outcome.removed += 1
 
     def _mend(self, run: Run) -> None:

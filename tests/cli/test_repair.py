@@ -89,6 +89,30 @@ def test_a_changed_byte_is_made_good_from_the_server(
     assert pulled("runs", "--json").document["runs"][-1]["kind"] == "repair"
     assert pulled("pull", "-q").exit == 0
     assert messages(pulled) == before
+    then = pulled("list", "ann", "--as-of", "1", "--json").document["messages"]
+    assert len(then) == 5
+    assert [one["error"] for one in then] == [None] * 5, "what was before the repair is readable by it, too"
+
+
+def test_each_account_is_repaired_or_the_one_that_is_named(
+    pulled: CommandLine, server: Dovecot, mailboxes: Mailboxes
+) -> None:
+    user = mailboxes.new()
+    mailboxes.deliver(user, mail("bert's"))
+    write_account(pulled, server, "bert", user)
+    first = volumes(pulled)
+    assert pulled("pull", "bert", "-q").exit == 0
+    chains = list((pulled.home / "mail" / "chains").iterdir())
+    berts = [path for chain in chains for path in chain.glob("volumes/*") if path not in first]
+    for path in (*first, *berts):
+        flip(path)
+    (done,) = pulled("repair", "bert", "--yes", "--json").document["chains"]
+    assert (done["account"], done["fetched"]) == ("bert", 1)
+    assert pulled("verify", "bert", "-q").exit == 0
+    assert pulled("verify", "ann", "-q").exit == 13
+    both = pulled("repair", "--yes", "--json").document["chains"]
+    assert [(one["account"], one["fetched"]) for one in both] == [("ann", 5), ("bert", 0)]
+    assert pulled("verify", "--read", "-q").exit == 0
 
 
 def cut(path: Path) -> None:

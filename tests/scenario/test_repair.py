@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from archiver.archive import packing, writer
 from archiver.archive.sealing import COMPRESSIONS, Compression, Compressions
 from archiver.catalog.sqlite import SqliteCatalog
-from archiver.errors import Damaged, Interrupted, LoginRefused, StoreFull, Unreachable
+from archiver.errors import Damaged, Interrupted, Locked, LoginRefused, StoreFull, Unreachable
 from archiver.events import Warned
 from archiver.model import Entry, Place
 from archiver.ops.repair import Diagnosis, Outcome, Patient, Repair, Tools, examine
@@ -535,6 +535,26 @@ def test_a_chain_that_changes_between_plan_and_deed_loses_nothing(scene: Scene) 
         repair(scene, store=Hasty(scene.store, 0, after=False))
     assert "nothing was removed" in changed.value.text
     scene.check()
+
+
+def test_leftovers_stay_where_somebody_is_writing_though_the_lock_is_held(scene: Scene) -> None:
+    settled(scene)
+    left = leave(scene)
+    name, seq = scene.chain().name, scene.chain().head().seq
+
+    class Shared(Mortal):
+        """A store to which a machine that was cloned writes at the same time."""
+
+        def unfinished(self, prefix: str = "") -> Iterator[tuple[str, str]]:
+            scene.memory()[f"chains/{name}/volumes/{seq + 1:08d}-02-{len(seen):08x}.mbox.zst.age"] = b"new"
+            seen.append(prefix)
+            return iter(())
+
+    seen: list[str] = []
+    with pytest.raises(Locked):
+        repair(scene, store=Shared(scene.store, 0, after=False))
+    assert len(seen) == 2
+    assert set(left) <= set(scene.memory())
 
 
 def test_a_damaged_index_is_told_and_keeps_nothing_else_from_its_repair(scene: Scene) -> None:
