@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from archiver.accounts.daily import DailyLimit
@@ -70,13 +71,18 @@ def check_free(settings: ArchiveSettings) -> None:
 
 def open_catalog(archive: Archive, chain: Chain) -> SqliteCatalog:
     """Open the local catalog of a chain, and bring it up to the chain's head."""
-    catalog = SqliteCatalog(cache_folder() / archive.root.archive / f"{chain.name}.sqlite")
+    catalog = SqliteCatalog(catalog_path(archive, chain))
     try:
         archive.catch_up(chain, catalog)
     except BaseException:
         catalog.close()
         raise
     return catalog
+
+
+def catalog_path(archive: Archive, chain: Chain) -> Path:
+    """Tell where the local catalog of a chain lies."""
+    return cache_folder() / archive.root.archive / f"{chain.name}.sqlite"
 
 
 def machine_name() -> str:

@@ -92,16 +92,17 @@ def unpack(frame: bytes, size: int) -> bytes:
     return _decompress(frame)
 
 
-def unpack_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def unpack_stream(chunks: Iterable[bytes], *, salvage: bool = False) -> Iterator[bytes]:
     """Decompress a payload of many frames that comes in chunks of any size; raises `Damaged`.
 
     Skippable frames are passed over. Gives pieces of at most 1 MiB in bounded memory. What was given before
-    an error may be a part: a frame's checksum comes after its content.
+    an error may be a part: a frame's checksum comes after its content. With `salvage` it is all that there is
+    before the damage, which the caller must prove by other means.
     """
     source = _Source(chunks)
     while head := source.take_up_to(4):
         if head == _MAGIC:
-            yield from _unpack_frame(source)
+            yield from _unpack_frame(source, 1 if salvage else _BLOCKS_AT_ONCE)
         elif int.from_bytes(head, "little") & ~15 == _SKIPPABLE:
             source.skip(int.from_bytes(source.take(4), "little"))
         else:
@@ -231,7 +232,7 @@ def _check_header(head: bytes) -> int:
     return says.content_size
 
 
-def _unpack_frame(source: _Source) -> Iterator[bytes]:
+def _unpack_frame(source: _Source, blocks_at_once: int) -> Iterator[bytes]:
     """Decode one frame whose magic number is taken, block by block: so one call decodes a bounded amount."""
     descriptor = source.take(1)
     head = _MAGIC + descriptor + source.take(_header_rest(descriptor[0]))
@@ -242,7 +243,7 @@ def _unpack_frame(source: _Source) -> Iterator[bytes]:
     try:
         last = False
         while not last:
-            blocks, last = _take_blocks(source)
+            blocks, last = _take_blocks(source, blocks_at_once)
             piece = decoder.decompress(head + blocks)
             head = b""
             given += len(piece)
@@ -255,11 +256,11 @@ def _unpack_frame(source: _Source) -> Iterator[bytes]:
         raise _damaged("it does not hold what it declares")
 
 
-def _take_blocks(source: _Source) -> tuple[bytes, bool]:
+def _take_blocks(source: _Source, at_most: int) -> tuple[bytes, bool]:
     """Take some blocks, the last with the checksum behind it: their bytes, and whether they end the frame."""
     taken: list[bytes] = []
     last = 0
-    while not last and len(taken) < 2 * _BLOCKS_AT_ONCE:
+    while not last and len(taken) < 2 * at_most:
         head = source.take(3)
         value = int.from_bytes(head, "little")
         last, kind, size = value & 1, value >> 1 & 3, value >> 3

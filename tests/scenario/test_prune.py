@@ -383,8 +383,8 @@ def test_a_local_catalog_that_lies_proves_nothing(full: Scene) -> None:
     full.server.deliver("INBOX", mail("never archived", size=200), flags=["\\Seen"], received=LONG_AGO)
     full.catalog._db.execute(
         "INSERT INTO message (folder, epoch, key, sha256, size, volume, offset, length, flags, received, named_size,"
-        " message_id, kind, run) SELECT folder, epoch, '8', sha256, size, volume, offset, length, flags, received,"
-        f" {len(mail('never archived', size=200))}, message_id, kind, run FROM message WHERE folder = 1 AND key = '1'"
+        " message_id, kind, run, lost) SELECT folder, epoch, '8', sha256, size, volume, offset, length, flags, received,"
+        f" {len(mail('never archived', size=200))}, message_id, kind, run, lost FROM message WHERE folder = 1 AND key = '1'"
     )
     assert ("INBOX", "8") not in full.prune(OLD).removable
     assert mail("never archived", size=200) in contents(full, "INBOX")
