@@ -11,6 +11,7 @@ from archiver.config.settings import (
     AccountSettings,
     ArchiveSettings,
     Compression,
+    MboxForm,
     Security,
     Settings,
     did_you_mean,
@@ -19,9 +20,11 @@ from archiver.errors import ConfigInvalid
 
 COMPRESSIONS = ("default", "long")
 KINDS = ("imap", "pop3", "exchange", "files")
-SUPPORTED_KINDS = ("imap",)
+SUPPORTED_KINDS = ("imap", "files")
 ARCHIVE_KEYS = ("path", "compression")
 PASSWORD_KEYS = ("password-command", "password-keyring", "password-file")
+MBOX_FORMS = ("mboxo", "mboxrd", "mboxcl", "mboxcl2")
+FILES_KEYS = ("path", "form")
 ACCOUNT_KEYS = (
     "archive",
     "kind",
@@ -35,6 +38,7 @@ ACCOUNT_KEYS = (
     "timeout-s",
     "folders",
     "exclude",
+    *FILES_KEYS,
 )
 # A name becomes part of file names and of command lines.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -195,11 +199,11 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
     before = len(table.problems)
     kind = table.choice("kind", KINDS)
     if kind is not None and kind not in SUPPORTED_KINDS:  # its keys are not known either
-        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only "imap" is')
+        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only "imap" and "files" are')
         return None
-    archive = table.text("archive", required=True)
-    if archive is not None and archive not in archives:
-        table.problem("archive", f"there is no [archive.{shown(archive)}]{did_you_mean(archive, archives)}")
+    if kind == "files":
+        return _files_account(name, table, archives)
+    archive = _archive_of(table, archives)
     host = table.text("host", required=True)
     if host is not None and not _HOST.fullmatch(host):
         table.problem("host", 'must be a bare name or address, such as "imap.example.org"')
@@ -215,7 +219,7 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
     )
     _refuse_passwords(table)
     folders, exclude = table.texts("folders"), table.texts("exclude")
-    table.refuse_unknown((*ACCOUNT_KEYS, "password"))
+    table.refuse_unknown((*(key for key in ACCOUNT_KEYS if key not in FILES_KEYS), "password"))
     if len(table.problems) > before or archive is None or host is None or user is None:
         return None
     return AccountSettings(
@@ -233,6 +237,35 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
         password_keyring=keyring,
         folders=folders,
         exclude=exclude,
+    )
+
+
+def _archive_of(table: _Table, archives: set[str]) -> str | None:
+    archive = table.text("archive", required=True)
+    if archive is not None and archive not in archives:
+        table.problem("archive", f"there is no [archive.{shown(archive)}]{did_you_mean(archive, archives)}")
+    return archive
+
+
+def _files_account(name: str, table: _Table, archives: set[str]) -> AccountSettings | None:
+    """Read an account that has no server: mail in files."""
+    before = len(table.problems)
+    archive, path = _archive_of(table, archives), table.path("path", required=True)
+    form = table.choice("form", MBOX_FORMS, "")
+    folders, exclude = table.texts("folders"), table.texts("exclude")
+    table.refuse_unknown(("archive", "kind", *FILES_KEYS, "folders", "exclude"))
+    if len(table.problems) > before or archive is None:
+        return None
+    return AccountSettings(
+        name=name,
+        archive=archive,
+        kind="files",
+        host="",
+        user="",
+        folders=folders,
+        exclude=exclude,
+        path=path,
+        form=cast(MboxForm | None, form or None),
     )
 
 

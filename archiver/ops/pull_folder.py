@@ -65,6 +65,7 @@ class Work(Struct, frozen=True):
     reporter: Reporter
     stop: Callable[[], bool]
     dry: bool = False
+    partial: bool = False  # the account shows some folders of many: what it does not show is not gone
 
     def check_stop(self) -> None:
         """Raise `Interrupted` where the user asked to stop."""
