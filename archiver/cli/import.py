@@ -1,6 +1,7 @@
-"""archiver import: take mail that lies in files into an archive."""
+"""archiver import: take mail that lies in files into an archive."""  # noqa: N999 -- a command is named as it is typed
 
 from collections.abc import Mapping
+import os
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from archiver.cli.stop import stoppable
 from archiver.config import AccountSettings
 from archiver.config.reader import MBOX_FORMS, NAME
 from archiver.config.settings import MboxForm
-from archiver.errors import Incomplete, UsageError
+from archiver.errors import Incomplete, Unreachable, UsageError
 from archiver.ops.adding import Adding
 from archiver.ops.pull import Pull, PullReport
 from archiver.ops.pull_folder import Work
@@ -53,12 +54,15 @@ def command(
         raise _incomplete(report)
 
 
+_WHAT = "name a file or a folder with mail, such as a Maildir, an mbox file, or a folder of .eml files"
+
+
 def _settings(
     session: Session, path: Path, name: str, form: MboxForm | None, archive_name: str | None
 ) -> AccountSettings:
     """Make the settings of an account for this import. Raises `UsageError` for what cannot be."""
-    if not path.exists():
-        raise UsageError(f'there is no "{path}"', "name a file or a folder with mail")
+    if not os.path.lexists(path):
+        raise UsageError(f'there is no "{path}"', _WHAT)
     if not NAME.fullmatch(name):
         raise UsageError(
             f'"{name}" cannot be the name of an account', "use letters, digits, dots, hyphens, underscores"
@@ -92,6 +96,8 @@ def _import(session: Session, settings: AccountSettings, account: FilesAccount, 
                     settings.name, Adding(account), run, Selection(), progress, stop, dry, partial=True
                 )
                 return Pull(work, accept_other_mailbox=True)()
+        except Unreachable as error:
+            raise UsageError(error.text, _WHAT) from error
         finally:
             account.close()
             catalog.close()

@@ -70,6 +70,14 @@ class Signs(Struct):
             self.quoted_twice += _QUOTED_TWICE.search(body) is not None
 
 
+def begins_mbox(head: bytes) -> bool:
+    """Tell by its first bytes whether a file is an mbox; empty lines may stand first."""
+    lines = head.lstrip(b"\r\n").split(b"\n", 2)
+    dated = _DATE.search(lines[0][:_LINE]) is not None
+    field = len(lines) > 1 and _FIELD.match(lines[1]) is not None
+    return lines[0].startswith(b"From ") and (dated or field)
+
+
 def judge(signs: Signs) -> Dialect:
     """Tell the dialect as far as it can be told.
 

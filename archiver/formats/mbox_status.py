@@ -31,6 +31,18 @@ _GMAIL = {"opened": "\\Seen", "starred": "\\Flagged", "drafts": "\\Draft", "draf
 _NO_KEYWORD = re.compile(r"[^!#$&\'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
 
 
+_KNOWN_FIELD = re.compile(
+    rb"(?:return-path|received|delivered-to|from|to|cc|subject|date|message-id|mime-version|reply-to|sender"
+    rb"|x-[!-9;-~]+|dkim-signature|content-type)[ \t]*:",
+    re.IGNORECASE,
+)
+
+
+def begins_message(head: bytes) -> bool:
+    """Tell by its first bytes whether a file may be one message: its first line is a field that mail begins with."""
+    return _KNOWN_FIELD.match(head) is not None
+
+
 def header(raw: bytes) -> bytes:
     """Give the header of a message, LF or CRLF, with its last line end and without the empty line."""
     head = raw[:HEADER_LIMIT]

@@ -102,6 +102,18 @@ def gist(raw: bytes) -> bytes:
     return told.digest() if parts else hashlib.sha256(raw).digest()
 
 
+def received_at(raw: bytes) -> datetime | None:
+    """Tell when a message was received by what it says: the topmost Received field, else Date; None without."""
+    head = BytesHeaderParser(policy=compat32).parsebytes(header_block(raw))
+    for text in (_text(head, "Received").rpartition(";")[2], _text(head, "Date")):
+        try:
+            found = parsedate_to_datetime(text.strip())
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).replace(microsecond=0)
+    return None
+
+
 def safe_name(name: str, otherwise: str) -> str:
     """Make a sender's file name harmless: no folders, no control characters, no leading dot, 150 bytes."""
     plain = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", _clean(name)).strip(" .")

@@ -54,7 +54,11 @@ class FilesAccount:
 
     def folders(self) -> Sequence[Folder]:
         """See `Account.folders`. Raises `Unreachable` where there is nothing at all: a disk that is not mounted."""
-        found = discover(self._path, self._dialect)
+        try:
+            found = discover(self._path, self._dialect)
+        except OSError as error:
+            why = (error.strerror or "").lower()
+            raise Unreachable(f'"{self._path}" cannot be read: {why}', "check its rights") from error
         for note in found.notes:
             if note not in self._warned:
                 self._warned.add(note)
@@ -140,7 +144,7 @@ class FilesAccount:
         for attempt in range(_TRIES):
             listing = self._list(name, anew=attempt > 0)
             item = listing.items.get(remote.ref.key)
-            if item is None or EPOCH != remote.ref.epoch:
+            if item is None or remote.ref.epoch != EPOCH:
                 if attempt == 0 and listing.source.state() != listing.state:
                     continue
                 return Missed(remote, GONE, gone=True)

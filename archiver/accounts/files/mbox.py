@@ -17,7 +17,9 @@ from archiver.accounts.files.source import Item, numbered
 from archiver.errors import FolderRefused
 from archiver.formats import mbox_dialects, mbox_status
 from archiver.formats.mbox_dialects import Dialect, Signs, Span, judge
+from archiver.formats.message import received_at
 
+_GIT = b" Mon Sep 17 00:00:00 2001"  # git format-patch writes this date to say that there is none
 _HEAD = 256 << 10  # bytes in front of the first From_ line that are hashed to name them
 
 
@@ -87,7 +89,7 @@ class MboxSource:
         size = span.end - span.body
         from_line = file.read(span.start, min(span.body - span.start, 1000))
         at = (span.start, span.body)
-        received = mbox_dialects.received(from_line)
+        received = None if from_line.rstrip().endswith(_GIT) else mbox_dialects.received(from_line)
         if size > MESSAGE_LIMIT:
             key = hashlib.sha256(b"%d " % size + from_line).hexdigest()[:32]
             return Item(
@@ -102,7 +104,7 @@ class MboxSource:
         if span.counted:
             self._spans[span.body] = span
         key = numbered(keys, mbox_status.digest(from_line, body))
-        return Item(key, size, at, mbox_status.flags(body), received)
+        return Item(key, size, at, mbox_status.flags(body), received or received_at(body))
 
 
 def _before(file: OpenFile, end: int) -> list[Item]:

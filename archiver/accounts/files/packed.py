@@ -1,4 +1,4 @@
-"""Messages that a mail server keeps compressed (Dovecot's zlib and mail-compress plugins), told by their first bytes."""
+"""Messages that a mail server keeps compressed (Dovecot's zlib and mail-compress plugins), by their first bytes."""
 
 import bz2
 import lzma

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from archiver.model import Flags, Kind
 
-
 EPOCH = "files"
 """Files are not numbered by anybody: keys are made of what a message is, so one epoch does for all of them."""
 
