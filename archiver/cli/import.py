@@ -1,7 +1,7 @@
 """archiver import: take mail that lies in files into an archive."""  # noqa: N999 -- a command is named as it is typed
 
-from collections.abc import Mapping
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click

@@ -13,6 +13,7 @@ from archiver.model import New
 from archiver.ports import Account
 
 LETTERS = {"\\Seen": "S", "\\Answered": "R", "\\Flagged": "F", "\\Draft": "D", "\\Deleted": "T"}
+STATUS = {"\\Answered": "A", "\\Flagged": "F", "\\Draft": "T", "\\Deleted": "D"}
 _times = count(1_600_000_000, 10)
 
 
@@ -165,9 +166,7 @@ def _status(flags: frozenset[str]) -> bytes:
     fields = ""
     if "\\Seen" in flags:
         fields += "Status: RO\n"
-    letters = "".join(LETTERS[flag] for flag in flags if flag in LETTERS and flag != "\\Seen").replace(
-        "R", "A"
-    )
+    letters = "".join(letter for flag, letter in STATUS.items() if flag in flags)
     if letters:
         fields += f"X-Status: {letters}\n"
     words = " ".join(sorted(flag for flag in flags if flag not in LETTERS))
