@@ -199,7 +199,8 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
     before = len(table.problems)
     kind = table.choice("kind", KINDS)
     if kind is not None and kind not in SUPPORTED_KINDS:  # its keys are not known either
-        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only "imap" and "files" are')
+        listed = " and ".join(f'"{each}"' for each in SUPPORTED_KINDS)
+        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only {listed} are')
         return None
     if kind == "files":
         return _files_account(name, table, archives)

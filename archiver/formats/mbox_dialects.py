@@ -223,17 +223,12 @@ def _counted_end(read: Read, size: int, body: int) -> tuple[int, int] | None:
     if close > size:
         return None
     rest = read(close, _LINE)
-    behind = rest.lstrip(b"\r\n")
-    start = close + len(rest) - len(behind)
-    if start >= size:
+    if rest in (b"", b"\n", b"\r\n"):
         return close, size
-    fits = (
-        len(rest) - len(behind) <= 4
-        and behind.startswith(b"From ")
-        and _DATE.search(behind.split(b"\n", 1)[0])
-    )
-    lines = read(start - 1, 1) == b"\n"
-    return (close, start) if fits and lines else None
+    gap = len(rest) - len(rest.removeprefix(b"\r").removeprefix(b"\n"))
+    line = rest[gap:].split(b"\n", 1)[0]
+    fits = rest[:gap].endswith(b"\n") and line.startswith(b"From ") and _DATE.search(line)
+    return (close, close + gap) if fits else None
 
 
 def _header_end(head: bytes) -> int:

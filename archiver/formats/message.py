@@ -18,6 +18,7 @@ from msgspec import Struct
 from archiver.formats.message_id import HEADER_LIMIT, message_id
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _HALF_PAIR = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # the others stand for bytes: surrogateescape
 _NAME_LIMIT = 150  # bytes: a file system takes 255, and a suffix comes behind
@@ -100,6 +101,15 @@ def gist(raw: bytes) -> bytes:
     except (ValueError, LookupError, TypeError, AttributeError):
         parts = 0
     return told.digest() if parts else hashlib.sha256(raw).digest()
+
+
+def for_the_wire(raw: bytes) -> bytes:
+    """Give a message as servers take it: one with LF lines, as files have them, gets CRLF (RFC 5322 section 2.3).
+
+    One whose first line ends in CRLF came from a server, and is given as it is.
+    """
+    first = raw.find(b"\n")
+    return raw if first < 0 or raw[first - 1 : first] == b"\r" else _BARE_LF.sub(b"\r\n", raw)
 
 
 def received_at(raw: bytes) -> datetime | None:
