@@ -34,6 +34,7 @@ _FLAGS = {
     "T": "\\Deleted",
 }
 _SIZE = re.compile(r",S=(\d{1,15})(?=,|\Z)")
+_NUMBER = re.compile(r"[0-9]+")
 _LISTED = ("cur", "new")
 
 
@@ -57,7 +58,7 @@ class MaildirSource:
         keywords = self._keywords()
         keys: dict[str, int] = {}
         found = []
-        for unique, info, where, entry in sorted(self._entries(), key=lambda each: each[:3]):
+        for unique, info, where, entry in sorted(self._entries(), key=_order):
             size = _SIZE.search(unique)
             length = int(size[1]) if size else entry.st_size
             key = f"{text_of(unique)}:{entry.st_mtime_ns // 1_000_000_000}:{length}"
@@ -117,6 +118,11 @@ class MaildirSource:
             for number, word in pairs
             if number.isascii() and number.isdecimal() and int(number) < 26
         }
+
+
+def _order(entry: tuple[str, str, str, os.stat_result]) -> tuple[str, str]:
+    """Sort by the numbers in a name: second of delivery, then microsecond, of which `M9` comes before `M10`."""
+    return _NUMBER.sub(lambda found: found[0].zfill(20), entry[0]), entry[2]
 
 
 def _flags(info: str, keywords: Mapping[str, str]) -> Flags:
