@@ -9,7 +9,7 @@ import click
 from archiver import wiring
 from archiver.accounts.files.account import FilesAccount
 from archiver.archive.writer import ChainOwner
-from archiver.cli.output import number, print_json, say, size
+from archiver.cli.output import number, print_json, size
 from archiver.cli.pull import report_document
 from archiver.cli.session import Session, shared_options
 from archiver.cli.stop import stoppable
@@ -40,7 +40,7 @@ def command(
       archiver import 'All mail.mbox' --to gmail-takeout --dry-run
     """
     settings = _settings(session, Path(path).expanduser().absolute(), name, form, archive_name)
-    account = wiring.open_account(settings, lambda text: say(f"warning: {text}"))
+    account = wiring.open_account(settings, lambda text: session.say(f"warning: {text}"))
     assert isinstance(account, FilesAccount)
     report = _import(session, settings, account, dry=dry_run)
     forms = account.forms()
