@@ -17,7 +17,7 @@ _BITS = {
     4: "\\Flagged",
     6: "\\Draft",
     8: "$Forwarded",
-}  # https://www.jwz.org/doc/emlx.html
+}  # https://www.jwz.org/blog/2005/07/emlx-flags/
 _LIST_LIMIT = 1 << 20
 
 

@@ -195,8 +195,8 @@ def _name(parts: Sequence[str]) -> str:
 
 
 def _mbox_name(parts: tuple[str, ...]) -> str:
-    """Name the folder of an mbox file; Apple Mail keeps it as `mbox` in a folder `Name.mbox`."""
-    if parts[-1] == "mbox" and len(parts) > 1 and parts[-2].endswith(_APPLE):
+    """Name the folder of an mbox file; Apple Mail keeps it as `Name.mbox/mbox`, readpst as `Name/mbox`."""
+    if parts[-1] == "mbox" and len(parts) > 1:
         return _name(parts[:-1])
     last = parts[-1]
     stem = last[: -len(Path(last).suffix)] if Path(last).suffix.lower() in _MBOX_SUFFIXES else last

@@ -218,8 +218,9 @@ def test_apple_mails_folders(tmp_path: Path) -> None:
     write(messages / "13.emlx", b"%d\n" % (len(ONE) - 9) + ONE + plist)
     write(tmp_path / "V9" / "Exported.mbox" / "mbox", mbox(TWO))
     write(tmp_path / "V9" / "Exported.mbox" / "table_of_contents", b"\0\1")
+    write(tmp_path / "V9" / "Outlook" / "Sent" / "mbox", mbox(THREE))  # of readpst -r
     taken = Taken(tmp_path / "V9")
-    assert taken.raws == {"Exported": [TWO], "Work/Sub": [ONE]}
+    assert taken.raws == {"Exported": [TWO], "Outlook/Sent": [THREE], "Work/Sub": [ONE]}
     assert taken.remotes("Work/Sub")[0].flags == {"\\Seen", "\\Flagged"}
     assert [reason.partition(": ")[2] for reason in taken.missed["Work/Sub"]] == [
         "Apple Mail has only a part of this message on the disk",
