@@ -45,9 +45,14 @@ def begins_message(head: bytes) -> bool:
 
 def header(raw: bytes) -> bytes:
     """Give the header of a message, LF or CRLF, with its last line end and without the empty line."""
-    head = raw[:HEADER_LIMIT]
-    ends = [found + 1 for mark in (b"\n\n", b"\n\r\n") if (found := head.find(mark)) >= 0]
-    return head[: min(ends, default=len(head))]
+    first = raw.find(b"\n", 0, HEADER_LIMIT)
+    # the likely mark first: the search for the other one then ends where it was found
+    marks = (b"\n\r\n", b"\n\n") if raw[first - 1 : first] == b"\r" else (b"\n\n", b"\n\r\n")
+    end = HEADER_LIMIT
+    for mark in marks:
+        found = raw.find(mark, 0, end)
+        end = found + 1 if found >= 0 else end
+    return raw[:end]
 
 
 def digest(from_line: bytes, raw: bytes) -> str:

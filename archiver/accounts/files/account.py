@@ -129,10 +129,11 @@ class FilesAccount:
         if not anew and self._listing is not None and self._listing[0] == name:
             return self._listing[1]
         source = self._source(name)
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             state = source.state()
             items = {item.key: item for item in source.items()}
-            if source.state() == state:
+            last = attempt == _TRIES - 1
+            if source.state() == state or (source.whole and last):  # what came since is for the next run
                 listing = _Listing(source, state, items)
                 self._listing = (name, listing)
                 return listing

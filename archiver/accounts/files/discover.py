@@ -55,6 +55,7 @@ class RefusedSource:
     """Something that may be a folder of mail and cannot be looked into: told as one, so that it is not missed."""
 
     form = "not readable"
+    whole = False
 
     def __init__(self, path: Path, reason: str) -> None:
         self._error = FolderRefused(f'"{path}" cannot be read: {reason}', "check its rights, and run again")
@@ -148,7 +149,7 @@ class _Walk:
             self._add(_mbox_name(parts), MboxSource(path, self._dialect))
         elif _MH.fullmatch(path.name) and begins_message(head):
             self._take_loose(path, parts)
-        elif not maildir and suffix != ".msf":
+        elif not maildir and suffix not in (".msf", ".imap"):
             self._other[self._shown(path.parent)] += 1
 
     def _take_loose(self, path: Path, parts: tuple[str, ...]) -> None:

@@ -29,6 +29,7 @@ class LooseSource:
     """A folder of single files, each named by its content; `top` is what their paths are shown from."""
 
     form = "single files"
+    whole = False
 
     def __init__(self, top: Path, files: Sequence[Path]) -> None:
         self._top = top

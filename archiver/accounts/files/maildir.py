@@ -42,6 +42,7 @@ class MaildirSource:
     """One Maildir. Where nothing was delivered, removed or flagged, its directories are as they were."""
 
     form = "Maildir"
+    whole = True  # a message is written in tmp, and renamed
 
     def __init__(self, path: Path) -> None:
         self._path = path

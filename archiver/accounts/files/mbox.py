@@ -1,9 +1,10 @@
 """One mbox file as a folder. Its messages are named by their content: their offsets move when others go."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from archiver.accounts.files import imap_backup
 from archiver.accounts.files.disk import (
     MESSAGE_LIMIT,
     Changed,
@@ -18,6 +19,7 @@ from archiver.errors import FolderRefused
 from archiver.formats import mbox_dialects, mbox_status
 from archiver.formats.mbox_dialects import Dialect, Signs, Span, judge
 from archiver.formats.message import received_at
+from archiver.model import Flags
 
 _GIT = b" Mon Sep 17 00:00:00 2001"  # git format-patch writes this date to say that there is none
 _HEAD = 256 << 10  # bytes in front of the first From_ line that are hashed to name them
@@ -26,6 +28,8 @@ _HEAD = 256 << 10  # bytes in front of the first From_ line that are hashed to n
 class MboxSource:
     """One mbox file. `told` is the dialect that the user names; otherwise the file is judged by its messages."""
 
+    whole = False
+
     def __init__(self, path: Path, told: Dialect | None = None) -> None:
         self._path = path
         self._told = told
@@ -33,6 +37,7 @@ class MboxSource:
         self._signs = Signs()
         self._spans: dict[int, Span] = {}  # by their bodies: those that are not plain
         self._state = ""
+        self._noted: Mapping[int, Flags] | None = None  # of imap-backup, which writes mboxrd
 
     @property
     def form(self) -> str:
@@ -45,13 +50,16 @@ class MboxSource:
 
     def state(self) -> str:
         """See `Source.state`."""
-        return fingerprint([("", status(self._path))])
+        noted = imap_backup.beside(self._path)
+        return fingerprint([("", status(self._path)), *([("noted", status(noted))] if noted else [])])
 
     def items(self) -> Sequence[Item]:
         """See `Source.items`; messages come in the order of the file."""
         keys: dict[str, int] = {}
         found: list[Item] = []
         self._signs, self._spans = Signs(), {}
+        noted = imap_backup.beside(self._path)
+        self._noted = imap_backup.flags_by_offset(noted) if noted else None
         try:
             with opened(self._path) as file:
                 self._state = fingerprint([("", file.stat)])
@@ -65,7 +73,7 @@ class MboxSource:
                 f'"{self._path}" cannot be read: {error if isinstance(error, Unreadable) else "it is gone"}',
                 "check its rights, and run again",
             ) from error
-        self._dialect = self._told or judge(self._signs)
+        self._dialect = self._told or (judge(self._signs) if self._noted is None else "mboxrd")
         return [*before, *found]
 
     def read(self, item: Item) -> bytes:
@@ -83,7 +91,7 @@ class MboxSource:
 
     @property
     def _counts(self) -> bool:
-        return self._told not in ("mboxo", "mboxrd")
+        return self._told not in ("mboxo", "mboxrd") and self._noted is None
 
     def _item(self, file: OpenFile, span: Span, keys: dict[str, int]) -> Item:
         size = span.end - span.body
@@ -104,7 +112,8 @@ class MboxSource:
         if span.counted:
             self._spans[span.body] = span
         key = numbered(keys, mbox_status.digest(from_line, body))
-        return Item(key, size, at, mbox_status.flags(body), received or received_at(body))
+        flags = mbox_status.flags(body) | (self._noted or {}).get(span.start, frozenset())
+        return Item(key, size, at, flags, received or received_at(body))
 
 
 def _before(file: OpenFile, end: int) -> list[Item]:

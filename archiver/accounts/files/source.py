@@ -25,7 +25,12 @@ class Item(Struct, frozen=True, gc=False):
 
 
 class Source(Protocol):
-    """One folder in one form."""
+    """One folder in one form.
+
+    `whole` says that messages come and go whole: a listing made during a change is then as good as one before it.
+    """
+
+    whole: bool
 
     @property
     def form(self) -> str:

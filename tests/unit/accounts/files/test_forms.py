@@ -14,7 +14,7 @@ import zstandard
 
 from archiver.accounts.files.disk import Unreadable
 from archiver.accounts.files.packed import unpack
-from archiver.model import Kind
+from archiver.model import Done, Kind
 from tests.unit.accounts.files.reading import LINE, Taken, mail, mbox, write
 
 ONE, TWO, THREE = mail("one"), mail("two"), mail("three")
@@ -176,6 +176,25 @@ def test_googles_takeout(tmp_path: Path) -> None:
     (remote,) = taken.remotes("All mail Including Spam and Trash")
     assert remote.flags == {"Inbox", "\\Seen", "Family"}
     assert remote.received == datetime(2019, 3, 5, 10, 11, 12, tzinfo=UTC)
+
+
+def test_folders_of_imap_backup_have_their_flags_and_are_mboxrd(tmp_path: Path) -> None:
+    file = write(tmp_path / "ann" / "Work.mbox", mbox(ONE + b">From here\n", TWO))
+    second = file.read_bytes().index(LINE, 1)
+    noted = '{"version": 3, "uid_validity": 1, "messages": [{"uid": 1, "offset": 0, "length": 9, "flags": %s}, %s]}'
+    last = f'{{"uid": 2, "offset": {second}, "length": 9, "flags": ["Flagged", "Recent", "$Junk"]}}'
+    beside = write(tmp_path / "ann" / "Work.imap", (noted % ('["Seen"]', last)).encode())
+    taken = Taken(tmp_path / "ann")
+    assert taken.raws == {"Work": [ONE + b"From here\n", TWO]}
+    assert [remote.flags for remote in taken.remotes("Work")] == [{"\\Seen"}, {"\\Flagged", "$Junk"}]
+    assert taken.notes == []
+    done = list(taken.account.changes(taken.account.folders()[0], None, dict))[-1]
+    assert isinstance(done, Done)
+    write(beside, (noted % ("[]", last)).encode())
+    again = list(taken.account.changes(taken.account.folders()[0], done.cursor, dict))
+    assert len(again) == 3  # the flags alone changed, and that is seen
+    write(beside, b"{}")
+    assert Taken(tmp_path / "ann").raws == {"Work": [ONE + b">From here\n", TWO]}
 
 
 def test_patches_of_git_have_the_date_of_their_header(tmp_path: Path) -> None:

@@ -1,18 +1,24 @@
 """Files that are broken, hostile, or change: told, passed over one by one, and never a reason to hang."""
 
 import os
+import pwd
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from archiver.accounts.files.account import FilesAccount
+from archiver.accounts.files.maildir import MaildirSource
 from archiver.accounts.files.mbox import MboxSource
+from archiver.accounts.files.source import Item
 from archiver.errors import FolderRefused, Unreachable
 from archiver.model import Change, Cursor, Done, Message, Missed, New
 from tests.unit.accounts.files.reading import LINE, Taken, mail, mbox, write
 
 ONE, TWO = mail("one"), mail("two")
-AS_ROOT = os.geteuid() == 0
 
 
 def test_links_are_not_followed_and_told(tmp_path: Path) -> None:
@@ -77,9 +83,33 @@ def test_names_of_any_bytes_become_text(tmp_path: Path) -> None:
     remote.ref.key.encode()
 
 
-@pytest.mark.skipif(AS_ROOT, reason="root may read everything")
-def test_what_may_not_be_read_is_told_where_it_is(tmp_path: Path) -> None:
-    top = tmp_path / "m"
+@contextmanager
+def without_rights() -> Iterator[Path]:
+    """Give a folder, and be somebody who may not read everything: root is nobody for a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        if os.geteuid() == 0:
+            yield from _as_nobody(Path(folder))
+        else:
+            yield Path(folder)
+
+
+def _as_nobody(folder: Path) -> Iterator[Path]:
+    nobody = pwd.getpwnam("nobody").pw_uid
+    os.chown(folder, nobody, -1)
+    os.seteuid(nobody)
+    try:
+        yield folder
+    finally:
+        os.seteuid(0)
+
+
+def test_what_may_not_be_read_is_told_where_it_is() -> None:
+    with without_rights() as folder:
+        _look_at_what_may_not_be_read(folder / "m")
+
+
+def _look_at_what_may_not_be_read(top: Path) -> None:
     write(top / "box", mbox(ONE))
     write(top / "shut", mbox(TWO)).chmod(0)
     write(top / "e" / "a.eml", ONE).chmod(0)
@@ -180,7 +210,7 @@ def test_a_file_that_changes_whenever_it_is_read_is_refused(
     write(tmp_path / "m" / "calm", mbox(TWO))
     listed = MboxSource.items
 
-    def grow(source: MboxSource) -> object:
+    def grow(source: MboxSource) -> Sequence[Item]:
         found = listed(source)
         with file.open("ab") as out:
             out.write(mbox(TWO))
@@ -192,6 +222,28 @@ def test_a_file_that_changes_whenever_it_is_read_is_refused(
         list_all(account, "box")
     assert "run again" in str(refused.value.hint)
     assert len(list_all(account, "calm")) == 2
+
+
+def test_a_maildir_that_changes_whenever_it_is_listed_is_listed_and_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cur", "new"):
+        (tmp_path / "m" / name).mkdir(parents=True)
+    listed = MaildirSource.items
+    delivered = count(1)
+
+    def deliver(source: MaildirSource) -> Sequence[Item]:
+        found = listed(source)
+        write(tmp_path / "m" / "new" / f"{next(delivered)}.x", ONE)
+        return found
+
+    account = FilesAccount(tmp_path / "m", print)
+    with monkeypatch.context() as patch:
+        patch.setattr(MaildirSource, "items", deliver)
+        *told, done = list_all(account, "INBOX")
+    assert isinstance(done, Done)
+    assert len(told) == done.exists == 2
+    assert len(list_all(account, "INBOX", done.cursor)) == 4  # the third is not passed over
 
 
 def test_a_file_that_changed_after_it_was_listed_gives_the_same_messages(tmp_path: Path) -> None:
