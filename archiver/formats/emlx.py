@@ -7,6 +7,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from archiver.errors import Damaged
+from archiver.formats.receipt import receipt
 from archiver.model import Flags
 
 _COUNT = re.compile(rb"[ \t]*(\d{1,15})[ \t]*\r?\n")
@@ -65,6 +66,8 @@ def _flags(bits: object) -> Flags:
 
 def _received(seconds: object) -> datetime | None:
     try:
-        return datetime.fromtimestamp(int(seconds), UTC) if isinstance(seconds, int | float) else None
+        return (
+            receipt(datetime.fromtimestamp(int(seconds), UTC)) if isinstance(seconds, int | float) else None
+        )
     except (ValueError, OverflowError, OSError):
         return None

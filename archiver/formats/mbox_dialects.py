@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from archiver.formats.mbox import has_from_lines, unquote
 from archiver.formats.message_id import HEADER_LIMIT
+from archiver.formats.receipt import receipt
 
 Dialect: TypeAlias = Literal["mbox", "mboxo", "mboxrd", "mboxcl", "mboxcl2"]
 """`mbox` is a file that no quoting tells apart: there is none, or it may be that of mboxo or of mboxrd."""
@@ -128,15 +129,8 @@ def received(from_line: bytes) -> datetime | None:
         if zone and zone[:1] in b"+-":
             minutes = int(zone[1:3]) * 60 + int(zone[3:5])
             offset = timezone(timedelta(minutes=-minutes if zone[:1] == b"-" else minutes))
-        return datetime(
-            int(year),
-            _MONTHS[month],
-            int(day),
-            int(hour),
-            int(minute),
-            min(int(second or 0), 59),
-            tzinfo=offset,
-        )
+        clock = (int(hour), int(minute), min(int(second or 0), 59))
+        return receipt(datetime(int(year), _MONTHS[month], int(day), *clock, tzinfo=offset))
     except ValueError:
         return None
 

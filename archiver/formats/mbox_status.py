@@ -80,12 +80,12 @@ def _flags_of(name: bytes, value: str) -> set[str]:
         case b"status" | b"x-status":
             return {flag for letter, flag in _LETTERS[name].items() if letter in value}
         case b"x-keywords" | b"x-mozilla-keys":
-            return {_keyword(word) for word in value.split()}
+            return {keyword(word) for word in value.split()}
         case b"x-mozilla-status":
             bits = int(value, 16) if re.fullmatch(r"[0-9a-fA-F]{1,8}", value) else 0
             return {flag for bit, flag in _MOZILLA.items() if bits & bit}
         case b"x-gmail-labels":
-            return {_GMAIL.get(label.lower(), _keyword(label)) for label in _labels(value)}
+            return {_GMAIL.get(label.lower(), keyword(label)) for label in _labels(value)}
     return set()
 
 
@@ -103,6 +103,6 @@ def _labels(value: str) -> list[str]:
     return [label for quoted, plain in parts if (label := (quoted or plain).strip())]
 
 
-def _keyword(word: str) -> str:
+def keyword(word: str) -> str:
     """Make a keyword of it that IMAP can carry (RFC 3501 section 9, `atom`)."""
     return _NO_KEYWORD.sub("_", word)

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from msgspec import Struct
 
 from archiver.formats.message_id import HEADER_LIMIT, message_id
+from archiver.formats.receipt import receipt
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
@@ -120,7 +121,9 @@ def received_at(raw: bytes) -> datetime | None:
             found = parsedate_to_datetime(text.strip())
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).replace(microsecond=0)
+        at = receipt(found if found.tzinfo else found.replace(tzinfo=UTC))
+        if at is not None:
+            return at
     return None
 
 

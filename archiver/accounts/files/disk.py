@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from archiver.errors import FolderRefused
+from archiver.formats.receipt import receipt
 
 MESSAGE_LIMIT = 1 << 30
 """Bytes of a message, as for those of a server: a larger one is missed."""
@@ -99,7 +100,7 @@ def fingerprint(stats: Iterable[tuple[str, os.stat_result]]) -> str:
 def modified(found: os.stat_result) -> datetime | None:
     """Give the time of last change, in whole seconds; None for one that no calendar has."""
     try:
-        return datetime.fromtimestamp(found.st_mtime_ns // 1_000_000_000, UTC)
+        return receipt(datetime.fromtimestamp(found.st_mtime_ns // 1_000_000_000, UTC))
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from archiver.accounts.files.disk import Unreadable, read_whole
+from archiver.formats.mbox_status import keyword
 from archiver.model import Flags
 
 _LIMIT = 256 << 20
@@ -39,7 +40,9 @@ def flags_by_offset(path: Path) -> Mapping[int, Flags] | None:
         return None
     return {
         one.offset: frozenset(
-            f"\\{flag}" if flag in _SYSTEM else flag for flag in one.flags if flag != "Recent"
+            f"\\{flag}" if flag in _SYSTEM else keyword(flag)
+            for flag in one.flags
+            if flag not in ("", "Recent")
         )
         for one in noted.messages
     }

@@ -22,6 +22,7 @@ from archiver.accounts.files.disk import (
 from archiver.accounts.files.packed import unpack
 from archiver.accounts.files.source import Item, numbered
 from archiver.errors import FolderRefused
+from archiver.formats.mbox_status import keyword
 from archiver.model import Flags
 
 KEYWORDS = "dovecot-keywords"
@@ -34,6 +35,7 @@ _FLAGS = {
     "T": "\\Deleted",
 }
 _SIZE = re.compile(r",S=(\d{1,15})(?=,|\Z)")
+_NUMBERS = frozenset(map(str, range(26)))  # of Dovecot's keywords that have a letter
 _NUMBER = re.compile(r"[0-9]+")
 _LISTED = ("cur", "new")
 
@@ -115,9 +117,9 @@ class MaildirSource:
             return {}
         pairs = (line.split(" ", 1) for line in lines if " " in line)
         return {
-            chr(ord("a") + int(number)): word
+            chr(ord("a") + int(number)): keyword(word)
             for number, word in pairs
-            if number.isascii() and number.isdecimal() and int(number) < 26
+            if number in _NUMBERS and word
         }
 
 

@@ -137,6 +137,9 @@ def test_lengths_with_quoting_are_mboxcl_and_nothing_is_undone() -> None:
         (b"From a@b Fri Jun  3 04:05 MEST 1994\n", datetime(1994, 6, 3, 4, 5, tzinfo=UTC)),
         (b"From a@b Mon Feb 31 10:00:00 2024\n", None),
         (b"From a@b\n", None),
+        (b"From a@b Mon Jan  1 00:00:00 0001 +0100\n", None),
+        (b"From a@b Fri Dec 31 23:59:59 9999 -0100\n", None),
+        (b"From a@b Mon Jan  1 10:00:00 2024 +9999\n", None),
     ],
 )
 def test_the_date_of_a_from_line(line: bytes, at: datetime | None) -> None:

@@ -33,18 +33,18 @@ def maildir(path: Path, **files: bytes) -> Path:
 
 def test_a_maildir_with_its_folders_flags_and_times(tmp_path: Path) -> None:
     top = maildir(tmp_path / "Maildir")
-    file = write(top / "cur" / "1700000000.M1P1.host,S=72:2,FRSab", ONE)
+    file = write(top / "cur" / "1700000000.M1P1.host,S=72:2,FRSabcd", ONE)
     os.utime(file, (1600000000.75, 1600000000.75))
     write(top / "new" / "1700000001.M1P1.host", TWO)
     write(top / "tmp" / "1700000002.M1P1.host", b"being written")
-    write(top / "dovecot-keywords", b"0 Work\n1 $Label1\n")
+    write(top / "dovecot-keywords", b"0 Work\n1 $Label1\n2 a b\n3 \nx y\n26 z\n")
     write(top / "dovecot-uidlist", b"3 V1 N3 Gabc\n")
     write(maildir(top / ".Lists.Z&APw-rich") / "cur" / "x:2,", THREE)
     taken = Taken(top)
     assert taken.raws == {"INBOX": [ONE, TWO], "Lists/Zürich": [THREE]}
     assert set(taken.forms.values()) == {"Maildir"}
     first, second = taken.remotes("INBOX")
-    assert first.flags == {"\\Flagged", "\\Answered", "\\Seen", "Work", "$Label1"}
+    assert first.flags == {"\\Flagged", "\\Answered", "\\Seen", "Work", "$Label1", "a_b"}
     assert first.received == datetime.fromtimestamp(1600000000, UTC)
     assert (first.size, second.flags) == (72, frozenset())
     assert taken.notes == []

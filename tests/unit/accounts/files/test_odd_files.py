@@ -5,6 +5,7 @@ import pwd
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -162,6 +163,17 @@ def test_an_mbox_cut_anywhere_gives_what_is_there(tmp_path: Path, cut: int) -> N
     assert found[0].startswith(ONE) or ONE.startswith(found[0])  # half a From_ line is text
     assert cut > 1 or found == [ONE, TWO]
     assert sum(map(len, found)) >= len(whole) - cut - 2 * len(LINE) - 2
+
+
+def test_dates_that_no_mail_can_have_are_passed_over(tmp_path: Path) -> None:
+    for number, date in enumerate(("Mon, 1 Jan 1900 00:00:00 +0000", "x", "Fri, 31 Dec 9999 23:59:59 -0100")):
+        file = write(tmp_path / "m" / f"{number}.eml", f"Received: by x; {date}\nDate: {date}\n\n".encode())
+        os.utime(file, (-(10**9) * number, -(10**9) * number))
+    assert [remote.received for remote in Taken(tmp_path / "m").remotes("m")] == [
+        datetime.fromtimestamp(0, UTC),
+        None,
+        None,
+    ]
 
 
 def test_nul_bytes_are_bytes(tmp_path: Path) -> None:
