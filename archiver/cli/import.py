@@ -8,6 +8,7 @@ import click
 
 from archiver import wiring
 from archiver.accounts.files.account import FilesAccount
+from archiver.accounts.files.disk import text_of
 from archiver.archive.writer import ChainOwner
 from archiver.cli.output import number, print_json, size
 from archiver.cli.pull import report_document
@@ -46,7 +47,13 @@ def command(
     forms = account.forms()
     if session.json:
         print_json(
-            {"type": "imported", "path": path, "dry_run": dry_run, "forms": forms, **report_document(report)}
+            {
+                "type": "imported",
+                "path": text_of(path),
+                "dry_run": dry_run,
+                "forms": forms,
+                **report_document(report),
+            }
         )
     else:
         _tell(session, report, forms, dry=dry_run)

@@ -279,3 +279,22 @@ def test_imported_mail_is_restored_to_a_server_with_its_lines_and_not_twice(
     stored = server.doveadm("fetch", "-u", user, "size.virtual", "mailbox", "Old").decode()
     sizes = [int(word) for word in stored.split() if word.isdigit()]
     assert sizes == [len(one), len(two)]
+
+
+def test_a_path_that_is_not_utf_8_is_taken_and_told(home: CommandLine, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/Gr\xfc\xdfe"))
+    assert home("import", path, "--to", "attic", "--json").error["code"] == "usage"
+    write_mbox(path, mail("one"))
+    done = home("import", path, "--to", "attic", "--json")
+    assert done.exit == 0, done.err
+    assert done.document["path"] == f"{tmp_path}/Gr%FC%DFe"
+    assert list(subjects(home, "attic")) == ["Gr%FC%DFe"]
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    (folder / "below").mkdir(parents=True)
+    assert home("import", folder, "--to", "attic", "--json").error["code"] == "usage"
+    write_mbox(folder / "box", mail("two"))
+    (folder / "link").symlink_to(folder)
+    (folder / "a.eml").write_bytes(b"")
+    told = home("import", folder, "--to", "attic")
+    assert told.exit == 3
+    assert '/%FF/link" is a link' in told.err
