@@ -63,6 +63,13 @@ class MessageRestored(Struct, frozen=True):
     size: int
 
 
+class MessagePruned(Struct, frozen=True):
+    """A message is no longer on the server: archiver removed it."""
+
+    folder: str
+    size: int
+
+
 class MessageRead(Struct, frozen=True):
     """A message was decrypted and compared with its digest."""
 
@@ -84,5 +91,6 @@ Event: TypeAlias = (
     | ObjectChecked
     | MessageRead
     | MessageRestored
+    | MessagePruned
     | Warned
 )

@@ -112,10 +112,15 @@ class Refused(Struct, frozen=True):
 
 
 class Looked(Struct, frozen=True):
-    """What a server says at one moment: how many messages the folder has, and those asked for, by key."""
+    """What a server says at one moment: how many messages the folder has, and those asked for, by key.
+
+    `dates` and `flags` tell whether servers of this kind keep dates of receipt and flags at all.
+    """
 
     exists: int
     messages: Mapping[str, Remote]
+    dates: bool = True
+    flags: bool = True
 
 
 class Removed(Struct, frozen=True, gc=False):
@@ -209,7 +214,7 @@ class Entry(Struct, frozen=True, gc=False):
     named_size: int | None = None  # what the server called its size
     vanished: bool = False  # the server no longer has it under this ref
     run: int = 0  # the run that archived it under this ref
-    pruned: int | None = None  # the run that removed it from the server, where one did
+    pruned: int | None = None  # the run that removed it from the server, or meant to
 
 
 class Sealed(Struct, frozen=True):

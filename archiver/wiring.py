@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from archiver.accounts.daily import DailyLimit
 from archiver.archive.archive import Archive, Founding, check_empty, create
 from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
@@ -27,7 +28,7 @@ from archiver.stores.local import LocalStore
 if TYPE_CHECKING:
     from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
-    from archiver.ports import Target
+    from archiver.ports import Source, Target
 
 Warn = Callable[[str], None]
 
@@ -113,12 +114,29 @@ def open_account(
     return account
 
 
+def daily_limit(settings: AccountSettings) -> DailyLimit | None:
+    """Open the count of what was downloaded today, for an account that has a limit."""
+    if settings.daily_download_limit is None:
+        return None
+    return DailyLimit(state_folder() / "downloads" / f"{settings.name}.json", settings.daily_download_limit)
+
+
 def open_target(settings: AccountSettings, warn: Warn) -> "Target":
     """Make an account that takes mail. Raises `UsageError` for a kind that takes none."""
     account = open_account(settings, warn)
     if not all(hasattr(account, power) for power in ("home", "make_folder", "append")):
         raise UsageError(f'account "{settings.name}" takes no mail: it is of kind "{settings.kind}"')
     return cast("Target", account)
+
+
+def open_source(settings: AccountSettings, warn: Warn) -> "Source":
+    """Make an account that mail can be taken out of. Raises `UsageError` for a kind that gives none."""
+    account = open_account(settings, warn)
+    if not all(hasattr(account, power) for power in ("trash", "look", "remove")):
+        raise UsageError(
+            f'nothing can be pruned from account "{settings.name}": it is of kind "{settings.kind}"'
+        )
+    return cast("Source", account)
 
 
 def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "ImapAccount":

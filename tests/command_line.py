@@ -1,7 +1,7 @@
 """The command line as tests type it: in a process of its own, or quickly within this one.
 
 `python -m tests.command_line ARGUMENTS` is archiver with a light passphrase and small checkpoints; neither is an option
-of the product. CHECKPOINT_BYTES and LEDGER_EVERY in the environment set sizes.
+of the product. CHECKPOINT_BYTES, LEDGER_EVERY and REMOVED_AT_ONCE in the environment set sizes.
 """
 
 import contextlib
@@ -152,8 +152,12 @@ def light() -> None:
         writer.CHECKPOINT_SIZE = int(size)
     every = os.environ.get("LEDGER_EVERY")
     if every:
-        restore: Any = importlib.import_module("archiver.ops.restore")
+        restore: Any = importlib.import_module("archiver.ops.restore_folder")
         restore.LEDGER_EVERY = int(every)
+    at_once = os.environ.get("REMOVED_AT_ONCE")
+    if at_once:
+        for name, size_name in (("archiver.ops.prune", "CHUNK"), ("archiver.accounts.imap.delete", "BATCH")):
+            setattr(importlib.import_module(name), size_name, int(at_once))
 
 
 if __name__ == "__main__":

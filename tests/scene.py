@@ -4,6 +4,7 @@ import copy
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -32,11 +33,13 @@ from archiver.model import (
     Secret,
     Vanished,
 )
+from archiver.ops.prune import FolderPlan, FolderPruned, Pruning, Removal, plan
 from archiver.ops.pull import Pull, PullReport
 from archiver.ops.pull_folder import FolderReport, Work
 from archiver.ops.verify import VerifyReport, verify, verify_messages
+from archiver.plan.prune import Policy, Why
 from archiver.plan.pull import Selection
-from archiver.ports import Account, Known, Store
+from archiver.ports import Account, Allowance, Known, Source, Store
 from archiver.rows import AnyRow, MessageRow, VolumeRow
 from archiver.stores.memory import MemoryStore
 
@@ -108,6 +111,28 @@ class SceneAccount(FakeAccount):
             yield found
 
 
+@dataclass
+class Pruned:
+    """A plan, and what came of it."""
+
+    plans: list[FolderPlan]
+    reports: list[FolderPruned]
+    run: int | None = None
+
+    @property
+    def removable(self) -> set[tuple[str, str]]:
+        return {(one.folder.name, entry.ref.key) for one in self.plans for entry in one.removable}
+
+    @property
+    def kept(self) -> dict[tuple[str, str], Why]:
+        return {
+            (one.folder.name, entry.ref.key): why
+            for one in self.plans
+            for why, entries in one.kept.items()
+            for entry in entries
+        }
+
+
 class Scene:
     """One server, one archive, one machine. Every `pull` opens all anew, as a program that is run again."""
 
@@ -172,6 +197,7 @@ class Scene:
         stop: Callable[[], bool] = lambda: False,
         dry: bool = False,
         accept: bool = False,
+        allowance: Allowance | None = None,
     ) -> PullReport:
         archive = self.open(store)
         chain = self.chain(archive)
@@ -186,8 +212,51 @@ class Scene:
                 reporter=self.told,
                 stop=stop,
                 dry=dry,
+                allowance=allowance,
             )
             return Pull(work, accept_other_mailbox=accept)()
+
+    def prune(
+        self,
+        policy: Policy = Policy(),  # noqa: B008 -- frozen
+        *,
+        account: Source | None = None,
+        store: Store | None = None,
+        to: str | None = "Trash",
+        selection: Selection | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        between: Callable[[], None] = lambda: None,
+        dry: bool = False,
+    ) -> "Pruned":
+        """Plan, and carry the plan out; `between` is what happens while the user thinks it over."""
+        archive = self.open(store, unlock=True)
+        chain = self.chain(archive)
+        held = SqliteCatalog()
+        times = archive.replay_verified(chain, held)
+        archive.catch_up(chain, self.catalog)
+        self.told = Told()
+        work = Pruning(
+            account=OWNER.account,
+            source=account or self.account,
+            held=held,
+            times=times,
+            reader=archive.reader(held),
+            policy=policy,
+            takes=(selection or Selection()).takes_folder,
+            to=Folder(to) if to else None,
+            reporter=self.told,
+            stop=stop,
+        )
+        self.pruned = Pruned(plan(work), [])
+        if dry:
+            return self.pruned
+        between()
+        with archive.begin(OWNER, chain, self.catalog, "default", self.clock) as run:
+            removal = Removal(work, run, self.pruned.plans)
+            self.pruned.reports = removal.reports
+            removal()
+            self.pruned.run = removal.intent
+        return self.pruned
 
     # --- what the archive holds -----------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 
-from archiver.errors import ArchiverError, FolderRefused
+from archiver.errors import ArchiverError, FolderRefused, RefusedForSafety
 from archiver.model import (
     Appended,
     Change,
@@ -32,6 +32,7 @@ from archiver.model import (
     Unremoved,
     Vanished,
 )
+from archiver.plan.special_uses import trash_of
 from archiver.ports import Known
 
 GONE = "no longer on the server"
@@ -254,21 +255,30 @@ class FakeAccount:
 
     def trash(self) -> Folder | None:
         """See `CanDelete.trash`."""
-        return next((folder for folder in self.folders() if folder.special_use == "\\Trash"), None)
+        return trash_of(self.folders(), "")
 
     def look(self, folder: Folder, epoch: str, keys: Sequence[str]) -> Looked:
         """See `CanDelete.look`."""
         self._mailbox.step("look")
-        kept = self._folder(folder.name)
-        refs = (Ref(folder.name, epoch, key) for key in keys)
-        found = {ref.key: _new(folder.name, kept, int(ref.key)).remote for ref in refs if self._find(ref)}
+        kept = self._check(folder.name, epoch)
+        found = {}
+        for key in keys:
+            if self._find(Ref(folder.name, epoch, key)) is not None:
+                found[key] = _new(folder.name, kept, int(key)).remote
         return Looked(len(kept.messages), found)
 
     def remove(
         self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
     ) -> Iterator[Removed | Unremoved]:
         """See `CanDelete.remove`."""
-        for key in keys:
+        if not keys:
+            return
+        self._check(folder.name, epoch)
+        if to is not None and to.name == folder.name:
+            raise RefusedForSafety(
+                f'the messages are in the folder "{folder.name}" already', "remove them for good instead"
+            )
+        for key in dict.fromkeys(keys):
             self._mailbox.step("remove")
             moved = None
             if self._find(Ref(folder.name, epoch, key)) is None:
@@ -276,6 +286,8 @@ class FakeAccount:
             elif to is None:
                 self._mailbox.expunge(folder.name, key)
             else:
+                if to.name not in self._mailbox.folders():
+                    self._mailbox.create(to.name, special_use=to.special_use)
                 target = str(self._folder(to.name).epoch)
                 moved = Ref(to.name, target, self._mailbox.move(folder.name, key, to.name))
             self._mailbox.step("removed")
@@ -285,13 +297,17 @@ class FakeAccount:
         """Do nothing: there is no session."""
 
     def _find(self, ref: Ref) -> FakeMessage | None:
-        folder = self._folder(ref.folder)
-        if str(folder.epoch) != ref.epoch:
+        messages = self._check(ref.folder, ref.epoch).messages
+        known = ref.key.isascii() and ref.key.isdecimal() and not ref.key.startswith("0")
+        return messages.get(int(ref.key)) if known else None
+
+    def _check(self, name: str, epoch: str) -> FakeFolder:
+        folder = self._folder(name)
+        if str(folder.epoch) != epoch:
             raise FolderRefused(
-                f'the server renumbered the folder "{ref.folder}" during the run',
-                "run again; nothing was lost",
+                f'the server renumbered the folder "{name}" during the run', "run again; nothing was lost"
             )
-        return folder.messages.get(int(ref.key))
+        return folder
 
     def _folder(self, name: str) -> FakeFolder:
         folder = self._mailbox.folders().get(name)

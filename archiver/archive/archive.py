@@ -102,20 +102,39 @@ class Archive:
         if before != EMPTY_HEAD and (before.seq > head.seq or not chain.holds(before)):
             catalog.reset()
             before = EMPTY_HEAD
-        for manifest, newer in chain.runs(before):
-            header, rows = self.index(manifest)
-            catalog.apply(newer, [header, *rows])
+        for _ in self._take_in(chain.runs(before), catalog):
+            pass
         chain.pin(head)
         return head
 
     def replay(self, chain: Chain, catalog: Catalog, until: int | datetime) -> None:
         """Fill an empty catalog with the state after a run (its number), or at a time."""
-        for manifest, head in chain.runs():
-            past = manifest.seq > until if isinstance(until, int) else manifest.time > until
-            if past:
-                return
+
+        def runs() -> Iterator[tuple[Manifest, Head]]:
+            for manifest, head in chain.runs():
+                if manifest.seq > until if isinstance(until, int) else manifest.time > until:
+                    return
+                yield manifest, head
+
+        for _ in self._take_in(runs(), catalog):
+            pass
+
+    def replay_verified(self, chain: Chain, catalog: Catalog) -> dict[int, datetime]:
+        """Fill an empty catalog from a chain of which every manifest and index was verified, to its head.
+
+        Gives the time of each run. Raises `Damaged`, `RolledBack`, `WrongKey`.
+        """
+        head = chain.head()  # what this machine has seen before, and gaps
+        times = {one.seq: one.time for one in self._take_in(chain.runs(), catalog)}
+        if catalog.head() != head:
+            raise Damaged(f'chain "{chain.name}" was verified to run {catalog.head().seq} of {head.seq} only')
+        return times
+
+    def _take_in(self, runs: Iterator[tuple[Manifest, Head]], catalog: Catalog) -> Iterator[Manifest]:
+        for manifest, head in runs:
             header, rows = self.index(manifest)
             catalog.apply(head, [header, *rows])
+            yield manifest
 
     def index(
         self, manifest: Manifest, identities: Sequence[age.Identity] | None = None

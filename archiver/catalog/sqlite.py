@@ -284,7 +284,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         named_size=named,
         vanished=bool(vanished),
         run=run,
-        pruned=pruned if vanished else None,
+        pruned=pruned,
     )
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "show": "show one message",
     "export": "write plain files that any mail program opens",
     "restore": "put archived mail onto a server",
+    "prune": "free space on the server: remove what is proven to be archived",
     "verify": "check the archive, its messages, and the server against both",
     "key": "the owner key: show, passphrase, remember, forget",
     "writer": "which machines may write to an archive",
@@ -74,7 +75,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="archiver %(version)s")
 def cli() -> None:
-    """Pull mail into encrypted, signed archives; check them and read them back.
+    """Pull mail into encrypted, signed archives; read it back, restore it, and prune the server.
 
     \b
       archiver init ~/mail-archive
@@ -82,6 +83,7 @@ def cli() -> None:
       archiver pull
       archiver list work --from bob --since 1y
       archiver export work --to mbox ~/mail
+      archiver prune work --older-than 1y --dry-run
     """
 
 

@@ -12,6 +12,7 @@ from archiver.events import (
     FolderScanned,
     MessageArchived,
     MessageMissed,
+    MessagePruned,
     MessageRead,
     MessageRestored,
     ObjectChecked,
@@ -52,7 +53,7 @@ class Progress:
             case MessageArchived(_, folder, length, _):
                 self._where = folder
                 self._count(length)
-            case MessageRestored(folder, length):
+            case MessageRestored(folder, length) | MessagePruned(folder, length):
                 self._where = folder
                 self._count(length)
             case MessageRead(length) | ObjectChecked(_, length):

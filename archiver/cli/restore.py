@@ -29,6 +29,9 @@ from archiver.ports import Run
 @click.option("--into", metavar="FOLDER", help="Below this folder, which is made if need be.")
 @click.option("--id", "ids", multiple=True, metavar="ID", help="These messages alone, as list shows them.")
 @click.option("--vanished", is_flag=True, help="Also what the server no longer had when it was last pulled.")
+@click.option(
+    "--pruned", type=click.IntRange(1), metavar="RUN", help="What this prune removed from the server."
+)
 @click.option("--dry-run", is_flag=True, help="Tell what would be restored.")
 @filter_options
 @passphrase_option
@@ -40,6 +43,7 @@ def command(
     into: str | None,
     ids: tuple[str, ...],
     vanished: bool,
+    pruned: int | None,
     dry_run: bool,
     passphrase_command: str | None,
     **options: Any,
@@ -54,21 +58,30 @@ def command(
       archiver restore work --to new
       archiver restore work --as-of 2024-05-31 --into Restored --folder INBOX
       archiver restore work --id 3f0c7b1e9a5d --into Restored
+      archiver restore work --pruned 17
     """
     wanted = chosen(options)
+    if pruned is not None and wanted.as_of is not None:
+        raise UsageError(
+            "--pruned and --as-of exclude each other", "a pruned run is put back as it was before it"
+        )
     target = session.settings.account(target_name or name)
     archive = session.unlocked(session.archive_of(name), passphrase_command)
     account = wiring.open_target(target, session.say)
     with ExitStack() as stack:
         stack.callback(account.close)
         run = None if dry_run else _ledger(stack, session, archive, name)
-        catalogs = stack.enter_context(account_catalogs(session, archive, name, wanted.as_of))
+        as_of = wanted.as_of if pruned is None else str(pruned - 1)  # as it was before that run
+        catalogs = stack.enter_context(account_catalogs(session, archive, name, as_of))
         now = catalogs
-        if wanted.as_of is not None:  # what was restored since is known today alone
+        if as_of is not None:  # what was restored since is known today alone
             now = stack.enter_context(account_catalogs(session, archive, name, None))
         session.warn_unmatched(wanted.filter.folders, {folder.name for folder in catalogs.folders()})
         reader = archive.reader(catalogs)
         entries = _entries(catalogs, wanted, ids, vanished=vanished)
+        if pruned is not None:
+            there = _pruned(now, name, pruned)
+            entries = [entry for entry in entries if (entry.ref.folder, entry.digest) in there]
         if wanted.sender is not None:
             entries = [one.entry for one in list_messages(entries, reader, wanted.sender)]
         if not entries:
@@ -119,6 +132,21 @@ def _entries(
             raise UsageError(f'"{one}" is the beginning of {len(digests)} ids', "type more of it")
     there = {entry.digest for entry in found if not entry.vanished}
     return [entry for entry in found if vanished or not entry.vanished or entry.digest not in there]
+
+
+def _pruned(catalogs: SeveralCatalogs, name: str, run: int) -> set[tuple[str, str]]:
+    """Tell which contents of which folders a prune removed, or was about to; what is there still stays as it is."""
+    pruned = [entry for entry in catalogs.entries() if entry.pruned is not None]
+    found = {(entry.ref.folder, entry.digest) for entry in pruned if entry.pruned == run}
+    if not found:
+        runs = ", ".join(
+            map(str, sorted({entry.pruned for entry in pruned if entry.pruned is not None})[-10:])
+        )
+        raise UsageError(
+            f"run {run} removed nothing from the server",
+            f"these did: {runs}" if runs else f'nothing of account "{name}" was ever pruned',
+        )
+    return found
 
 
 def _known(

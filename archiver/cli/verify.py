@@ -1,7 +1,5 @@
 """archiver verify: check the archive, its messages, and the server against both."""
 
-from typing import Any
-
 import click
 
 from archiver import wiring
@@ -13,38 +11,16 @@ from archiver.cli.session import Session, archive_option, passphrase_option, sha
 from archiver.config import ArchiveSettings
 from archiver.errors import ArchiverError, Damaged, Incomplete, RolledBack, UsageError
 from archiver.model import Finding, Head
-from archiver.ops.verify import (
-    ServerFolder,
-    VerifyReport,
-    find_affected,
-    verify,
-    verify_messages,
-    verify_server,
-)
+from archiver.ops.verify import VerifyReport, find_affected, verify, verify_messages
+from archiver.ops.verify_server import ServerFolder, verify_server
 from archiver.plan.pull import Selection
-
-
-class Share(click.ParamType):  # type: ignore[type-arg]  # older Clicks have it without
-    """A share of the whole: `10%`, `100%`."""
-
-    name = "PERCENT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a share, 0 to 1."""
-        if isinstance(value, float):
-            return value
-        digits = str(value).removesuffix("%")
-        if not digits.isdecimal() or int(digits) > 100:
-            self.fail(f'"{value}" is not a share; write --data=10%, or --data alone', param, ctx)
-        return int(digits) / 100
+from archiver.plan.select import parse_share
 
 
 @click.command("verify")
 @click.argument("name", required=False)
 @click.option(
     "--data",
-    "share",
-    type=Share(),
     is_flag=False,
     flag_value="100%",
     default="100%",
@@ -63,7 +39,7 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # older Clicks have it 
 def command(
     session: Session,
     name: str | None,
-    share: float,
+    data: str,
     read_messages: bool,
     server: bool,
     expect_head: str | None,
@@ -77,6 +53,7 @@ def command(
       archiver verify work --read --server
       archiver verify work --expect-head '42 9f3a61c2'
     """
+    share = parse_share(data, "--data=10%, or --data alone")
     reports: list[VerifyReport] = []
     folders: dict[str, list[ServerFolder]] = {}
 
@@ -178,12 +155,16 @@ def _print(
         session.say(f"{share:.0%} of the stored bytes were read; all of them with: archiver verify --data")
     for account, rows in folders.items():
         cells = [
-            (account, f.folder, f"{f.exists:,}", f"{f.held:,}", f"{f.new:,}", str(f.missed), _state(f))
+            (account, f.folder, f"{f.exists:,}", f"{f.held:,}", f"{f.new:,}", f"{len(f.missed):,}", _state(f))
             for f in rows
         ]
         print_table(
             cells, ("ACCOUNT", "FOLDER", "ON SERVER", "HELD", "NEW", "MISSED", ""), right=(2, 3, 4, 5)
         )
+        for f in rows:
+            for row in f.missed:
+                tried = f"{row.key}, tried {number(row.tries, 'time')}: {row.reason}"
+                click.echo(f"  missed: {shown(f.folder)}: {shown(tried)}")
 
 
 def _state(folder: ServerFolder) -> str:
@@ -221,8 +202,11 @@ def _print_json(reports: list[VerifyReport], folders: dict[str, list[ServerFolde
                         "exists": f.exists,
                         "held": f.held,
                         "new": f.new,
-                        "missed": f.missed,
+                        "missed": len(f.missed),
                         "vanished": f.vanished,
+                        "reasons": [
+                            {"key": row.key, "reason": row.reason, "tries": row.tries} for row in f.missed
+                        ],
                         "excluded_by_rule": f.excluded,
                         "accounted": f.accounted,
                         "error": f.error,

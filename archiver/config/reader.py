@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from archiver.config.settings import (
     AccountKind,
@@ -12,11 +13,15 @@ from archiver.config.settings import (
     ArchiveSettings,
     Compression,
     MboxForm,
+    PruneSettings,
     Security,
     Settings,
     did_you_mean,
 )
-from archiver.errors import ConfigInvalid
+from archiver.errors import ConfigInvalid, UsageError
+from archiver.plan.select import parse_share, parse_size, parse_time
+
+T = TypeVar("T")
 
 COMPRESSIONS = ("default", "long")
 KINDS = ("imap", "pop3", "exchange", "files")
@@ -39,6 +44,25 @@ ACCOUNT_KEYS = (
     "folders",
     "exclude",
     *FILES_KEYS,
+    "daily-download-limit",
+    "prune",
+)
+PRUNE_KEYS = (
+    "older-than",
+    "larger-than",
+    "keep-last",
+    "folders",
+    "exclude",
+    "flagged",
+    "drafts",
+    "unread",
+    "refetch",
+    "expunge",
+    "trash",
+    "grace",
+    "allow-empty",
+    "max-share",
+    "scheduled",
 )
 # A name becomes part of file names and of command lines.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -170,6 +194,17 @@ class _Table:
             return ()
         return tuple(value)
 
+    def understood(self, key: str, read: Callable[[str], T]) -> T | None:
+        """Read a text by a rule that the command line has too; a rule's `UsageError` is the problem."""
+        value = self.text(key)
+        if value is None:
+            return None
+        try:
+            return read(value)
+        except UsageError as error:
+            self.problem(key, f"{error.text}; {error.hint}")
+            return None
+
     def path(self, key: str, *, required: bool = False) -> Path | None:
         value = self.text(key, required=required)
         if value is None:
@@ -220,6 +255,8 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
     )
     _refuse_passwords(table)
     folders, exclude = table.texts("folders"), table.texts("exclude")
+    limit = table.understood("daily-download-limit", parse_size)
+    prune = _prune(table)
     table.refuse_unknown((*(key for key in ACCOUNT_KEYS if key not in FILES_KEYS), "password"))
     if len(table.problems) > before or archive is None or host is None or user is None:
         return None
@@ -238,6 +275,40 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
         password_keyring=keyring,
         folders=folders,
         exclude=exclude,
+        daily_download_limit=limit,
+        prune=prune,
+    )
+
+
+def _prune(account: _Table) -> PruneSettings:
+    raw = account.raw.get("prune", {})
+    if not isinstance(raw, dict):
+        account.problem("prune", "must be a table of the form [account.NAME.prune]")
+        return PruneSettings()
+    table = _Table(f"{account.at}.prune", raw, account.folder, account.problems)
+    table.refuse_unknown(PRUNE_KEYS)
+    older_than, grace = table.text("older-than"), table.text("grace")
+    for key, text in (("older-than", older_than), ("grace", grace)):
+        if text is not None:
+            table.understood(key, lambda text: parse_time(text, datetime.now(UTC)))
+    if table.flag("expunge") and "trash" in raw:
+        table.problem("trash", 'contradicts "expunge"; keep one of them')
+    return PruneSettings(
+        older_than=older_than,
+        larger_than=table.understood("larger-than", parse_size),
+        keep_last=table.number("keep-last", int, 1, 1_000_000_000),
+        folders=table.texts("folders"),
+        exclude=table.texts("exclude"),
+        flagged=table.flag("flagged"),
+        drafts=table.flag("drafts"),
+        unread=table.flag("unread"),
+        refetch=table.flag("refetch"),
+        expunge=table.flag("expunge"),
+        trash=table.text("trash"),
+        grace=grace,
+        allow_empty=table.texts("allow-empty"),
+        max_share=table.understood("max-share", parse_share),
+        scheduled=table.flag("scheduled"),
     )
 
 

@@ -30,6 +30,29 @@ class ArchiveSettings(Struct, frozen=True):
     compression: Compression = "default"
 
 
+class PruneSettings(Struct, frozen=True):
+    """One `[account.NAME.prune]`: what `archiver prune NAME` removes without options. Sizes are bytes.
+
+    `older_than` and `grace` are as typed, such as `1y` or `7d`: they count from the moment of the run.
+    """
+
+    older_than: str | None = None
+    larger_than: int | None = None
+    keep_last: int | None = None
+    folders: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    flagged: bool = False
+    drafts: bool = False
+    unread: bool = False
+    refetch: bool = False
+    expunge: bool = False
+    trash: str | None = None
+    grace: str | None = None
+    allow_empty: tuple[str, ...] = ()
+    max_share: float | None = None
+    scheduled: bool = False
+
+
 class AccountSettings(Struct, frozen=True):
     """One `[account.NAME]`. Without a password source, a credential of systemd or a prompt is used.
 
@@ -53,6 +76,8 @@ class AccountSettings(Struct, frozen=True):
     exclude: tuple[str, ...] = ()
     path: Path | None = None
     form: MboxForm | None = None
+    daily_download_limit: int | None = None  # bytes
+    prune: PruneSettings = PruneSettings()
 
 
 class Settings(Struct, frozen=True):

@@ -7,17 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from archiver.model import Entry, Folder, Remote
-
-INBOX = "INBOX"
-
-_NAMES = {  # what clients and servers call the folders of a special use (RFC 6154) that do not tell of it
-    "\\Sent": ("Sent", "Sent Items", "Sent Messages", "Sent Mail"),
-    "\\Trash": ("Trash", "Deleted Items", "Deleted Messages"),
-    "\\Drafts": ("Drafts",),
-    "\\Junk": ("Junk", "Spam", "Junk E-mail", "Junk Email"),
-    "\\Archive": ("Archive", "Archives"),
-}
-_USES = {name.lower(): use for use, names in _NAMES.items() for name in names}
+from archiver.plan.special_uses import INBOX, NAMES, below, called, home_of, use_of
 
 
 class Destination(Struct, frozen=True):
@@ -39,12 +29,6 @@ class Destination(Struct, frozen=True):
 
 
 # --- folders --------------------------------------------------------------------------------------------
-
-
-def home_of(folders: Iterable[Folder]) -> str:
-    """Guess the name below which a server keeps all its folders: `INBOX/` where all but INBOX are there."""
-    others = [folder.name for folder in folders if folder.name != INBOX]
-    return "INBOX/" if others and all(name.startswith("INBOX/") for name in others) else ""
 
 
 def target_names(sources: Sequence[Folder], to: Destination) -> dict[str, str]:
@@ -72,23 +56,22 @@ def _by_use(source: Folder, home: str, to: Destination) -> str | None:
     if to.into is not None or to.same or source.name == INBOX:
         return None
     own = source.name.removeprefix(home)
-    use = source.special_use or _USES.get(own.lower())
-    if use not in _NAMES:
+    use = source.special_use or use_of(own)
+    if use is None or use not in NAMES:
         return None
     for target in to.folders:
         if target.special_use == use:
             return target.name
-    if source.special_use is None or any(target.name == _below(to.home, own) for target in to.folders):
+    if source.special_use is None or any(target.name == below(to.home, own) for target in to.folders):
         return None
-    called = {_below(to.home, name).lower() for name in _NAMES[use]}
-    return next((one.name for one in to.folders if one.name.lower() in called), None)
+    return next((one.name for one in called(to.folders, use, to.home)), None)
 
 
 def _by_name(own: str, to: Destination) -> str:
     fit = own if to.same else "/".join(_component(part, to.separator) for part in own.split("/"))
     if to.into is not None:
-        return f"{_below(to.home, to.into.strip('/'))}/{fit}"
-    return fit if to.same else _below(to.home, fit)
+        return f"{below(to.home, to.into.strip('/'))}/{fit}"
+    return fit if to.same else below(to.home, fit)
 
 
 def _component(part: str, separator: str) -> str:
@@ -99,10 +82,6 @@ def _component(part: str, separator: str) -> str:
 def without_slashes(name: str) -> str:
     """Give the name for a server that takes no `/` within a component."""
     return name.replace("%2F", "_")
-
-
-def _below(home: str, name: str) -> str:
-    return name if name == INBOX or name.startswith(home) else home + name
 
 
 # --- messages -------------------------------------------------------------------------------------------

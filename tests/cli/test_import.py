@@ -298,3 +298,15 @@ def test_a_path_that_is_not_utf_8_is_taken_and_told(home: CommandLine, tmp_path:
     told = home("import", folder, "--to", "attic")
     assert told.exit == 3
     assert '/%FF/link" is a link' in told.err
+
+
+def test_nothing_is_pruned_from_files_nor_restored_into_them(home: CommandLine, tmp_path: Path) -> None:
+    folder = write_maildir(tmp_path / "Maildir", mail("one"))
+    assert home("account", "add", "local", "--files", folder).exit == 0
+    assert home("pull", "-q").exit == 0
+    for words in (("prune", "local", "--older-than", "1d", "--yes"), ("restore", "local")):
+        done = home(*words)
+        assert done.exit == 2, done.err
+        assert 'account "local"' in done.err
+        assert 'it is of kind "files"' in done.err
+    assert len(list((folder / "cur").iterdir())) == 1

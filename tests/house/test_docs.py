@@ -50,11 +50,16 @@ def test_each_error_has_a_code_word_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "keys"), [("archive", reader.ARCHIVE_KEYS), ("account", reader.ACCOUNT_KEYS)]
+    ("table", "keys"),
+    [
+        ("archive.NAME", reader.ARCHIVE_KEYS),
+        ("account.NAME", reader.ACCOUNT_KEYS),
+        ("account.NAME.prune", reader.PRUNE_KEYS),
+    ],
 )
 def test_every_key_of_the_configuration_is_documented_and_no_other(table: str, keys: tuple[str, ...]) -> None:
     page = REFERENCE / "configuration.md"
-    assert [row[0].strip("`") for row in rows(page, f"## `[{table}.NAME]`")] == list(keys)
+    assert [row[0].strip("`") for row in rows(page, f"## `[{table}]`")] == list(keys)
 
 
 def test_the_documented_example_of_a_configuration_is_a_valid_one() -> None:

@@ -1,4 +1,4 @@
-"""IMAP as archiver's door to mail: `ports.Account` on a session, read only, and `ports.CanAppend` beside it."""
+"""IMAP as archiver's door to mail: `ports.Account` on a session, read only; `CanAppend` and `CanDelete` beside it."""
 
 import logging
 import re
@@ -6,33 +6,40 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from archiver.accounts.imap import names, replies, uidset
+from archiver.accounts.imap import names, quirks, replies, uidset
 from archiver.accounts.imap.append import Appender
 from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
 from archiver.accounts.imap.connection import Server
+from archiver.accounts.imap.delete import Remover, carry_out, uid_of
 from archiver.accounts.imap.events import Event, Fetched, Listed
 from archiver.accounts.imap.link import Link, reopen
+from archiver.accounts.imap.opened import OpenFolder
 from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches
 from archiver.accounts.imap.scanner import text
 from archiver.accounts.imap.session import Piece, Session, astring, is_selectable
 from archiver.accounts.imap.sync import is_unchanged, read_token
+from archiver.accounts.imap.taking import Target
 from archiver.accounts.imap.wire import LITERAL_LIMIT
-from archiver.errors import ArchiverError, FolderRefused, Unreachable
+from archiver.errors import ArchiverError, FolderRefused, RefusedForSafety, Unreachable
 from archiver.model import (
     Appended,
     Change,
     Cursor,
     Done,
     Folder,
+    Looked,
     Message,
     Missed,
     Outgoing,
     Ref,
     Refused,
     Remote,
+    Removed,
     Secret,
+    Unremoved,
 )
+from archiver.plan.special_uses import home_of, trash_of
 from archiver.ports import Known
 
 _log = logging.getLogger(__name__)
@@ -165,7 +172,13 @@ class ImapAccount:
             self._link.run(lambda session: self._make(session, name, special_use))
         return Folder(name, self._separator or "/")
 
-    def _make(self, session: Session, name: str, special_use: str | None = None) -> None:
+    def _make(
+        self,
+        session: Session,
+        name: str,
+        special_use: str | None = None,
+        hint: str = "restore to a folder of another name: --into FOLDER",
+    ) -> None:
         mailbox = names.mailbox(name, self._separator or "/", utf8=session.utf8)
         status = None
         if special_use is not None and "CREATE-SPECIAL-USE" in session.capabilities:
@@ -175,8 +188,7 @@ class ImapAccount:
             status = session.run(b"CREATE ", astring(mailbox))
         if status.word != "OK" and status.code != "ALREADYEXISTS":
             raise replies.busy(status) or FolderRefused(
-                f'the server does not make the folder "{name}": {replies.words(status)}',
-                "restore to a folder of another name: --into FOLDER",
+                f'the server does not make the folder "{name}": {replies.words(status)}', hint
             )
         subscribed = session.run(b"SUBSCRIBE ", astring(mailbox))
         if subscribed.word != "OK":
@@ -222,6 +234,56 @@ class ImapAccount:
                 yield message
             else:
                 hopeless.append(Refused(message.digest, "the server drops the line whenever it is sent"))
+
+    def trash(self) -> Folder | None:
+        """Find the folder of the special use \\Trash (RFC 6154), else the one that is called like it."""
+        folders = self.folders()
+        return trash_of(folders, "") or trash_of(folders, self.home() or home_of(folders))
+
+    def look(self, folder: Folder, epoch: str, keys: Sequence[str]) -> Looked:
+        """Open the mailbox anew and list these UIDs; nothing is searched for."""
+        opened = OpenFolder(self._link, self._mailbox(folder), folder.name)
+        opened.open()
+        opened.check(epoch)
+        found: dict[str, Remote] = {}
+        for row in opened.list_those([uid for key in keys if (uid := uid_of(key)) is not None]):
+            if row.flags is None:
+                raise FolderRefused(f'the server does not tell all flags in the folder "{folder.name}"')
+            ref = Ref(folder.name, epoch, str(row.uid))
+            found[ref.key] = Remote(ref, row.size, row.flags, row.received)
+        return Looked(opened.now.exists, found)
+
+    def remove(
+        self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+    ) -> Iterator[Removed | Unremoved]:
+        """Move by UID MOVE, or mark and expunge by UID; at Gmail, for good by way of the trash."""
+        if not keys:
+            return
+        unlabels = self._link.run(lambda session: quirks.expunge_only_unlabels(session.capabilities))
+        trash = self.trash() if to is None and unlabels else None
+        if to is None and unlabels and trash is None:
+            raise RefusedForSafety(
+                "Gmail shows no trash, and removes messages for good only from there",
+                "let it show in IMAP: Gmail's settings, Labels, Bin",
+            )
+        purges = trash is not None and trash.name != folder.name
+        target = self._target(trash if trash is not None and purges else to)
+        if target is not None and target.mailbox == self._mailbox(folder):
+            raise RefusedForSafety(
+                f'the messages are in the folder "{folder.name}" already', "remove them for good instead"
+            )
+        remover = Remover(self._link, self._mailbox(folder), folder, epoch, target, purges=purges)
+        yield from carry_out(self._link, remover, keys, self._warn)
+
+    def _target(self, folder: Folder | None) -> Target | None:
+        if folder is None:
+            return None
+        hint = "make it with another program, then run again"
+        return Target(
+            self._mailbox(folder),
+            folder,
+            lambda session: self._make(session, folder.name, folder.special_use, hint),
+        )
 
     def close(self) -> None:
         """Log out."""

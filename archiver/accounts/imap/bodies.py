@@ -13,6 +13,7 @@ from archiver.accounts.imap.retrieval import EMPTY, GONE, STAND_IN, Batch, Retri
 from archiver.accounts.imap.scanner import WireError
 from archiver.accounts.imap.session import Session
 from archiver.errors import Unreachable
+from archiver.formats.stand_in import is_stand_in
 from archiver.model import Message, Missed, Remote
 
 _log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class Bodies:
         if remote is None:
             return None
         self._drops = self._busy = 0
-        return Missed(remote, STAND_IN) if quirks.is_stand_in(raw) else Message(remote, raw)
+        return Missed(remote, STAND_IN) if is_stand_in(raw) else Message(remote, raw)
 
     def _odd(self, event: Fetched) -> Message | Missed | None:
         """Take a FETCH in an unusual form: other items, quoted strings, NIL, or without its UID."""

@@ -9,9 +9,10 @@ from typing import TypeVar
 from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap import quirks, replies
 from archiver.accounts.imap.connection import Server
+from archiver.accounts.imap.events import Status
 from archiver.accounts.imap.login import open_session
 from archiver.accounts.imap.session import Selected, Session
-from archiver.errors import FolderRefused, Unreachable
+from archiver.errors import FolderRefused, Forbidden, Unreachable
 from archiver.model import Secret
 
 _log = logging.getLogger(__name__)
@@ -105,19 +106,39 @@ class Link:
 
 
 def reopen(session: Session, mailbox: bytes, name: str, epoch: str) -> None:
-    """Open a mailbox unless it is open. Raises `FolderRefused` also if it is another epoch's by now."""
+    """Open a mailbox for reading unless it is. Raises `FolderRefused` also if it is another epoch's by now.
+
+    One that was opened for writing is opened anew: there, what a server does amiss on reading would stay.
+    """
     selected = session.selected
-    if selected is None or selected.mailbox != mailbox:
+    if selected is None or selected.mailbox != mailbox or selected.by_select:
         selected = examine(session, mailbox, name)
     check_epoch(selected, name, epoch)
 
 
 def examine(session: Session, mailbox: bytes, name: str) -> Selected:
     """Open a mailbox anew for reading. Raises `FolderRefused`, `Forbidden`, `Unreachable`."""
-    selected, status = session.examine(mailbox)
+    return _opened(session, session.examine, mailbox, name)
+
+
+def select(session: Session, mailbox: bytes, name: str) -> Selected:
+    """Open a mailbox anew for writing. Raises as `examine` does, and `Forbidden` where it is read-only."""
+    selected = _opened(session, session.select, mailbox, name)
+    if selected.read_only:
+        raise Forbidden(
+            f'the server opens the folder "{name}" only for reading',
+            "check the rights of the login on this folder; nothing was changed",
+        )
+    return selected
+
+
+def _opened(
+    session: Session, opening: Callable[[bytes], tuple[Selected, Status]], mailbox: bytes, name: str
+) -> Selected:
+    selected, status = opening(mailbox)
     if status.word != "OK" and quirks.is_unsafe_login(status.text):
         session.identify()
-        selected, status = session.examine(mailbox)
+        selected, status = opening(mailbox)
     if status.word != "OK":
         raise replies.folder_refused(status, name)
     return check_epoch(selected, name)

@@ -65,6 +65,10 @@ class OpenFolder:
         )
         self.now = _snapshot(self._selected)
 
+    def check(self, epoch: str) -> None:
+        """Make sure that it is still of this epoch. Raises `FolderRefused`."""
+        check_epoch(self._selected, self.name, epoch)
+
     @property
     def changed(self) -> Sequence[Fetched]:
         """What QRESYNC told of flags on opening."""
@@ -102,12 +106,20 @@ class OpenFolder:
 
     def list_each(self, uids: Sequence[int]) -> Iterator[dict[int, Fetched]]:
         """List these messages; one that the server says nothing of comes without size, date and flags."""
+        for asked, found in self._list_sets(uids):
+            yield {uid: found.get(uid) or Fetched(0, uid) for uid in asked}
+
+    def list_those(self, uids: Sequence[int]) -> Iterator[Fetched]:
+        """List those of these messages that are there."""
+        for asked, found in self._list_sets(uids):
+            yield from (found[uid] for uid in asked if uid in found)
+
+    def _list_sets(self, uids: Sequence[int]) -> Iterator[tuple[Sequence[int], dict[int, Fetched]]]:
         for start in range(0, len(uids), WINDOW):
             window = uids[start : start + WINDOW]
             for what in uidset.sets(window, _SET_BYTES):
                 asked = list(uidset.each(uidset.read(what)))
-                found = self._list(what, asked[0], asked[-1], LISTING)
-                yield {uid: found.get(uid) or Fetched(0, uid) for uid in asked}
+                yield asked, self._list(what, asked[0], asked[-1], LISTING)
 
     def list_changed(self, modseq: int, high: int) -> dict[int, Fetched] | None:
         """List flags that changed after `modseq`, of the UIDs up to `high`; None if the server refuses."""

@@ -32,30 +32,6 @@ def is_busy(code: str, text: str) -> bool:
     return code in {"UNAVAILABLE", "INUSE", "LIMIT"} or bool(_BUSY.search(text))
 
 
-# https://github.com/freescout-help-desk/freescout/issues/3203, OfflineIMAP/offlineimap#62,
-# calcom/cal.diy#2429: Exchange answers a message that it cannot convert with one of its own: From "Microsoft
-# Exchange Server", this Subject (folded), this first line. All three must be there, and at their places, so
-# that real mail which quotes them, or is forwarded, is never taken for a stand-in.
-_STAND_IN_LIMIT = 16 * 1024
-_STAND_IN_MARK = b"Retrieval using the IMAP4 protocol"
-_STAND_IN_SUBJECT = re.compile(
-    rb"^Subject:\s+Retrieval\s+using\s+the\s+IMAP4\s+protocol\s+failed\s+for\s+the\s+following\s+message:",
-    re.MULTILINE | re.IGNORECASE,
-)
-_STAND_IN_FROM = re.compile(rb"^From:\s+\"?Microsoft Exchange Server", re.MULTILINE | re.IGNORECASE)
-_STAND_IN_BODY = b"The server couldn't retrieve the following message:"
-
-
-def is_stand_in(raw: bytes) -> bool:
-    """Tell whether these are not the message but Exchange's excuse for it."""
-    if len(raw) > _STAND_IN_LIMIT or _STAND_IN_MARK not in raw:
-        return False
-    head, blank, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
-    if not blank or not body.lstrip().startswith(_STAND_IN_BODY):
-        return False
-    return bool(_STAND_IN_SUBJECT.search(head) and _STAND_IN_FROM.search(head))
-
-
 # https://github.com/pimalaya/himalaya/issues/651, OfflineIMAP/offlineimap#696: 163.com, 126.com and 188.com
 # answer "NO SELECT Unsafe Login" until they have been sent an ID (RFC 2971) after the login.
 def identity() -> Mapping[str, str]:
@@ -98,3 +74,11 @@ def is_over_quota(text: str) -> bool:
 def is_not_connected(text: str) -> bool:
     """Tell whether Exchange let the user in and yet has no mailbox for them."""
     return "authenticated but not connected" in text.lower()
+
+
+# https://imapsync.lamiral.info/FAQ.d/FAQ.Gmail.txt, joeyates/imap-backup#110, Google's "IMAP extensions": a
+# folder of Gmail is a label, and what is expunged there only loses the label: the message stays in All Mail.
+# Only what is in the trash (or in spam) is removed for good by an expunge.
+def expunge_only_unlabels(capabilities: frozenset[str]) -> bool:
+    """Tell whether this is Gmail, where a message has to be moved to the trash before it can be removed."""
+    return "X-GM-EXT-1" in capabilities

@@ -1,11 +1,14 @@
-"""Turn a server's refusals into archiver's errors: pure."""
+"""Turn a server's answers into archiver's errors and values: pure."""
 
-from archiver.accounts.imap import quirks
+from collections import Counter
+from collections.abc import Collection
+
+from archiver.accounts.imap import quirks, uidset
 from archiver.accounts.imap.events import Status
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, LoginRefused, Unreachable
 
 _LOGIN_HINT = "check user and password; many providers want an app password here, not that of the account"
-_FORBIDDEN = {"AUTHORIZATIONFAILED", "PRIVACYREQUIRED", "CONTACTADMIN", "NOPERM", "OVERQUOTA", "EXPIRED"}
+FORBIDDEN = {"AUTHORIZATIONFAILED", "PRIVACYREQUIRED", "CONTACTADMIN", "NOPERM", "OVERQUOTA", "EXPIRED"}
 
 
 class Busy(Unreachable):
@@ -40,7 +43,7 @@ def goodbye(status: Status) -> Unreachable:
 def login_refused(status: Status, user: str) -> ArchiverError:
     """Make the error of a refused login."""
     said = words(status)
-    if status.code in _FORBIDDEN:
+    if status.code in FORBIDDEN:
         return Forbidden(f'the server does not let "{user}" in: {said}', "ask the server's administrator")
     if status.code != "AUTHENTICATIONFAILED":
         later = busy(status)
@@ -59,3 +62,29 @@ def folder_refused(status: Status, name: str) -> ArchiverError:
         )
     refused = FolderRefused(f'the server does not open the folder "{name}": {said}')
     return refused if quirks.backoff_s(status.text) is None else busy(status) or refused
+
+
+def copied(status: Status, asked: Collection[int]) -> tuple[int, dict[int, int]] | None:
+    """Read COPYUID (RFC 4315 section 3): the target's UIDVALIDITY, and UID there by UID here.
+
+    Only what is sure is told: of the UIDs asked for, each named once, and each with a UID of its own there.
+    None where there is no COPYUID or it makes no sense.
+    """
+    words = status.argument.split()
+    if status.code != "COPYUID" or len(words) != 3 or not words[0].isdigit() or len(words[0]) > 19:
+        return None
+    most = 2 * len(asked) + 1
+    try:
+        here, there = uidset.in_order(words[1], most), uidset.in_order(words[2], most)
+    except uidset.BadSet:
+        return None
+    uidvalidity = int(words[0])
+    if len(here) != len(there) or not uidvalidity:
+        return None
+    sources, targets = Counter(here), Counter(there)
+    sure = {
+        source: target
+        for source, target in zip(here, there, strict=True)
+        if sources[source] == targets[target] == 1 and source in asked
+    }
+    return uidvalidity, sure

@@ -1,6 +1,7 @@
 """One logged-in IMAP session: greeting, TLS, login, and the commands that reading needs.
 
-EXAMINE and PEEK only: nothing here can change a mailbox (RFC 9051 sections 6.3.3 and 6.4.5).
+Reading is by EXAMINE and PEEK, which change nothing (RFC 9051 sections 6.3.3 and 6.4.5). Only who removes
+messages opens a mailbox by SELECT; nobody reads from it after that.
 A session that raised `Unreachable` is dead; whoever owns it opens another.
 """
 
@@ -29,9 +30,10 @@ from archiver.accounts.imap.events import (
     Other,
     Status,
 )
-from archiver.accounts.imap.fetched import parse_listing
+from archiver.accounts.imap.fetched import flags, parse_listing
 from archiver.accounts.imap.scanner import WireError, text
 from archiver.errors import Unreachable
+from archiver.model import Flags
 
 _log = logging.getLogger(__name__)
 
@@ -60,18 +62,25 @@ Piece: TypeAlias = bytes | Octets
 
 
 class Selected(Struct):
-    """The mailbox that is open, as EXAMINE and all since have told.
+    """The mailbox that is open, as EXAMINE or SELECT and all since have told.
 
-    `changed` and `gone` are what QRESYNC told on opening; `expunged` counts what went since.
+    `changed` and `gone` are what QRESYNC told on opening; `expunged` counts what went since: `vanished` are
+    the UIDs of those that were told by UID, `expunges` the number of those that were told by their number.
+    `by_select` says that it was opened for writing, and `read_only` that the server does not want that.
     """
 
     mailbox: bytes
     owner: str = ""
+    by_select: bool = False
+    read_only: bool = False
+    permanent: Flags | None = None
     uidvalidity: int | None = None
     uidnext: int | None = None
     exists: int = 0
     modseq: int | None = None
     expunged: int = 0
+    expunges: int = 0
+    vanished: list[tuple[int, int]] = field(default_factory=list)
     changed: list[Fetched] = field(default_factory=list)
     gone: list[tuple[int, int]] = field(default_factory=list)
 
@@ -263,14 +272,21 @@ class Session:
 
     def examine(self, mailbox: bytes, since: tuple[int, int] | None = None) -> tuple[Selected, Status]:
         """Open a mailbox for reading; `since` is UIDVALIDITY and MODSEQ for QRESYNC. Look at the status."""
-        opened = self.selected = Selected(mailbox, self.owner)
+        parameters = b" (QRESYNC (%d %d))" % since if since and self.has_qresync else b""
+        return self._open(Selected(mailbox, self.owner), b"EXAMINE ", parameters)
+
+    def select(self, mailbox: bytes) -> tuple[Selected, Status]:
+        """Open a mailbox for writing. Look at the status, and at whether it is read-only."""
+        return self._open(Selected(mailbox, self.owner, by_select=True), b"SELECT ")
+
+    def _open(self, opened: Selected, verb: bytes, parameters: bytes = b"") -> tuple[Selected, Status]:
+        self.selected = opened
 
         def take(event: Event) -> None:
             if isinstance(event, Fetched):
                 opened.changed.append(event)
 
-        parameters = b" (QRESYNC (%d %d))" % since if since and self.has_qresync else b""
-        status = self.run(b"EXAMINE ", astring(mailbox), parameters, take=take)
+        status = self.run(verb, astring(opened.mailbox), parameters, take=take)
         if status.word != "OK":
             self.selected = None
         return opened, status
@@ -343,9 +359,13 @@ def is_selectable(listed: Listed) -> bool:
 
 def _note_code(selected: Selected, status: Status) -> None:
     if status.code == "CLOSED":  # what came so far was of the mailbox before
-        selected.exists = selected.expunged = 0
-        selected.changed.clear()
-        selected.gone.clear()
+        selected.exists = selected.expunged = selected.expunges = 0
+        for told in (selected.changed, selected.gone, selected.vanished):
+            told.clear()
+    elif status.code in {"READ-ONLY", "READ-WRITE"}:
+        selected.read_only = status.code == "READ-ONLY"
+    elif status.code == "PERMANENTFLAGS":
+        selected.permanent = flags(status.argument.strip(b"()"))
     elif status.argument.isdigit() and len(status.argument) < 20:
         number = int(status.argument)
         if status.code == "UIDVALIDITY":
@@ -361,10 +381,12 @@ def _note_mailbox(selected: Selected, event: Event) -> None:
         selected.exists = event.count
     elif isinstance(event, Expunge):
         selected.expunged += 1
+        selected.expunges += 1
         selected.exists = max(0, selected.exists - 1)
     elif isinstance(event, Gone) and event.earlier:
         selected.gone = uidset.merged([*selected.gone, *event.uids])
     elif isinstance(event, Gone):
         gone = uidset.count(event.uids)
         selected.expunged += gone
+        selected.vanished += event.uids
         selected.exists = max(0, selected.exists - gone)

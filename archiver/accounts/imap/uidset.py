@@ -66,6 +66,11 @@ def write(pairs: Ranges) -> bytes:
     return b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in pairs)
 
 
+def of(uids: Iterable[int]) -> bytes:
+    """Write UIDs, in any order, as a set."""
+    return write(ranges(uids))
+
+
 def read(text: bytes) -> list[tuple[int, int]]:
     """Read a set as a server writes it; `7:3` means `3:7`, UID 0 is no UID. Raises `BadSet`."""
     pairs = []
@@ -79,6 +84,21 @@ def read(text: bytes) -> list[tuple[int, int]]:
         if last >= 1 and first <= LAST:
             pairs.append((max(first, 1), last))
     return merged(pairs)
+
+
+def in_order(text: bytes, most: int) -> list[int]:
+    """Read a set as the list that it stands for, in its own order, repeats kept: `7,3:4` is 7, 3, 4.
+
+    COPYUID pairs two sets so (RFC 4315 section 3), each range from its lower to its higher end. Raises
+    `BadSet`, also for one of more than `most` UIDs.
+    """
+    found: list[int] = []
+    for part in text.split(b","):
+        for low, high in read(part):
+            if high - low >= most - len(found):
+                raise BadSet("more UIDs than were asked for")
+            found += range(low, high + 1)
+    return found
 
 
 def sets(uids: Iterable[int], size: int) -> Iterator[bytes]:

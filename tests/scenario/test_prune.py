@@ -1,0 +1,476 @@
+"""Prune: only what is proven goes, it is written down before and after, and nothing is ever gone from both sides."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from archiver.accounts.fake import FakeAccount
+from archiver.errors import (
+    ArchiverError,
+    Damaged,
+    Forbidden,
+    Interrupted,
+    RefusedForSafety,
+    StoreFull,
+    Unreachable,
+)
+from archiver.formats.manifest import manifest_key
+from archiver.model import Folder, Removed, Unremoved
+from archiver.ops import prune as prune_module
+from archiver.plan.prune import Policy, Why
+from archiver.plan.pull import Selection
+from archiver.rows import PrunedRow
+from tests.scenario.test_crash import Killed, MortalStore
+from tests.scene import Scene, by_name, mail
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+LIMIT = datetime(2024, 1, 1, tzinfo=UTC)
+OLD = Policy(before=LIMIT)
+MAILS = 6
+
+
+@pytest.fixture
+def full(scene: Scene) -> Scene:
+    """Two folders of old, read mail, some younger, and a Trash; all of it pulled."""
+    scene.server.create("Work")
+    scene.server.create("Trash", special_use="\\Trash")
+    for name in ("INBOX", "Work"):
+        for number in range(MAILS):
+            at = LONG_AGO + timedelta(days=number)
+            scene.server.deliver(name, mail(f"{name} {number}", size=200), flags=["\\Seen"], received=at)
+        scene.server.deliver(name, mail(f"{name} young"), flags=["\\Seen"], received=LIMIT)
+    scene.pull()
+    return scene
+
+
+def everything(scene: Scene) -> set[bytes]:
+    """Every message that exists on the server or in the archive."""
+    return {*scene.on_server().values(), *scene.read().values()}
+
+
+def rows(scene: Scene) -> list[PrunedRow]:
+    return [row for row in scene.rows() if isinstance(row, PrunedRow)]
+
+
+def chain_rows(scene: Scene) -> list[tuple[int, str, PrunedRow]]:
+    archive = scene.open(unlock=True)
+    return [
+        (run.seq, run.kind, row)
+        for run in scene.manifests()
+        for row in archive.index(run)[1]
+        if isinstance(row, PrunedRow)
+    ]
+
+
+def contents(scene: Scene, folder: str) -> set[bytes]:
+    return {one.raw for one in scene.server.folders()[folder].messages.values()}
+
+
+# --- what goes, and what is written down ----------------------------------------------------------------
+
+
+def test_old_mail_goes_to_the_trash_and_stays_archived(full: Scene) -> None:
+    before = everything(full)
+    pruned = full.prune(OLD)
+    assert len(pruned.removable) == 2 * MAILS
+    assert set(pruned.kept.values()) == {Why.TOO_YOUNG}
+    assert contents(full, "INBOX") == {mail("INBOX young")}
+    assert contents(full, "Work") == {mail("Work young")}
+    assert len(contents(full, "Trash")) == 2 * MAILS
+    assert [(one.folder, one.removed, one.kept, one.unknown) for one in pruned.reports] == [
+        ("INBOX", MAILS, [], 0),
+        ("Work", MAILS, [], 0),
+    ]
+    assert everything(full) == before
+    full.check()
+
+
+def test_the_intent_is_committed_before_the_first_removal_and_the_outcome_after_the_last(full: Scene) -> None:
+    seen: list[tuple[str, list[str]]] = []
+
+    class Watching(FakeAccount):
+        def remove(
+            self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+        ) -> Iterator[Removed | Unremoved]:
+            told = chain_rows(full)
+            intended = {key for _, _, row in told if row.state == "intent" for key in row.keys}
+            assert set(keys) <= intended
+            seen.append((folder.name, [row.state for _, _, row in told]))
+            yield from super().remove(folder, epoch, keys, to)
+
+    pruned = full.prune(OLD, account=Watching(full.server))
+    assert seen == [("INBOX", ["intent", "intent"]), ("Work", ["intent", "intent", "removed"])]
+    told = chain_rows(full)
+    assert [(kind, row.state, row.run) for _, kind, row in told] == [
+        ("prune", "intent", pruned.run),
+        ("prune", "intent", pruned.run),
+        ("prune", "removed", pruned.run),
+        ("prune", "removed", pruned.run),
+    ]
+    assert [seq for seq, _, row in told if row.state == "intent"] == [pruned.run] * 2
+    assert {len(row.keys) for _, _, row in told} == {MAILS}
+
+
+def test_a_later_pull_does_not_call_pruned_mail_vanished(full: Scene) -> None:
+    full.prune(OLD, to=None)
+    report = full.pull()
+    assert report.complete
+    assert sum(folder.vanished for folder in report.folders) == 0
+    assert by_name(report)["INBOX"].new == 0
+    full.server.renumber("INBOX")  # a full listing and comparison, too
+    report = full.pull()
+    assert sum(folder.vanished for folder in report.folders) == 0
+    assert report.complete
+    full.check()
+    full.check_no_op()
+
+
+def test_what_a_prune_moved_is_pulled_from_the_trash_and_stored_once(full: Scene) -> None:
+    full.prune(OLD)
+    report = full.pull()
+    assert report.complete
+    assert by_name(report)["Trash"].new == 2 * MAILS
+    assert by_name(report)["Trash"].stored == 0
+    full.check()
+
+
+def test_a_plan_alone_changes_nothing(full: Scene) -> None:
+    before, keys = full.on_server(), set(full.store.keys())
+    assert len(full.prune(OLD, dry=True).removable) == 2 * MAILS
+    assert full.on_server() == before
+    assert set(full.store.keys()) == keys
+
+
+def test_nothing_to_remove_is_nothing_to_write(full: Scene) -> None:
+    keys = set(full.store.keys())
+    assert full.prune(Policy(before=LONG_AGO)).reports == []
+    assert set(full.store.keys()) == keys
+
+
+def test_only_the_folders_asked_for_are_touched(full: Scene) -> None:
+    full.prune(OLD, selection=Selection(("Work",)))
+    assert len(contents(full, "INBOX")) == MAILS + 1
+    assert len(contents(full, "Work")) == 1
+
+
+def test_mail_that_was_never_pulled_is_not_even_planned(full: Scene) -> None:
+    full.server.deliver("INBOX", mail("late"), flags=["\\Seen"], received=LONG_AGO)
+    full.server.deliver("Work", mail("bad"), flags=["\\Seen"], received=LONG_AGO)
+    full.server.spoil("Work", "8", "server bug")
+    full.pull(selection=Selection(("Work",)))
+    pruned = full.prune(OLD)
+    assert ("INBOX", "8") not in pruned.removable | set(pruned.kept)
+    assert ("Work", "8") not in pruned.removable | set(pruned.kept)
+    assert next(one.missed for one in pruned.plans if one.folder.name == "Work") == 1
+    assert mail("late") in contents(full, "INBOX")
+    assert mail("bad") in contents(full, "Work")
+
+
+def test_what_lies_in_the_trash_goes_only_for_good(full: Scene) -> None:
+    full.prune(OLD)
+    full.pull()
+    assert set(full.prune(OLD).kept.values()) == {Why.TOO_YOUNG, Why.IN_TRASH}
+    assert len(contents(full, "Trash")) == 2 * MAILS
+    full.prune(OLD, to=None)
+    assert contents(full, "Trash") == set()
+    assert len(full.read()) == 4 * MAILS + 2
+
+
+def test_the_grace_period_spares_what_was_archived_lately(full: Scene) -> None:
+    times = {run.seq: run.time for run in full.manifests()}
+    full.server.deliver("INBOX", mail("found late"), flags=["\\Seen"], received=LONG_AGO)
+    full.pull()
+    policy = Policy(before=LIMIT, settled=max(times.values()))
+    assert full.prune(policy, dry=True).kept["INBOX", "8"] is Why.GRACE
+    assert ("INBOX", "1") in full.pruned.removable
+
+
+# --- what happens on the server between the plan and the deed ---------------------------------------------
+
+
+def test_a_message_that_is_flagged_in_the_meantime_stays(full: Scene) -> None:
+    pruned = full.prune(OLD, between=lambda: full.server.flag("INBOX", "2", ["\\Seen", "\\Flagged"]))
+    assert mail("INBOX 1", size=200) in contents(full, "INBOX")
+    [(_, reason)] = pruned.reports[0].kept
+    assert reason == Why.FLAGGED.value
+    assert [row.keys for row in rows(full) if row.state == "kept"] == [("2",)]
+    assert by_name(full.pull())["INBOX"].vanished == 0
+    assert full.prune(Policy(before=LIMIT, flagged=True)).removable == {("INBOX", "2")}
+
+
+def test_a_message_that_another_client_removed_is_not_called_pruned(full: Scene) -> None:
+    pruned = full.prune(OLD, between=lambda: full.server.expunge("INBOX", "2"))
+    assert pruned.reports[0].removed == MAILS - 1
+    assert by_name(full.pull())["INBOX"].vanished == 1
+    assert {
+        entry.pruned for entry in full.entries() if entry.ref.key == "2" and entry.ref.folder == "INBOX"
+    } == {None}
+
+
+def test_a_folder_that_is_renumbered_in_the_meantime_keeps_everything(full: Scene) -> None:
+    before = full.on_server()
+    pruned = full.prune(OLD, between=lambda: full.server.renumber("INBOX"))
+    assert pruned.reports[0].error is not None
+    assert pruned.reports[0].removed == 0
+    assert len(contents(full, "INBOX")) == MAILS + 1
+    assert {key for key in before if key[0] == "Work"} - set(full.on_server()) == {
+        ("Work", str(number)) for number in range(1, MAILS + 1)
+    }
+    full.pull()
+    full.check()
+
+
+def test_another_message_under_the_same_number_stays(full: Scene) -> None:
+    """A server that gives a UID twice, with the UIDVALIDITY of before."""
+    impostor = mail("impostor", size=200)
+
+    def swap() -> None:
+        full.server.folders()["INBOX"].messages[2].raw = impostor
+        full.server.folders()["INBOX"].messages[2].size = len(impostor)
+
+    pruned = full.prune(OLD, between=swap)
+    assert impostor in contents(full, "INBOX")
+    assert pruned.reports[0].kept[0][1] == Why.OTHER_SIZE.value
+
+
+def test_refetching_finds_another_content_of_the_same_size_and_date(full: Scene) -> None:
+    raw = full.server.folders()["INBOX"].messages[2].raw
+    impostor = raw.replace(b"line 1 of", b"line 9 of")
+    full.server.folders()["INBOX"].messages[2].raw = impostor
+    pruned = full.prune(Policy(before=LIMIT, refetch=True))
+    assert pruned.kept["INBOX", "2"] is Why.OTHER_CONTENT
+    assert contents(full, "INBOX") == {impostor, mail("INBOX young")}
+
+
+def test_what_cannot_be_fetched_again_stays(full: Scene) -> None:
+    full.server.spoil("INBOX", "2", "server bug")
+    assert full.prune(Policy(before=LIMIT, refetch=True)).kept["INBOX", "2"] is Why.NOT_FETCHED
+    assert len(contents(full, "INBOX")) == 2
+
+
+def test_a_message_that_the_server_does_not_remove_is_told_and_kept(full: Scene) -> None:
+    class Stubborn(FakeAccount):
+        def remove(
+            self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+        ) -> Iterator[Removed | Unremoved]:
+            yield Unremoved(keys[0], "no rights")
+            yield from super().remove(folder, epoch, keys[2:], to)  # and one that is not answered at all
+
+    pruned = full.prune(OLD, account=Stubborn(full.server))
+    assert [(one.removed, [reason for _, reason in one.refused]) for one in pruned.reports] == [
+        (MAILS - 2, ["no rights", "the server did not answer for it"]),
+        (MAILS - 2, ["no rights", "the server did not answer for it"]),
+    ]
+    assert {row.keys for row in rows(full) if row.state == "kept"} == {("1", "2")}
+    assert by_name(full.pull())["INBOX"].vanished == 0
+
+
+# --- a server that falls away -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["look", "remove", "removed"])
+@pytest.mark.parametrize("nth", [1, 2, 3, 7, 12])
+def test_a_line_that_drops_leaves_nothing_in_doubt(full: Scene, step: str, nth: int) -> None:
+    before = everything(full)
+    # two looks are the plan's own
+    full.server.fail(step, nth + (2 if step == "look" else 0), Unreachable("the line dropped"))
+    pruned = full.prune(OLD)
+    assert sum(one.removed for one in pruned.reports) == 2 * MAILS
+    assert sum(one.unknown for one in pruned.reports) == 0
+    assert len(contents(full, "Trash")) == 2 * MAILS
+    assert everything(full) == before
+
+
+def test_a_server_that_stays_away_leaves_intents_which_the_next_pull_settles(full: Scene) -> None:
+    class Falling(FakeAccount):
+        gone = False
+
+        def look(self, folder: Folder, epoch: str, keys: Sequence[str]):  # type: ignore[no-untyped-def]
+            if self.gone:
+                raise Unreachable("no route")
+            return super().look(folder, epoch, keys)
+
+        def remove(
+            self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+        ) -> Iterator[Removed | Unremoved]:
+            for _ in super().remove(folder, epoch, keys[:2], to):
+                pass
+            self.gone = True
+            raise Unreachable("the line dropped")
+
+    with pytest.raises(Unreachable):
+        full.prune(OLD, account=Falling(full.server))
+    assert [one.unknown for one in full.pruned.reports] == [MAILS]
+    assert {row.state for row in rows(full) if row.folder == 1} == {"intent"}
+    report = full.pull()
+    assert sum(folder.vanished for folder in report.folders) == 0
+    assert report.complete
+    outcome = {row.state: row.keys for row in rows(full) if row.state != "intent" and row.folder == 1}
+    assert outcome == {"removed": ("1", "2"), "kept": ("3", "4", "5", "6")}
+    full.check()
+    full.check_no_op()
+
+
+@pytest.mark.parametrize("error", [Forbidden("no rights"), RefusedForSafety("no UIDPLUS")])
+def test_a_refusal_ends_the_run_and_every_intent_is_taken_back(full: Scene, error: ArchiverError) -> None:
+    full.server.fail("remove", 1, error)
+    with pytest.raises(type(error)):
+        full.prune(OLD)
+    assert len(contents(full, "INBOX")) == MAILS + 1
+    assert len(contents(full, "Work")) == MAILS + 1
+    assert sorted(row.folder for row in rows(full) if row.state == "kept") == [1, 2]
+    full.pull()
+    assert not full.catalog.intended(1, full.catalog.folders()[0].epoch)
+
+
+def test_asked_to_stop_it_stops_between_two_chunks(full: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prune_module, "CHUNK", 2)
+    with pytest.raises(Interrupted):
+        full.prune(OLD, stop=lambda: full.server.calls["remove"] >= 4)
+    assert len(contents(full, "INBOX")) == MAILS + 1 - 4
+    states = {(row.folder, row.state): row.keys for row in rows(full) if row.state != "intent"}
+    assert states[1, "removed"] == ("1", "2", "3", "4")
+    assert states[1, "kept"] == ("5", "6")
+    assert states[2, "kept"] == ("1", "2", "3", "4", "5", "6")
+
+
+# --- an archive that proves nothing -----------------------------------------------------------------------
+
+
+def flip(scene: Scene) -> None:
+    key = next(one.key for run in scene.manifests() for one in run.objects if one.role == "volume")
+    data = bytearray(scene.memory()[key])
+    data[len(data) // 2] ^= 1
+    scene.memory()[key] = bytes(data)
+
+
+def lose_volume(scene: Scene) -> None:
+    key = next(one.key for run in scene.manifests() for one in run.objects if one.role == "volume")
+    del scene.memory()[key]
+
+
+def lose_index(scene: Scene) -> None:
+    key = next(one.key for run in scene.manifests() for one in run.objects if one.role == "index")
+    del scene.memory()[key]
+
+
+def lose_manifest(scene: Scene) -> None:
+    del scene.memory()[manifest_key(scene.chain().name, 1)]
+
+
+def roll_back(scene: Scene) -> None:
+    scene.memory().pop(manifest_key(scene.chain().name, len(scene.manifests())))
+
+
+@pytest.mark.parametrize("damage", [flip, lose_volume, lose_index, lose_manifest, roll_back])
+def test_a_damaged_archive_lets_nothing_go(full: Scene, damage: Callable[[Scene], None]) -> None:
+    full.server.deliver("INBOX", mail("more"), received=LONG_AGO, flags=["\\Seen"])
+    full.pull()
+    before = full.on_server()
+    damage(full)
+    keys = set(full.store.keys())
+    with pytest.raises(Damaged):
+        full.prune(OLD)
+    assert full.on_server() == before
+    assert full.server.calls["remove"] == 0
+    assert set(full.store.keys()) == keys
+
+
+def test_a_local_catalog_that_lies_proves_nothing(full: Scene) -> None:
+    """What the cache says of a message's digest is not asked: the signed indexes are."""
+    full.server.deliver("INBOX", mail("never archived", size=200), flags=["\\Seen"], received=LONG_AGO)
+    full.catalog._db.execute(
+        "INSERT INTO message (folder, epoch, key, sha256, size, volume, offset, length, flags, received, named_size,"
+        " message_id, kind, run) SELECT folder, epoch, '8', sha256, size, volume, offset, length, flags, received,"
+        f" {len(mail('never archived', size=200))}, message_id, kind, run FROM message WHERE folder = 1 AND key = '1'"
+    )
+    assert ("INBOX", "8") not in full.prune(OLD).removable
+    assert mail("never archived", size=200) in contents(full, "INBOX")
+
+
+class FullStore(MortalStore):
+    """A disk that is full from the n-th put on."""
+
+    def put(self, key: str, chunks, *, if_absent: bool = False) -> None:  # type: ignore[no-untyped-def]
+        self.puts += 1
+        if self.puts >= self._nth:
+            raise StoreFull("no space is left")
+        self._store.put(key, chunks, if_absent=if_absent)
+
+    def delete(self, key: str) -> None:
+        self._store.delete(key)
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_on_a_full_disk_no_intent_can_be_written_and_nothing_goes(full: Scene, nth: int) -> None:
+    before = full.on_server()
+    with pytest.raises(StoreFull):
+        full.prune(OLD, store=FullStore(full.store, nth, after=False))
+    assert full.on_server() == before
+    assert full.server.calls["remove"] == 0
+    full.check()
+
+
+def test_a_disk_that_fills_before_the_outcome_leaves_it_to_the_next_pull(full: Scene) -> None:
+    with pytest.raises(StoreFull):
+        full.prune(OLD, store=FullStore(full.store, 3, after=False))
+    assert contents(full, "INBOX") == {mail("INBOX young")}
+    report = full.pull()
+    assert report.complete
+    assert sum(folder.vanished for folder in report.folders) == 0
+    full.check()
+
+
+# --- killed at any moment ---------------------------------------------------------------------------------
+
+
+def kill_at(scene: Scene, step: str, nth: int) -> bool:
+    """Prune, killed at a step of the store or of the server; tells whether it came to that step at all."""
+    of_store = step in {"put", "after put"}
+    store = MortalStore(scene.store, nth if of_store else 0, after=step == "after put")
+    server, counted = scene.server, scene.server.step
+    at = server.calls[step] + nth
+
+    def counting(name: str) -> None:
+        counted(name)
+        store.dead = store.dead or (name == step and server.calls[name] == at)
+        if store.dead:  # neither side hears of the process again
+            raise Killed
+
+    server.step = counting  # type: ignore[method-assign]
+    try:
+        scene.prune(OLD, store=store)
+    except Killed:
+        return True
+    finally:
+        server.step = counted  # type: ignore[method-assign]
+    return False
+
+
+@pytest.mark.parametrize("step", ["put", "after put", "look", "remove", "removed"])
+def test_killed_anywhere_nothing_is_lost_and_the_next_runs_end_the_same(
+    full: Scene, tmp_path: Path, step: str
+) -> None:
+    before = everything(full)
+    for nth in range(1, 40):
+        scene = full.copy(tmp_path / f"{step}{nth}")
+        killed = kill_at(scene, step, nth)
+        scene.forget_catalog()
+        assert everything(scene) == before
+        report = scene.pull()
+        assert report.complete
+        assert sum(folder.vanished for folder in report.folders) == 0
+        scene.prune(OLD)
+        scene.pull()
+        scene.check()
+        scene.check_no_op()
+        assert contents(scene, "INBOX") == {mail("INBOX young")}
+        assert contents(scene, "Work") == {mail("Work young")}
+        assert len(scene.server.folders()["Trash"].messages) == 2 * MAILS
+        assert everything(scene) == before
+        if not killed:
+            assert nth > 1
+            return
+    raise AssertionError("it never came through")
