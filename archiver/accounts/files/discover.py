@@ -137,7 +137,10 @@ class _Walk:
         except FileNotFoundError:
             return
         except Unreadable as error:
-            self._add(_name(parts), RefusedSource(path, str(error)))
+            if maildir:  # an index of the mail server's
+                self._notes.append(f'"{self._shown(path)}" is passed over: {error}')
+            else:
+                self._add(_name(parts), RefusedSource(path, str(error)))
             return
         empty = not size and (suffix in _MBOX_SUFFIXES or (not suffix and not path.name.startswith(".")))
         meant = path == self._top.resolve() or ".mbox" in path.suffixes  # other packed files are no mail

@@ -14,6 +14,7 @@ import zstandard
 
 from archiver.accounts.files.disk import Unreadable
 from archiver.accounts.files.packed import unpack
+from archiver.formats.mbox_dialects import Dialect
 from archiver.model import Done, Kind
 from tests.unit.accounts.files.reading import LINE, Taken, mail, mbox, write
 
@@ -266,3 +267,10 @@ def test_folders_that_would_have_one_name_stay_apart(tmp_path: Path) -> None:
 
 def test_message_and_from_line_fit(tmp_path: Path) -> None:
     assert Taken(write(tmp_path / "x", LINE + ONE)).raws == {"x": [ONE]}
+
+
+def test_another_reading_of_the_same_file_names_the_same_messages(tmp_path: Path) -> None:
+    file = write(tmp_path / "x", mbox(ONE + b">From here\n", TWO))
+    readings: list[Dialect | None] = [None, "mboxrd", "mboxo", "mboxcl2"]
+    keys = [[remote.ref.key for remote in Taken(file, told).remotes("x")] for told in readings]
+    assert keys == [keys[0]] * 4

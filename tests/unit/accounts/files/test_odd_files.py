@@ -115,9 +115,14 @@ def _look_at_what_may_not_be_read(top: Path) -> None:
     write(top / "shut", mbox(TWO)).chmod(0)
     write(top / "e" / "a.eml", ONE).chmod(0)
     (top / "closed").mkdir(mode=0)
-    account = FilesAccount(top, print)
+    for name in ("cur", "new"):
+        (top / "M" / name).mkdir(parents=True)
+    write(top / "M" / "dovecot.index", b"").chmod(0)
+    notes: list[str] = []
+    account = FilesAccount(top, notes.append)
     folders = {folder.name: folder for folder in account.folders()}
-    assert set(folders) == {"box", "shut", "e", "closed"}
+    assert set(folders) == {"box", "shut", "e", "closed", "M"}
+    assert notes == [f'"{top}/M/dovecot.index" is passed over: permission denied']
     for name in ("shut", "closed"):
         with pytest.raises(FolderRefused, match="permission denied"):
             list(account.changes(folders[name], None, dict))
