@@ -27,6 +27,7 @@ from archiver.secrets import account_password
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
+    from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
     from archiver.ports import Source, Target
 
@@ -159,4 +160,15 @@ def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: W
     return ImapAccount(server, settings.user, password, warn)
 
 
-_ACCOUNTS = {"imap": "archiver.wiring:make_imap"}
+def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "FilesAccount":
+    """Make an account of kind `files`."""
+    from archiver.accounts.files.account import FilesAccount  # noqa: PLC0415 -- few commands need it
+
+    assert settings.path is not None
+    return FilesAccount(settings.path, warn, settings.form)
+
+
+_ACCOUNTS = {
+    "files": "archiver.wiring:make_files",
+    "imap": "archiver.wiring:make_imap",
+}

@@ -18,6 +18,7 @@ COMMANDS = {
     "init": "make an archive; shows the recovery line once",
     "account": "add, list, test and remove accounts",
     "pull": "bring the archive up to the server",
+    "import": "take in mail that lies in files",
     "status": "last run, head, what is held, what is missing",
     "folders": "what is archived, by folder",
     "runs": "what was archived, by run",

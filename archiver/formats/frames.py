@@ -17,7 +17,7 @@ from archiver.errors import Damaged
 
 MAX_WINDOW_LOG = 27
 MAX_WINDOW = 1 << MAX_WINDOW_LOG
-_MAGIC = zstandard.FRAME_HEADER
+MAGIC = _MAGIC = zstandard.FRAME_HEADER
 _SKIPPABLE = 0x184D2A50  # to 0x184D2A5F
 _SKIPPABLE_HEADER = struct.Struct("<II")
 _CHECKSUM_SIZE = 4
@@ -25,6 +25,7 @@ _RLE, _RESERVED = 1, 3
 _ONE_SHOT = 32 * 1024 * 1024  # up to here a frame is compressed, and decompressed, in one call
 _PART = 4 * 1024 * 1024
 _BLOCKS_AT_ONCE = 8  # a block gives at most 128 KiB, so at most 1 MiB is decoded at once
+_FOREIGN_STEP = 1024  # bytes decoded at once: blocks of a few bytes may give 128 KiB each
 Piece: TypeAlias = bytes | memoryview
 _HINT = "the object is damaged; take it from another copy"
 
@@ -128,6 +129,29 @@ def padding(payload_length: int) -> bytes:
         return b""
     filling = target - payload_length - _SKIPPABLE_HEADER.size
     return _SKIPPABLE_HEADER.pack(_SKIPPABLE, filling) + bytes(filling)
+
+
+def unpack_foreign(stored: bytes, limit: int) -> bytes:
+    """Decompress what another program wrote: frames one after another, with sizes and checksums or without.
+
+    Raises `Damaged` for what does not decompress, is cut, or gives more than `limit` bytes.
+    """
+    given = bytearray()
+    view = memoryview(stored)
+    while view:
+        decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
+        while view and not decoder.eof:
+            try:
+                given += decoder.decompress(view[:_FOREIGN_STEP])
+            except zstandard.ZstdError:
+                raise _damaged("it does not decompress") from None
+            view = view[_FOREIGN_STEP:]
+            if len(given) > limit:
+                raise _damaged(f"it holds more than {limit} bytes")
+        if not decoder.eof:
+            raise _damaged("it is cut")
+        view = memoryview(decoder.unused_data + bytes(view))
+    return bytes(given)
 
 
 # --- compressors and decompressors, kept for each thread: a new one costs more than a small message -----

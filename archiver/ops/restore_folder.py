@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from archiver.errors import ArchiverError, FolderRefused, Interrupted, Unreachable
 from archiver.events import FolderScanned, MessageRestored, RunCommitted, Warned
-from archiver.formats.message import gist
+from archiver.formats.message import for_the_wire, gist
 from archiver.formats.message_id import message_id
 from archiver.model import Appended, Done, Entry, Flags, Folder, Message, New, Outgoing, Ref, Refused, Remote
 from archiver.plan.restore import Doubt, claims_by_id, wanted, without_slashes
@@ -111,7 +111,8 @@ class FolderRestore:
         self._given_up: set[str] = set()  # digests that the server refuses or nobody can read
         self._nameless: list[Entry] = []  # taken, and the server did not say under which key
         self._entries: dict[str, Entry] = {}
-        self._fragile: set[str] = set()  # digests of messages with NUL, which servers replace without a word
+        # messages with NUL, which servers replace without a word: digest -> digest of what is sent
+        self._fragile: dict[str, str] = {}
         self._to_compare: list[Remote] = []
         self._flags: dict[str, Flags] = {}  # digest -> flags; of equal messages, those that all have
         self._flagged: dict[str, dict[str, str]] = {}  # epoch -> key -> digest of what was put in with flags
@@ -316,8 +317,9 @@ class FolderRestore:
         for epoch, remotes in by_epoch.items():
             put = self._ledger.known(self._report.target, epoch)
             for key, raw in self._fetch(remotes):
-                if hashlib.sha256(raw).hexdigest() != put.get(key):
-                    self._tell_altered(put.get(key, ""), "the server replaced the NUL characters in it")
+                digest = put.get(key, "")
+                if hashlib.sha256(raw).hexdigest() != self._fragile.get(digest):
+                    self._tell_altered(digest, "the server replaced the NUL characters in it")
 
     def _give_up(self, digest: str, reason: str, where: list[Left]) -> None:
         self._given_up.add(digest)
@@ -335,9 +337,10 @@ class FolderRestore:
                     self._give_up(first.digest, raw.text, self._report.unreadable)
                 continue
             if b"\0" in raw:
-                self._fragile.add(first.digest)
+                self._fragile[first.digest] = hashlib.sha256(for_the_wire(raw)).hexdigest()
+            sent = for_the_wire(raw)
             for entry in by_digest[first.digest]:
-                yield Outgoing(entry.digest, raw, entry.flags, entry.received)
+                yield Outgoing(entry.digest, sent, entry.flags, entry.received)
 
     def _find_nameless(self, target: Folder, before: Sequence[Remote]) -> None:
         """Learn the keys of what was put in, where the server did not tell them (no UIDPLUS)."""

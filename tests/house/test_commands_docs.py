@@ -174,6 +174,7 @@ def test_every_field_of_a_document_is_told(kind: str) -> None:
     ("file", "kind"),
     [
         ("pull.py", "pull"),
+        ("import.py", "imported"),
         ("status.py", "status"),
         ("folders.py", "folders"),
         ("runs.py", "runs"),

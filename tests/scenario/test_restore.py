@@ -454,3 +454,21 @@ def test_of_a_damaged_volume_the_others_are_restored_and_the_lost_are_told(put: 
     assert total(reports) == (1, 0)
     assert sum(len(one.unreadable) for one in reports) == 11
     assert all(key in one.reason for report in reports for one in report.unreadable)
+
+
+def test_mail_with_lf_lines_is_sent_with_crlf_and_known_again_without_the_ledger(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    wire = mail("from a file", "text\r\nwith \0\r\n")
+    scene.server.deliver("INBOX", wire.replace(b"\r\n", b"\n"), received=AT)
+    scene.server.deliver("INBOX", mail("from a server", "bare\nlines\n"), received=AT + timedelta(hours=1))
+    scene.pull()
+    put = Putting(scene)
+    (report,) = put()
+    assert report.appended == 2
+    assert [one.raw for one in put.server.folders()["INBOX"].messages.values()] == [
+        wire,
+        mail("from a server", "bare\nlines\n"),
+    ]
+    assert report.altered == []  # the server did nothing to the NUL
+    (again,) = put(ledger=False, to="other name")
+    assert (again.appended, again.there) == (0, 2)
