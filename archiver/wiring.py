@@ -122,8 +122,8 @@ def open_target(settings: AccountSettings, warn: Warn) -> "Target":
 
 def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "ImapAccount":
     """Make an account of kind `imap`."""
+    from archiver.accounts.connection import Server  # noqa: PLC0415
     from archiver.accounts.imap.account import ImapAccount  # noqa: PLC0415 -- few commands need it
-    from archiver.accounts.imap.connection import Server  # noqa: PLC0415
 
     server = Server(
         host=settings.host,

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import names
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Server
 from archiver.model import Secret
 from tests.servers.dovecot import Dovecot
 

@@ -6,11 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import names, replies, uidset
 from archiver.accounts.imap.append import Appender
 from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
-from archiver.accounts.imap.connection import Server
 from archiver.accounts.imap.events import Event, Fetched, Listed
 from archiver.accounts.imap.link import Link, reopen
 from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches

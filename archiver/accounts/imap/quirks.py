@@ -17,9 +17,6 @@ _OVER_QUOTA = re.compile(
 )
 _BUSY = re.compile(r"throttled|too many (simultaneous )?connections|temporarily unavailable", re.IGNORECASE)
 
-LONGEST_WAIT_S = 300.0
-"""A server that asks for more than five minutes is told of to the user, who decides."""
-
 
 def backoff_s(text: str) -> float | None:
     """Tell how many seconds an Office 365 that throttles wants to be left alone; None if it does not."""
@@ -30,30 +27,6 @@ def backoff_s(text: str) -> float | None:
 def is_busy(code: str, text: str) -> bool:
     """Tell whether a NO or BYE means "later", by its code (RFC 5530) or in words."""
     return code in {"UNAVAILABLE", "INUSE", "LIMIT"} or bool(_BUSY.search(text))
-
-
-# https://github.com/freescout-help-desk/freescout/issues/3203, OfflineIMAP/offlineimap#62,
-# calcom/cal.diy#2429: Exchange answers a message that it cannot convert with one of its own: From "Microsoft
-# Exchange Server", this Subject (folded), this first line. All three must be there, and at their places, so
-# that real mail which quotes them, or is forwarded, is never taken for a stand-in.
-_STAND_IN_LIMIT = 16 * 1024
-_STAND_IN_MARK = b"Retrieval using the IMAP4 protocol"
-_STAND_IN_SUBJECT = re.compile(
-    rb"^Subject:\s+Retrieval\s+using\s+the\s+IMAP4\s+protocol\s+failed\s+for\s+the\s+following\s+message:",
-    re.MULTILINE | re.IGNORECASE,
-)
-_STAND_IN_FROM = re.compile(rb"^From:\s+\"?Microsoft Exchange Server", re.MULTILINE | re.IGNORECASE)
-_STAND_IN_BODY = b"The server couldn't retrieve the following message:"
-
-
-def is_stand_in(raw: bytes) -> bool:
-    """Tell whether these are not the message but Exchange's excuse for it."""
-    if len(raw) > _STAND_IN_LIMIT or _STAND_IN_MARK not in raw:
-        return False
-    head, blank, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
-    if not blank or not body.lstrip().startswith(_STAND_IN_BODY):
-        return False
-    return bool(_STAND_IN_SUBJECT.search(head) and _STAND_IN_FROM.search(head))
 
 
 # https://github.com/pimalaya/himalaya/issues/651, OfflineIMAP/offlineimap#696: 163.com, 126.com and 188.com

@@ -6,13 +6,6 @@ from archiver.accounts.imap import quirks, replies
 from archiver.accounts.imap.events import Status
 from archiver.errors import FolderRefused, Forbidden, LoginRefused, Unreachable
 
-EXCUSE = (
-    b"MIME-Version: 1.0\r\nContent-Type: text/plain\r\nFrom: Microsoft Exchange Server 2010\r\n"
-    b"To: ann@example.org\r\n"
-    b"Subject: Retrieval using the IMAP4 protocol failed for the following message:\r\n 522\r\n"
-    b'\r\nThe server couldn\'t retrieve the following message:\r\n\r\nSubject: "Meeting"\r\n'
-)
-
 
 def test_exchange_says_how_long_it_wants_to_be_left_alone() -> None:
     said = "Request is throttled. Suggested Backoff Time: 299961 milliseconds"
@@ -21,34 +14,6 @@ def test_exchange_says_how_long_it_wants_to_be_left_alone() -> None:
     error = replies.busy(Status("a1", "BAD", text=said))
     assert error
     assert error.wait_s == pytest.approx(299.961)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        EXCUSE,
-        EXCUSE.replace(b"\r\n", b"\n"),
-        EXCUSE.replace(b"for the following message:\r\n 522", b"for the following\r\n message: 522"),
-        EXCUSE.replace(b"Microsoft Exchange", b'"Microsoft Exchange'),
-    ],
-)
-def test_the_excuse_of_exchange_is_known(raw: bytes) -> None:
-    assert quirks.is_stand_in(raw)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        EXCUSE.replace(b"Subject: Retrieval", b"Subject: FW: Retrieval"),
-        EXCUSE.replace(b"From: Microsoft Exchange Server", b"From: bob@example.org"),
-        EXCUSE.replace(b"\r\n\r\nThe server", b"\r\n\r\n> The server"),
-        EXCUSE + b"x" * 20_000,
-        b"Subject: x\r\n\r\n" + EXCUSE,
-    ],
-)
-def test_mail_that_quotes_the_excuse_is_mail(raw: bytes) -> None:
-    assert not quirks.is_stand_in(raw)
 
 
 def test_icloud_is_known_by_its_capabilities() -> None:
