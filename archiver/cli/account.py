@@ -23,9 +23,14 @@ def command() -> None:
 
 @command.command("add", short_help="Add an account; asks for what is not given.")
 @click.argument("name", required=False)
-@click.option("--imap", "host", metavar="HOST", help="The IMAP server.")
+@click.option("--imap", metavar="HOST", help="The IMAP server.")
+@click.option("--pop3", metavar="HOST", help="The POP3 server, in the place of an IMAP server.")
 @click.option("--user", help="The user name, often the mail address.")
-@click.option("--port", type=click.IntRange(1, 65535), help="993, or 143 with --starttls, if not given.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="If not given: 993, or 143 with --starttls; POP3: 995, or 110.",
+)
 @click.option("--starttls", is_flag=True, help="Begin in the clear and turn to TLS.")
 @click.option(
     "--insecure-plaintext", is_flag=True, help="No TLS at all: the password can be read on the way."
@@ -44,6 +49,7 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     \b
       archiver account add work --imap imap.example.org --user ann@example.org
       archiver account add work --imap imap.example.org --user ann --password-command 'pass show work'
+      archiver account add old --pop3 pop.example.org --user ann
     """
     archive = session.archive_settings(archive_name)
     name = _or_ask(name, "Name of the account, a word of your choice", "NAME")
@@ -52,11 +58,12 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
             f'there is an account "{name}" already',
             f"choose another name, or first: archiver account remove {name}",
         )
-    asks = not (given["host"] and given["user"])  # somebody is led through it
+    kind, host = _server(given["imap"], given["pop3"])
+    asks = not (host and given["user"])  # somebody is led through it
     keys: dict[str, Any] = {
         "archive": archive.name,
-        "kind": "imap",
-        "host": _or_ask(given["host"], "IMAP server", "--imap HOST"),
+        "kind": kind,
+        "host": _or_ask(host, "IMAP server", "--imap HOST"),
         "user": _or_ask(given["user"], "User name", "--user USER"),
         "port": given["port"],
         "starttls": given["starttls"] or None,
@@ -166,6 +173,15 @@ def _password_to_keep(settings: AccountSettings) -> Secret | None:
     if settings.password_keyring and can_prompt() and not keyring_holds(settings.name):
         return typed_password(settings)
     return None
+
+
+def _server(imap: str | None, pop3: str | None) -> tuple[str, str | None]:
+    """Tell the kind and the host; without any it is IMAP, whose host is asked for."""
+    if imap and pop3:
+        raise UsageError(
+            "--imap and --pop3 are two kinds of account", "give one of them; IMAP where there is both"
+        )
+    return ("pop3", pop3) if pop3 else ("imap", imap)
 
 
 def _or_ask(given: object, prompt: str, option: str) -> str:

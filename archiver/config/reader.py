@@ -19,7 +19,8 @@ from archiver.errors import ConfigInvalid
 
 COMPRESSIONS = ("default", "long")
 KINDS = ("imap", "pop3", "exchange", "files")
-SUPPORTED_KINDS = ("imap",)
+SUPPORTED_KINDS = ("imap", "pop3")
+_SUPPORTED = " and ".join(f'"{kind}"' for kind in SUPPORTED_KINDS)
 ARCHIVE_KEYS = ("path", "compression")
 PASSWORD_KEYS = ("password-command", "password-keyring", "password-file")
 ACCOUNT_KEYS = (
@@ -195,7 +196,7 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
     before = len(table.problems)
     kind = table.choice("kind", KINDS)
     if kind is not None and kind not in SUPPORTED_KINDS:  # its keys are not known either
-        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only "imap" is')
+        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only {_SUPPORTED} are')
         return None
     archive = table.text("archive", required=True)
     if archive is not None and archive not in archives:

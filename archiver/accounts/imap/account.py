@@ -13,11 +13,12 @@ from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
 from archiver.accounts.imap.events import Event, Fetched, Listed
 from archiver.accounts.imap.link import Link, reopen
-from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches
+from archiver.accounts.imap.retrieval import batches
 from archiver.accounts.imap.scanner import text
 from archiver.accounts.imap.session import Piece, Session, astring, is_selectable
 from archiver.accounts.imap.sync import is_unchanged, read_token
 from archiver.accounts.imap.wire import LITERAL_LIMIT
+from archiver.accounts.reasons import GONE, WITHHELD
 from archiver.errors import ArchiverError, FolderRefused, Unreachable
 from archiver.model import (
     Appended,

@@ -9,10 +9,11 @@ from archiver.accounts.imap import quirks, replies, uidset, wire
 from archiver.accounts.imap.events import Event, Fetched, Section, Status
 from archiver.accounts.imap.fetched import parse_body
 from archiver.accounts.imap.link import Link, reopen
-from archiver.accounts.imap.retrieval import EMPTY, GONE, STAND_IN, Batch, Retrieval
+from archiver.accounts.imap.retrieval import Batch, Retrieval
 from archiver.accounts.imap.scanner import WireError
 from archiver.accounts.imap.session import Session
 from archiver.accounts.link import TRIES, Busy
+from archiver.accounts.reasons import EMPTY, GONE, STAND_IN
 from archiver.accounts.stand_in import is_stand_in
 from archiver.errors import Unreachable
 from archiver.model import Message, Missed, Remote
