@@ -53,6 +53,8 @@ class Bodies:
         self._final = False  # whether a refusal counts: the second one does
         self._alone = False
         self._strikes: Counter[str] = Counter()
+        self._reading: maildrop.Row | None = None  # one without id, which may be that which is wanted or not
+        self._dropping: set[maildrop.Row] = set()
         self._drops = self._busy = 0
 
     def __iter__(self) -> Iterator[Message | Missed]:
@@ -155,7 +157,12 @@ class Bodies:
             known = session.digests.get(row.number)
             if row.key is not None or (row.size != remote.size if known is None else known != wanted):
                 continue
+            if row in self._dropping:
+                refusal = DROPPED
+                continue
+            self._reading = row
             status, raw = session.read(row, self._limit)
+            self._reading = None
             if not status.ok:
                 refusal = f"the server refuses it: {replies.words(status)}"
                 continue
@@ -224,7 +231,8 @@ class Bodies:
             if whole is not None:
                 self._alone = True
                 self._link.drop()
-                yield self._judge(self._waiting.popleft(), unstuff(whole))
+                if len(flying) == 1:  # or it would be several, run together
+                    yield self._judge(self._waiting.popleft(), unstuff(whole))
                 return
         if flying:
             yield from self._suspect(error)
@@ -232,6 +240,10 @@ class Bodies:
 
     def _suspect(self, error: Exception) -> Iterator[Missed]:
         """Hold a drop against the message that was on its way."""
+        if self._reading is not None:
+            self._dropping.add(self._reading)
+            self._reading = None
+            return
         key = self._waiting[0].ref.key
         self._strikes[key] += 1
         if isinstance(error, TooLarge):
