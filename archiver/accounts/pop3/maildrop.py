@@ -18,11 +18,12 @@ _LONGEST_ID = 500
 
 
 class Row(Struct, frozen=True):
-    """A message in one session. Without `key` it is known by its content alone."""
+    """A message in one session. Without `key` it is known by its content alone; `told` is its id, of use or not."""
 
     number: int
     size: int | None
     key: str | None
+    told: str = ""
 
 
 def rows(sizes: Mapping[int, int | None], ids: Mapping[int, bytes]) -> list[Row]:
@@ -32,7 +33,8 @@ def rows(sizes: Mapping[int, int | None], ids: Mapping[int, bytes]) -> list[Row]
     for number in sorted(sizes.keys() | ids.keys()):
         size, told = sizes.get(number), ids.get(number, b"")
         usable = size is not None and often[told] == 1 and _is_usable(told)
-        found.append(Row(number, size, f"{told.decode('ascii')}:{size}" if usable else None))
+        text = told.decode("ascii", "replace")
+        found.append(Row(number, size, f"{text}:{size}" if usable else None, text))
     return found
 
 
@@ -44,6 +46,11 @@ def id_of(key: str) -> str | None:
     """Give the server's id within a key; None in one made of content."""
     told, colon, size = key.rpartition(":")
     return told if colon and size.isdecimal() else None
+
+
+def size_of(key: str) -> int | None:
+    """Give the size within a key; None in one made of content."""
+    return int(key.rpartition(":")[2]) if id_of(key) is not None else None
 
 
 def is_unreadable(key: str) -> bool:

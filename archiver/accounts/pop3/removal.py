@@ -16,7 +16,8 @@ from archiver.model import Removed, Unremoved
 IN_FLIGHT = 100
 """DELE asked for ahead of their answers."""
 
-_OTHER_SIZE = "the server names another size for it than before"
+_IN_DOUBT = "the server still has its id, of another size or for several messages"
+_NO_IDS = "the server has a message of its size, and tells no id of that"
 _LISTED = "the server lists it still"
 
 
@@ -31,12 +32,15 @@ def remove(link: Link[Session], lister: Lister, keys: Sequence[str]) -> Iterator
     reasons = _delete(link, lister, wanted)
     link.drop()  # whatever is left of that session marks nothing more
     there = link.run(lister.list)
-    ids = {maildrop.id_of(key) for key in there} - {None}
+    ids = {row.told for row in there.values()}
+    nameless = {row.size for row in there.values() if row.key is None}
     for key in wanted:
         if key in there:
             yield Unremoved(key, reasons.get(key) or reasons.get("") or _LISTED)
         elif maildrop.id_of(key) in ids:
-            yield Unremoved(key, _OTHER_SIZE)
+            yield Unremoved(key, _IN_DOUBT)
+        elif maildrop.size_of(key) is not None and nameless & {maildrop.size_of(key), None}:
+            yield Unremoved(key, _NO_IDS)
         else:
             yield Removed(key)
 
