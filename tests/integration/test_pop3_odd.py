@@ -465,6 +465,12 @@ def test_lists_that_do_not_agree_with_the_servers_count_are_told(client: Make) -
         assert done.exists == 2  # the pull finds out that one is not accounted for
 
 
+def test_ids_that_are_not_told_for_the_moment_are_waited_for(client: Make) -> None:
+    once = iter([b"-ERR [SYS/TEMP] not now\r\n"])
+    with Pop3Double(mails(2), answers=[(rb"UIDL", lambda found: next(once, None))]) as double:
+        assert [key[:4] for key in client(double).keys()] == ["id1:", "id2:"]  # noqa: SIM118 -- no mapping
+
+
 def test_an_empty_mailbox_that_is_not_listed_is_empty(client: Make) -> None:
     with Pop3Double(answers=[(rb"(LIST|UIDL)", b"-ERR no messages\r\n")]) as double:
         assert client(double).remotes() == []

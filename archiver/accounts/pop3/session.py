@@ -110,6 +110,9 @@ class Session:
             if not listed.ok and count != 0:  # some refuse to list what is empty
                 raise replies.listing_refused(listed)
             if not told.ok:
+                later = replies.busy(told)
+                if later:
+                    raise later
                 _log.info("the server tells no ids: %s", replies.words(told))
             self._rows = maildrop.rows(wire.parse_sizes(sizes), wire.parse_ids(ids))
             self.exists = len(self._rows) if count is None else count
