@@ -57,7 +57,7 @@ def sections() -> dict[str, str]:
 
 
 def written(text: str) -> set[str]:
-    return set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE))
+    return set(re.findall(r"^\| `(--[a-z0-9-]+)", text, re.MULTILINE))
 
 
 def test_every_command_has_a_section_and_no_other_has() -> None:

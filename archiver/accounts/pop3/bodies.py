@@ -11,7 +11,7 @@ from archiver.accounts.link import TRIES, Busy, Link
 from archiver.accounts.pop3 import maildrop, quirks, replies
 from archiver.accounts.pop3.connection import Stalled, TooLarge
 from archiver.accounts.pop3.session import Session
-from archiver.accounts.pop3.wire import WireError, unstuff
+from archiver.accounts.pop3.wire import WireError
 from archiver.accounts.reasons import DROPPED, EMPTY, GONE, STAND_IN
 from archiver.accounts.stand_in import is_stand_in
 from archiver.errors import Unreachable
@@ -232,7 +232,7 @@ class Bodies:
                 self._alone = True
                 self._link.drop()
                 if len(flying) == 1:  # or it would be several, run together
-                    yield self._judge(self._waiting.popleft(), unstuff(whole))
+                    yield self._judge(self._waiting.popleft(), whole)
                 return
         if flying:
             yield from self._suspect(error)

@@ -6,6 +6,8 @@ Where an oddity needs no more than a tolerant reader, that reader is the cure (`
 import re
 from collections.abc import Mapping
 
+from archiver.accounts.pop3.wire import unstuff
+
 _GMAIL = frozenset({"pop.gmail.com", "pop.googlemail.com"})
 
 # Servers without the codes of RFC 2449 and RFC 3206 say in words that another client has the mailbox, such as
@@ -60,14 +62,15 @@ def is_run_together(raw: bytes, size: int | None) -> bool:
 
 
 def ended_without_line(partial: bytes, size: int | None) -> bytes | None:
-    """Give the message, still stuffed, of which only the end of its last line is missing; None if it is not whole.
+    """Give the message of which only the end of its last line is missing; None if it may not be whole.
 
-    The dot stands behind the text then, and nothing more ever comes.
+    The dot stands behind the text then, and nothing more ever comes. A line that went silent behind a full stop
+    looks the same, so the size has to be that which was told, counted with the line end or without.
     """
-    if size is None or not partial.endswith(b".\r\n"):
+    if not partial.endswith(b".\r\n"):
         return None
-    raw = partial[:-3]
-    return raw if len(raw) >= size else None
+    raw = unstuff(partial[:-3])
+    return raw if size in (len(raw), len(raw) + 2) else None
 
 
 # fetchmail FAQ S7: FTGate answers TOP with two lines of +OK.
