@@ -221,6 +221,15 @@ def test_a_missing_line_end_before_the_last_dot_hangs_nobody(
         assert missed == {}
 
 
+def test_two_messages_that_run_together_are_never_taken_for_one(client: Make) -> None:
+    with Pop3Double(mails(4)) as double:
+        double.mails[1].size = len(double.mails[1].raw) - 2
+        double.answers = [(rb"RETR 2", b"+OK\r\n" + double.mails[1].raw[:-2] + b".\r\n")]
+        bodies, missed = client(double, timeout_s=0.3).got()
+        assert bodies == sorted([*raws(double, 2), double.mails[1].raw[:-2]])
+        assert missed == {}
+
+
 def test_a_message_that_is_cut_is_never_taken(client: Make) -> None:
     cut = b"+OK\r\nSubject: 2\r\n\r\nbo.\r\n"
     with Pop3Double(mails(3), answers=[(rb"RETR 2", cut)], capabilities=SIMPLE) as double:
