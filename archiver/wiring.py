@@ -27,8 +27,10 @@ from archiver.secrets import account_password
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
+    from archiver.accounts.connection import Server
     from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
+    from archiver.accounts.pop3.account import Pop3Account
     from archiver.ports import Source, Target
 
 Warn = Callable[[str], None]
@@ -148,16 +150,27 @@ def open_source(settings: AccountSettings, warn: Warn) -> "Source":
 def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "ImapAccount":
     """Make an account of kind `imap`."""
     from archiver.accounts.imap.account import ImapAccount  # noqa: PLC0415 -- few commands need it
-    from archiver.accounts.imap.connection import Server  # noqa: PLC0415
 
-    server = Server(
+    return ImapAccount(_server(settings, tls=993, clear=143), settings.user, password, warn)
+
+
+def make_pop3(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "Pop3Account":
+    """Make an account of kind `pop3`."""
+    from archiver.accounts.pop3.account import Pop3Account  # noqa: PLC0415 -- few commands need it
+
+    return Pop3Account(_server(settings, tls=995, clear=110), settings.user, password, warn)
+
+
+def _server(settings: AccountSettings, *, tls: int, clear: int) -> "Server":
+    from archiver.accounts.connection import Server  # noqa: PLC0415
+
+    return Server(
         host=settings.host,
-        port=settings.port or (993 if settings.security == "tls" else 143),
+        port=settings.port or (tls if settings.security == "tls" else clear),
         security=settings.security.value,
         ca_file=str(settings.ca_file) if settings.ca_file else None,
         timeout_s=settings.timeout_s,
     )
-    return ImapAccount(server, settings.user, password, warn)
 
 
 def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "FilesAccount":
@@ -171,4 +184,5 @@ def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: 
 _ACCOUNTS = {
     "files": "archiver.wiring:make_files",
     "imap": "archiver.wiring:make_imap",
+    "pop3": "archiver.wiring:make_pop3",
 }

@@ -24,13 +24,18 @@ def command() -> None:
 
 @command.command("add", short_help="Add an account; asks for what is not given.")
 @click.argument("name", required=False)
-@click.option("--imap", "host", metavar="HOST", help="The IMAP server.")
+@click.option("--imap", metavar="HOST", help="The IMAP server.")
+@click.option("--pop3", metavar="HOST", help="The POP3 server, in the place of an IMAP server.")
 @click.option(
     "--files", metavar="PATH", help="Mail on this machine: a Maildir, an mbox file, a tree of them."
 )
 @click.option("--form", type=click.Choice(MBOX_FORMS), help="With --files: how the mbox files are quoted.")
 @click.option("--user", help="The user name, often the mail address.")
-@click.option("--port", type=click.IntRange(1, 65535), help="993, or 143 with --starttls, if not given.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="If not given: 993, or 143 with --starttls; POP3: 995, or 110.",
+)
 @click.option("--starttls", is_flag=True, help="Begin in the clear and turn to TLS.")
 @click.option(
     "--insecure-plaintext", is_flag=True, help="No TLS at all: the password can be read on the way."
@@ -49,6 +54,7 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     \b
       archiver account add work --imap imap.example.org --user ann@example.org
       archiver account add work --imap imap.example.org --user ann --password-command 'pass show work'
+      archiver account add old --pop3 pop.example.org --user ann
       archiver account add local --files ~/Maildir
     """
     archive = session.archive_settings(archive_name)
@@ -82,7 +88,7 @@ def _files_keys(given: dict[str, Any]) -> dict[str, Any]:
     """Give the keys of an account without a server. Raises `UsageError` for options that are about one."""
     about_servers = [key for key in given if given[key] and key not in ("files", "form", "exclude")]
     if about_servers:
-        option = {"host": "imap"}.get(about_servers[0], about_servers[0].replace("_", "-"))
+        option = about_servers[0].replace("_", "-")
         raise UsageError(f"--{option} does not go with --files", "leave one of them out")
     return {
         "kind": "files",
@@ -96,10 +102,11 @@ def _server_keys(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Give the keys of an account on a server; on a terminal, ask for what is not given."""
     if given["form"]:
         raise UsageError("--form goes with --files alone", "leave it out")
-    asks = not (given["host"] and given["user"])  # somebody is led through it
+    kind, host = _server(given["imap"], given["pop3"])
+    asks = not (host and given["user"])  # somebody is led through it
     keys: dict[str, Any] = {
-        "kind": "imap",
-        "host": _or_ask(given["host"], "IMAP server", "--imap HOST"),
+        "kind": kind,
+        "host": _or_ask(host, "IMAP server", "--imap HOST"),
         "user": _or_ask(given["user"], "User name", "--user USER"),
         "port": given["port"],
         "starttls": given["starttls"] or None,
@@ -200,6 +207,15 @@ def _password_to_keep(settings: AccountSettings) -> Secret | None:
     if settings.password_keyring and can_prompt() and not keyring_holds(settings.name):
         return typed_password(settings)
     return None
+
+
+def _server(imap: str | None, pop3: str | None) -> tuple[str, str | None]:
+    """Tell the kind and the host; without any it is IMAP, whose host is asked for."""
+    if imap and pop3:
+        raise UsageError(
+            "--imap and --pop3 are two kinds of account", "give one of them; IMAP where there is both"
+        )
+    return ("pop3", pop3) if pop3 else ("imap", imap)
 
 
 def _or_ask(given: object, prompt: str, option: str) -> str:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 COMPRESSIONS = ("default", "long")
 KINDS = ("imap", "pop3", "exchange", "files")
-SUPPORTED_KINDS = ("imap", "files")
+SUPPORTED_KINDS = ("imap", "pop3", "files")
 ARCHIVE_KEYS = ("path", "compression")
 PASSWORD_KEYS = ("password-command", "password-keyring", "password-file")
 MBOX_FORMS = ("mboxo", "mboxrd", "mboxcl", "mboxcl2")
@@ -234,7 +234,7 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
     before = len(table.problems)
     kind = table.choice("kind", KINDS)
     if kind is not None and kind not in SUPPORTED_KINDS:  # its keys are not known either
-        listed = " and ".join(f'"{each}"' for each in SUPPORTED_KINDS)
+        listed = ", ".join(f'"{each}"' for each in SUPPORTED_KINDS)
         table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only {listed} are')
         return None
     if kind == "files":

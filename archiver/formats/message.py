@@ -22,6 +22,7 @@ _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _HALF_PAIR = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # the others stand for bytes: surrogateescape
+_LAST_YEAR = 9998  # so that it can be told in any other time zone, too
 _NAME_LIMIT = 150  # bytes: a file system takes 255, and a suffix comes behind
 
 
@@ -188,8 +189,25 @@ def _clean(text: str) -> str:
 
 
 def _date(head: Parsed) -> datetime | None:
+    return _read_date(str(head.get("Date", "")))
+
+
+def received_date(raw: bytes) -> datetime | None:
+    """Tell when a message was received, by what it says: its topmost Received field, else its Date.
+
+    The last server writes the topmost one (RFC 5321 section 4.4), the sender the Date. Aware, in whole seconds and
+    a year from 1970 on; None where neither is a date.
+    """
+    head = BytesHeaderParser(policy=compat32).parsebytes(header_block(raw))
+    date = _read_date(str(head.get("Received", "")).rpartition(";")[2])
+    if date is None or not 1970 <= date.year <= _LAST_YEAR:
+        date = _date(head)
+    return date if date is not None and 1970 <= date.year <= _LAST_YEAR else None
+
+
+def _read_date(text: str) -> datetime | None:
     try:
-        date = parsedate_to_datetime(str(head.get("Date", "")))
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

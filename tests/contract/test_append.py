@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from archiver.accounts.connection import Server
 from archiver.accounts.fake import FakeAccount, FakeMailbox
 from archiver.accounts.imap import appending
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Connection, Server
+from archiver.accounts.imap.connection import Connection
 from archiver.model import Secret
 from archiver.ports import Target
 from tests.contract.account import mail

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import append as append_module
 from archiver.accounts.imap import appending, lanes
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Server
 from archiver.errors import ArchiverError, Forbidden, Interrupted, Unreachable
 from archiver.model import Appended, Outgoing, Refused, Secret
 from tests.integration.double_client import INBOX, Client, Make

@@ -166,11 +166,10 @@ def test_a_host_is_a_bare_name_and_a_password_in_it_is_not_repeated(host: str) -
     assert found == ['account.work.host: must be a bare name or address, such as "imap.example.org"']
 
 
-@pytest.mark.parametrize("kind", ["pop3", "exchange"])
-def test_a_kind_that_is_not_there_yet_says_so_and_nothing_else(kind: str) -> None:
-    text = f'[archive.a]\npath = "/x"\n[account.work]\nkind = "{kind}"\nmailbox = "x"'
+def test_a_kind_that_is_not_there_yet_says_so_and_nothing_else() -> None:
+    text = '[archive.a]\npath = "/x"\n[account.work]\nkind = "exchange"\nmailbox = "x"'
     assert problems(text) == [
-        f'account.work.kind: accounts of kind "{kind}" are not supported yet, only "imap" and "files" are'
+        'account.work.kind: accounts of kind "exchange" are not supported yet, only "imap", "pop3", "files" are'
     ]
 
 

@@ -5,22 +5,23 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import names, quirks, replies, uidset
 from archiver.accounts.imap.appending import Appending
 from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
-from archiver.accounts.imap.connection import Server
 from archiver.accounts.imap.delete import Remover, carry_out, uid_of
 from archiver.accounts.imap.events import Event, Fetched, Listed
 from archiver.accounts.imap.flagging import keep_flags
 from archiver.accounts.imap.link import Link, reopen
 from archiver.accounts.imap.opened import OpenFolder
-from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches
+from archiver.accounts.imap.retrieval import batches
 from archiver.accounts.imap.scanner import text
 from archiver.accounts.imap.session import Piece, Session, astring, is_selectable
 from archiver.accounts.imap.sync import is_unchanged, read_token
 from archiver.accounts.imap.taking import Target
 from archiver.accounts.imap.wire import LITERAL_LIMIT
+from archiver.accounts.reasons import GONE, WITHHELD
 from archiver.errors import FolderRefused, RefusedForSafety
 from archiver.model import (
     Appended,

@@ -17,9 +17,6 @@ _OVER_QUOTA = re.compile(
 )
 _BUSY = re.compile(r"throttled|too many (simultaneous )?connections|temporarily unavailable", re.IGNORECASE)
 
-LONGEST_WAIT_S = 300.0
-"""A server that asks for more than five minutes is told of to the user, who decides."""
-
 
 def backoff_s(text: str) -> float | None:
     """Tell how many seconds an Office 365 that throttles wants to be left alone; None if it does not."""
