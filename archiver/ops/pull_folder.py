@@ -79,6 +79,7 @@ class Work(Struct, frozen=True):
     stop: Callable[[], bool]
     dry: bool = False
     allowance: Allowance | None = None
+    partial: bool = False  # the account shows some folders of many: what it does not show is not gone
 
     def check_stop(self) -> None:
         """Raise `Interrupted` where the user asked to stop."""
@@ -125,6 +126,8 @@ class FolderPull:
             return False
         vanished = {one.ref.key for one in self._gathered if isinstance(one, Vanished)}
         if _epoch_of(self._gathered) == state.epoch:
+            if any(isinstance(one, Done) and one.same_mailbox for one in self._gathered):
+                return True
             return len(self._catalog.known_among(state.id, state.epoch, list(vanished))) < state.held
         new = [one.remote for one in self._gathered if isinstance(one, New)]
         self._rebindings = self._find_rebindings(state, new)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from archiver.accounts.imap import delete as delete_module
 from archiver.accounts.imap import epoch as epochs
+from archiver.accounts.owner import owner_of
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, RefusedForSafety, Unreachable
 from archiver.model import Folder, Message, Ref, Removed, Unremoved
 from tests.integration.double_client import INBOX, Make, mails
@@ -15,7 +16,7 @@ from tests.servers.imap_double import Mail
 from tests.servers.stateful_double import Box, Deed, StatefulDouble, all_marked, nothing
 
 TRASH = Folder("Trash", "/", "\\Trash")
-OWNER = epochs.owner_of("127.0.0.1", "ann")
+OWNER = owner_of("127.0.0.1", "ann")
 EPOCH = epochs.write(7, OWNER)
 BASE = "IMAP4rev1 SASL-IR AUTH=PLAIN LITERAL+"
 MOVE, COPY, GMAIL = f"{BASE} UIDPLUS MOVE", f"{BASE} UIDPLUS", f"{BASE} UIDPLUS MOVE X-GM-EXT-1"
@@ -483,6 +484,13 @@ def test_an_expunge_that_is_refused_leaves_no_mark(client: Make, word: bytes, to
 def test_a_mark_that_does_not_come_off_is_told(client: Make) -> None:
     stuck = [(rb"UID EXPUNGE|UID STORE \S+ -", b"%t NO stuck\r\n")]
     with server(COPY, answers=[*stuck]) as double:
+        told = take(client, double, [1], None, marks=False)
+        assert "it is marked as deleted" in told.kept["1"]
+
+
+def test_a_mark_that_stays_though_the_server_says_otherwise_is_told(client: Make) -> None:
+    with server(COPY, expunges=nothing) as double:
+        double.after.append((rb"UID STORE", lambda: setattr(double, "stores", nothing)))
         told = take(client, double, [1], None, marks=False)
         assert "it is marked as deleted" in told.kept["1"]
 

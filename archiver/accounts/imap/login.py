@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Callable
 
+from archiver.accounts.connection import Server, plain_response
 from archiver.accounts.imap import quirks, replies
-from archiver.accounts.imap.connection import Connection, Server, plain_response
+from archiver.accounts.imap.connection import Connection
 from archiver.accounts.imap.events import Continue, Status
 from archiver.accounts.imap.session import Session, astring
 from archiver.errors import LoginRefused, Unreachable, Untrusted
@@ -90,7 +91,7 @@ def _authenticate_plain(session: Session, before: frozenset[str], user: str, pas
         if isinstance(event, Status) and event.tag == tag:
             return event
         session.note(event)
-    session.connection.send(answer + b"\r\n", b"***")
+    session.connection.send(answer + b"\r\n", shown=b"***")
     return session.finish(tag)
 
 
