@@ -10,7 +10,7 @@ from archiver.accounts.discovery.offers import Line, Offer, Protocol
 if TYPE_CHECKING:
     from dns.resolver import Resolver
 
-LIFETIME_S = 5.0
+LIFETIME_S = 3.0
 _SERVICES: tuple[tuple[str, Protocol, Line], ...] = (
     ("_imaps._tcp", "imap", "tls"),
     ("_imap._tcp", "imap", "starttls"),
@@ -24,6 +24,7 @@ class Dns:
 
     def __init__(self, resolver: "Resolver | None" = None) -> None:
         self._resolver = resolver
+        self._silent = False  # no name server answers: it is not asked again and again
 
     def offers(self, address: str, domain: str) -> list[Offer]:
         """Give the servers of a domain, best first. DNS can be forged: only a host of the domain itself is trusted."""
@@ -48,9 +49,14 @@ class Dns:
         import dns.exception  # noqa: PLC0415 -- only discovery needs it
         import dns.resolver  # noqa: PLC0415
 
+        if self._silent:
+            return []
         try:
             if self._resolver is None:
                 self._resolver = dns.resolver.Resolver()
             return list(self._resolver.resolve(name, kind, lifetime=LIFETIME_S, search=False))
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
         except (dns.exception.DNSException, OSError):
+            self._silent = True
             return []
