@@ -103,11 +103,15 @@ class Applier:
     def _folder(self, row: FolderRow) -> None:
         self._touched.add(row.id)
         self._db.execute(
-            "INSERT INTO folder (id, name, epoch, token, separator, special_use, present, gone)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+            "INSERT INTO folder (id, name, epoch, token, separator, special_use, present, gone, subscribed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
             " epoch = excluded.epoch, token = excluded.token, separator = excluded.separator,"
-            " special_use = excluded.special_use, present = excluded.present, gone = excluded.gone",
-            (row.id, row.name, row.epoch, row.token, row.separator, row.special_use, row.exists, row.gone),
+            " special_use = excluded.special_use, present = excluded.present, gone = excluded.gone,"
+            " subscribed = excluded.subscribed",
+            (
+                *(row.id, row.name, row.epoch, row.token, row.separator, row.special_use),
+                *(row.exists, row.gone, row.subscribed),
+            ),
         )
 
     def _vanished(self, row: VanishedRow) -> None:

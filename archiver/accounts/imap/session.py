@@ -114,6 +114,7 @@ class Session:
         self.capabilities: frozenset[str] = frozenset()
         self.enabled: frozenset[str] = frozenset()
         self.selected: Selected | None = None
+        self.tells_subscriptions = False  # whether the last listing did
         self.streaming = False
         """Whether bodies are on their way, so that nothing else may be asked here."""
         self._senseless = 0
@@ -250,11 +251,12 @@ class Session:
 
         wanted = b"STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
         options = [b"SPECIAL-USE"] if "SPECIAL-USE" in self.capabilities else []
-        if self.has_condstore and "LIST-STATUS" in self.capabilities:
-            options.append(wanted)
+        options += [b"SUBSCRIBED"] if "LIST-EXTENDED" in self.capabilities else []
+        options += [wanted] if self.has_condstore and "LIST-STATUS" in self.capabilities else []
         asked = bool(options) and bool({"LIST-EXTENDED", "LIST-STATUS"} & self.capabilities)
         if asked:
             status = self.run(b'LIST "" "*" RETURN (' + b" ".join(options) + b")", take=take)
+        self.tells_subscriptions = asked and status.word == "OK" and b"SUBSCRIBED" in options
         if not asked or status.word != "OK":
             listed.clear()
             told.clear()
