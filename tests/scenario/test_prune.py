@@ -244,6 +244,19 @@ def test_refetching_finds_another_content_of_the_same_size_and_date(full: Scene)
     assert contents(full, "INBOX") == {impostor, mail("INBOX young")}
 
 
+def test_refetching_finds_another_content_that_came_after_the_plan(full: Scene) -> None:
+    raw = full.server.folders()["INBOX"].messages[2].raw
+    impostor = raw.replace(b"line 1 of", b"line 9 of")
+
+    def swap() -> None:
+        full.server.folders()["INBOX"].messages[2].raw = impostor
+
+    pruned = full.prune(Policy(before=LIMIT, refetch=True), between=swap)
+    assert ("INBOX", "2") in pruned.removable
+    assert [reason for _, reason in pruned.reports[0].kept] == [Why.OTHER_CONTENT.value]
+    assert contents(full, "INBOX") == {impostor, mail("INBOX young")}
+
+
 def test_what_cannot_be_fetched_again_stays(full: Scene) -> None:
     full.server.spoil("INBOX", "2", "server bug")
     assert full.prune(Policy(before=LIMIT, refetch=True)).kept["INBOX", "2"] is Why.NOT_FETCHED

@@ -39,7 +39,7 @@ class Posted:
     """Whether it came as `UTF8 (...)` (RFC 6855)."""
 
 
-class _Dropped(Exception):
+class Dropped(Exception):
     pass
 
 
@@ -125,7 +125,7 @@ class ImapDouble:
             thread.start()
 
     def _client(self, client: socket.socket) -> None:
-        with client, client.makefile("rb") as reader, contextlib.suppress(OSError, _Dropped):
+        with client, client.makefile("rb") as reader, contextlib.suppress(OSError, Dropped):
             client.sendall(self.greeting)
             while line := reader.readline():
                 parts: list[bytes] = []
@@ -153,7 +153,7 @@ class ImapDouble:
             found = re.match(pattern, command, re.IGNORECASE)
             said = (answer(found) if callable(answer) else answer) if found else None
             if said == b"DROP":
-                raise _Dropped
+                raise Dropped
             if said is not None:
                 return [said.replace(b"%t", tag)]
         words = command.upper().split(b" ")
@@ -190,7 +190,7 @@ class ImapDouble:
             )
         said = [self.takes(one) for one in given]
         if b"DROP" in said:
-            raise _Dropped
+            raise Dropped
         against = [one for one in said if one not in (None, b"TAKE")]
         if against:
             return against[0] or b""
@@ -200,7 +200,7 @@ class ImapDouble:
             self.mails[uid] = Mail(one.raw, " ".join(sorted(one.flags)), date=at)
         self.posted += given
         if b"TAKE" in said:
-            raise _Dropped
+            raise Dropped
         if "UIDPLUS" not in self.capabilities:
             return b"OK taken"
         uids = b"%d:%d" % (first, first + len(given) - 1) if len(given) > 1 else b"%d" % first
@@ -259,7 +259,7 @@ class ImapDouble:
         client = self._clients[-1]
         client.sendall(last)
         client.shutdown(socket.SHUT_RDWR)
-        raise _Dropped
+        raise Dropped
 
     def _body(self, number: int, uid: int, mail: Mail, part: re.Match[bytes] | None) -> bytes:
         raw, item = mail.raw, b"BODY[]"
