@@ -69,6 +69,10 @@ class Owner:
         words: Sequence[str] = ("mailbox", "update", "-u", self.user, "--uid-validity", "77", folder)
         self.server.doveadm(*words)
 
+    def allow(self, folder: str, rights: str) -> None:
+        """Leave the user only these rights in a folder (RFC 4314), where the server keeps rights."""
+        self._do("setacl", self._name(folder), self.user, rights)
+
     def _name(self, folder: str) -> str:
         return '"' + names.mailbox(folder, self.server.separator).decode() + '"'
 

@@ -92,6 +92,8 @@ class StatefulDouble(ImapDouble):
     tells_expunges: bool = True
     tells_late: bool = False
     """Whether it tells an expunge only in the answer to the next command."""
+    untold: set[int] = field(default_factory=set)
+    """UIDs whose expunge is told to nobody."""
     expunges_on_store: bool = False
     """Whether a mark removes at once, as the auto-expunge of Gmail does."""
     gmail: bool = False
@@ -179,7 +181,7 @@ class StatefulDouble(ImapDouble):
         if self._mine.box not in self.boxes:
             return []
         now = sorted(self._box().mails)
-        gone = [uid for uid in self._mine.seen if uid not in self._box().mails]
+        gone = [uid for uid in self._mine.seen if uid not in self._box().mails and uid not in self.untold]
         lines: list[bytes] = []
         if gone and self._mine.vanishes:
             lines.append(b"* VANISHED %s\r\n" % uidset.of(gone))
@@ -204,7 +206,7 @@ class StatefulDouble(ImapDouble):
         self._mine.box, self._mine.seen = name, sorted(box.mails)
         self._mine.read_only = box.read_only or command.upper().startswith(b"EXAMINE")
         lines = [
-            b"* %d EXISTS\r\n" % len(box.mails),
+            b"* %d EXISTS\r\n" % (len(box.mails) if self.exists is None else self.exists),
             b"* OK [UIDVALIDITY %d] valid\r\n" % box.uidvalidity,
             b"* OK [UIDNEXT %d] next\r\n" % max(box.uidnext, max(box.mails, default=0) + 1),
         ]
