@@ -6,6 +6,7 @@ command of the client, what it was, and what the client had been told of it by t
 
 import hashlib
 import random
+import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -109,6 +110,8 @@ class LyingDouble(StatefulDouble):
         uses_uids = words[0] in (b"UID", b"FETCH", b"NOOP") and self._mine.box in self.boxes
         if uses_uids and self._box().uidvalidity != self._opened.uidvalidity:
             raise Dropped  # no server goes on with UIDs that are no more
+        if words[0] == b"UID" and b"HEADER.FIELDS (MESSAGE-ID)" in command.upper():
+            return self._message_ids(tag, command)
         self.row = _ROW if b"RFC822.SIZE" in command.upper() else _SHORT_ROW
         if (
             words[0] == b"UID"
@@ -120,6 +123,15 @@ class LyingDouble(StatefulDouble):
         if words[:2] == [b"UID", b"FETCH"] and not command.upper().count(b"BODY"):
             said = self._disorder(said)
         return said
+
+    def _message_ids(self, tag: bytes, command: bytes) -> list[bytes]:
+        rows = []
+        for number, uid, one in super()._asked(command):
+            found = re.search(rb"^Message-ID:[^\r\n]*\r\n", one.raw, re.MULTILINE)
+            header = (found[0] if found else b"") + b"\r\n"
+            item = b"BODY[HEADER.FIELDS (MESSAGE-ID)] {%d}\r\n%s" % (len(header), header)
+            rows.append(b"* %d FETCH (UID %d %s)\r\n" % (number, uid, item))
+        return [*rows, tag + b" OK fetched\r\n"]
 
     def _select(self, command: bytes) -> tuple[bytes, list[bytes]]:
         word, lines = super()._select(command)
