@@ -28,9 +28,9 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path / "state")
 
 
-def box(count: int, word: str = "m", **knobs: int) -> Box:
+def box(count: int, word: str = "m", uidvalidity: int = 7) -> Box:
     """Make a folder of messages that are unlike those of another word."""
-    made = Box(**knobs)
+    made = Box(uidvalidity=uidvalidity)
     for number in range(1, count + 1):
         made.put(Held(mail(f"{word} {number}"), "\\Seen", date=f"{number:02d}-Mar-2019 10:00:00 +0000"))
     return made
