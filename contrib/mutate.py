@@ -142,7 +142,7 @@ def changes(node: ast.AST) -> Iterator[Change]:
         yield from _of_bool(node)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         yield "the not taken away", lambda at: _replace(at, "operand", ast.UnaryOp(ast.Not(), node.operand))
-    elif isinstance(node, ast.If) or isinstance(node, ast.IfExp):
+    elif isinstance(node, ast.If | ast.IfExp):
         yield "never", lambda at: _replace(at, "test", ast.Constant(False))
         yield "always", lambda at: _replace(at, "test", ast.Constant(True))
     elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
