@@ -368,6 +368,20 @@ class Audit(Protocol):
         ...
 
 
+class Allowance(Protocol):
+    """How much may be downloaded from an account, in bytes, by all runs of a day together."""
+
+    limit: int
+
+    def left(self) -> int:
+        """Tell how much is left now."""
+        ...
+
+    def spend(self, size: int) -> None:
+        """Note what was downloaded."""
+        ...
+
+
 class Reporter(Protocol):
     """Who is told what happens during a run."""
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from archiver.accounts.daily import DailyLimit
 from archiver.archive.archive import Archive, Founding, check_empty, create
 from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
@@ -110,6 +111,13 @@ def open_account(
     account = make(settings, password or (lambda: account_password(settings)), tell)
     made = True
     return account
+
+
+def daily_limit(settings: AccountSettings) -> DailyLimit | None:
+    """Open the count of what was downloaded today, for an account that has a limit."""
+    if settings.daily_download_limit is None:
+        return None
+    return DailyLimit(state_folder() / "downloads" / f"{settings.name}.json", settings.daily_download_limit)
 
 
 def open_target(settings: AccountSettings, warn: Warn) -> "Target":

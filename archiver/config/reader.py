@@ -40,6 +40,7 @@ ACCOUNT_KEYS = (
     "timeout-s",
     "folders",
     "exclude",
+    "daily-download-limit",
     "prune",
 )
 PRUNE_KEYS = (
@@ -249,6 +250,7 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
     )
     _refuse_passwords(table)
     folders, exclude = table.texts("folders"), table.texts("exclude")
+    limit = table.understood("daily-download-limit", parse_size)
     prune = _prune(table)
     table.refuse_unknown((*ACCOUNT_KEYS, "password"))
     if len(table.problems) > before or archive is None or host is None or user is None:
@@ -268,6 +270,7 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
         password_keyring=keyring,
         folders=folders,
         exclude=exclude,
+        daily_download_limit=limit,
         prune=prune,
     )
 

@@ -73,6 +73,7 @@ class AccountSettings(Struct, frozen=True):
     password_keyring: bool = False
     folders: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    daily_download_limit: int | None = None  # bytes
     prune: PruneSettings = PruneSettings()
 
 

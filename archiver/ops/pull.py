@@ -27,6 +27,16 @@ class PullReport(Struct):
         """Whether every message of every folder is held or excluded by rule."""
         return all(folder.complete for folder in self.folders)
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for another day."""
+        return sum(folder.waiting for folder in self.folders)
+
+    @property
+    def waiting_size(self) -> int:
+        """Their bytes, as the server names them."""
+        return sum(folder.waiting_size for folder in self.folders)
+
 
 class Pull:
     """One pull of one account; call it once."""

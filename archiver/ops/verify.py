@@ -1,28 +1,21 @@
-"""verify: hold an archive against its signed chain, its messages against their digests, a server against both.
+"""verify: hold an archive against its signed chain, and its messages against their digests.
 
 Without a key: every manifest, every object, every byte. With the owner's key: every message too.
 """
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from archiver.events import MessageRead, ObjectChecked
 from archiver.model import (
-    Cursor,
-    Done,
     Entry,
     Finding,
-    Folder,
-    FolderState,
     Head,
-    New,
-    Reflagged,
-    Vanished,
 )
-from archiver.ports import Account, Audit, Catalog, Reader, Reporter
+from archiver.ports import Audit, Catalog, Reader, Reporter
 
 
 class VerifyReport(Struct):
@@ -82,68 +75,3 @@ def find_affected(report: VerifyReport, entries: Iterable[Entry]) -> None:
     """Count, by folder, the messages whose stored copy lies in a damaged object."""
     damaged = {key for finding in report.findings if finding.severity == "damage" for key in finding.objects}
     report.affected = dict(Counter(entry.ref.folder for entry in entries if entry.place.volume in damaged))
-
-
-class ServerFolder(Struct, frozen=True):
-    """How a folder on the server stands against the archive."""
-
-    folder: str
-    exists: int
-    held: int
-    missed: int
-    new: int
-    vanished: int
-    reflagged: int
-    excluded: bool = False
-    error: str | None = None
-
-    @property
-    def accounted(self) -> bool:
-        """Whether every message on the server is held, or new since the last pull."""
-        return self.excluded or (self.error is None and self.exists == self.held + self.new)
-
-
-def verify_server(
-    account: Account, catalog: Catalog, takes: Callable[[Folder], bool]
-) -> Sequence[ServerFolder]:
-    """List every folder in full and compare it with what is held; changes nothing anywhere."""
-    return [
-        _compare(account, catalog, folder) if takes(folder) else _excluded(folder)
-        for folder in account.folders()
-    ]
-
-
-def _excluded(folder: Folder) -> ServerFolder:
-    return ServerFolder(folder.name, 0, 0, 0, 0, 0, 0, excluded=True)
-
-
-def _compare(account: Account, catalog: Catalog, folder: Folder) -> ServerFolder:
-    state = catalog.folder(folder.name)
-    known = dict(catalog.known(state.id, state.epoch)) if state else {}
-    since = Cursor(state.epoch, "") if state else None
-    new = vanished = reflagged = exists = 0
-    epoch = ""
-    for change in account.changes(folder, since, lambda: known):
-        match change:
-            case New():
-                new += 1
-            case Vanished():
-                vanished += 1
-            case Reflagged():
-                reflagged += 1
-            case Done(cursor, exists):
-                epoch = cursor.epoch
-    same = state is not None and state.epoch == epoch
-    return ServerFolder(
-        folder=folder.name,
-        exists=exists,
-        held=len(known) - vanished if same else 0,
-        missed=_missed(catalog, state, epoch),
-        new=new,
-        vanished=vanished,
-        reflagged=reflagged,
-    )
-
-
-def _missed(catalog: Catalog, state: FolderState | None, epoch: str) -> int:
-    return len(catalog.missed(state.id, epoch)) if state else 0

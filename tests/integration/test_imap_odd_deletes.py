@@ -487,6 +487,13 @@ def test_a_mark_that_does_not_come_off_is_told(client: Make) -> None:
         assert "it is marked as deleted" in told.kept["1"]
 
 
+def test_a_mark_that_stays_though_the_server_says_otherwise_is_told(client: Make) -> None:
+    with server(COPY, expunges=nothing) as double:
+        double.after.append((rb"UID STORE", lambda: setattr(double, "stores", nothing)))
+        told = take(client, double, [1], None, marks=False)
+        assert "it is marked as deleted" in told.kept["1"]
+
+
 def test_a_busy_server_is_left_alone(client: Make) -> None:
     with server(answers=[(rb"UID MOVE", b"%t NO [INUSE] later\r\n")]) as double:
         told = take(client, double, range(1, 9), TRASH)

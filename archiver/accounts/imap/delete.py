@@ -104,7 +104,7 @@ class Remover:
         if self._taker.marked:
             session = self._link.session()
             check_epoch(select(session, self._mailbox, self._folder.name), self._folder.name, self._epoch)
-            self._taker.unmark(session, self._taker.marked)
+            self._taker.unmark(session)
 
     # --- opening --------------------------------------------------------------------------------------
 
