@@ -4,7 +4,7 @@
     python contrib/mutate.py --list          what would be tried
     python contrib/mutate.py --only "Removal"
 
-Each mutant is a copy of the tree with one change: a comparison turned round or moved by one, a condition dropped, an
+Each mutant is the code with one change, in the memory of a process of its own: a comparison turned round or moved by one, a condition dropped, an
 `and` made an `or`, a `not` taken away, a number one off, a function that does nothing, a statement left out; and,
 of the order in which a removal is written down, what is named in `ORDER`. Its tests have to fail. One that survives
 is a test that is missing, or a change that changes nothing: those are named in `NO_DIFFERENCE`, with the reason.
@@ -12,19 +12,20 @@ is a test that is missing, or a change that changes nothing: those are named in 
 
 import argparse
 import ast
+import contextlib
 import copy
+import importlib
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import types
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 PLAN, OPS = "archiver/plan/prune.py", "archiver/ops/prune.py"
 QUICK = ["tests/unit/plan/test_prune.py"]
 SLOW = [
@@ -33,7 +34,7 @@ SLOW = [
     "not maildir",
 ]  # which layout holds the messages is all one to prune
 TESTS = {PLAN: [QUICK, SLOW], OPS: [SLOW]}
-LONGEST_S = 240
+OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-o", "timeout=60"]
 
 ORDER = [
     (
@@ -99,7 +100,10 @@ ORDER = [
 ]
 """Mutants of the carrying out that no rule makes: what, the text, and what stands in its place."""
 
-NO_DIFFERENCE: dict[str, str] = {}
+NO_DIFFERENCE: dict[str, str] = {
+    "last_of.age: '0.0' made 1.0": "it stands for all that have no date, behind all that have one",
+    "last_of.age: '0.0' made -1.0": "it stands for all that have no date, behind all that have one",
+}
 
 INVERTED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -196,8 +200,13 @@ def mutants_of(file: str) -> Iterator[Mutant]:
     """Give every mutant of a file that a rule makes."""
     tree = ast.parse((ROOT / file).read_text())
     functions = _functions(tree)
+    decisions = {
+        one for found in ast.walk(tree) if isinstance(found, ast.FunctionDef) for one in ast.walk(found)
+    }
     seen: set[str] = set()
     for place, node in enumerate(ast.walk(tree)):
+        if node not in decisions:
+            continue
         for what, change in [*changes(node), *_dropped(node)]:
             made = copy.deepcopy(tree)
             change(list(ast.walk(made))[place])
@@ -256,60 +265,69 @@ def ordered() -> Iterator[Mutant]:
         yield Mutant(OPS, line, f"by hand: {name}", text.replace(old, new))
 
 
-def survives(mutant: Mutant, tree: Path) -> bool:
-    """Run the tests on a mutant, quick ones first; tell whether all pass."""
-    (tree / mutant.file).write_text(mutant.source)
+def put_in_place(mutant: Mutant) -> None:
+    """Give the functions of the module that is imported the code of the mutant's, wherever they are known already."""
+    name = mutant.file.removesuffix(".py").replace("/", ".")
+    here = importlib.import_module(name)
+    other = types.ModuleType(name)
+    exec(compile(mutant.source, mutant.file, "exec"), other.__dict__)  # noqa: S102 -- our own code, broken on purpose
+    _take_code(vars(here), vars(other), name)
+
+
+def _take_code(here: Mapping[str, object], other: Mapping[str, object], module: str) -> None:
+    for name, old in here.items():
+        new = other.get(name)
+        if isinstance(old, property) and isinstance(new, property):
+            old, new = old.fget, new.fget
+        if isinstance(old, types.FunctionType) and isinstance(new, types.FunctionType):
+            if old.__module__ == module:
+                old.__code__, old.__defaults__ = new.__code__, new.__defaults__
+                old.__kwdefaults__ = new.__kwdefaults__
+        elif isinstance(old, type) and isinstance(new, type) and old.__module__ == module:
+            _take_code(vars(old), vars(new), module)
+
+
+def start(mutant: Mutant | None, tests: list[str]) -> int:
+    """Run tests in a process of their own, on a mutant or on the code as it is; give the process's number."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
     try:
-        return all(_passes(tree, tests) for tests in TESTS[mutant.file])
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        if mutant is not None:
+            put_in_place(mutant)
+        code = int(pytest.main([*OPTIONS, *tests]))
     finally:
-        shutil.copy(ROOT / mutant.file, tree / mutant.file)
-
-
-def _passes(tree: Path, tests: list[str]) -> bool:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(  # noqa: S603 -- our own tests
-            command, cwd=tree, env=environment, capture_output=True, timeout=LONGEST_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
-
-
-def copies(count: int, place: Path) -> "SimpleQueue[Path]":
-    """Copy what the tests need, `count` times."""
-    free: SimpleQueue[Path] = SimpleQueue()
-    for number in range(count):
-        tree = place / str(number)
-        for name in ("archiver", "tests"):
-            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", tree)
-        free.put(tree)
-    return free
+        os._exit(code)
 
 
 def run(mutants: list[Mutant], jobs: int) -> list[Mutant]:
     """Try mutants, and give the survivors; each is told as soon as it is known."""
-    survivors: list[Mutant] = []
-    with tempfile.TemporaryDirectory() as place:
-        free = copies(jobs, Path(place))
-        tree = free.get()
-        if not all(_passes(tree, tests) for tests in TESTS[PLAN]):
+    os.chdir(ROOT)
+    with Path(os.devnull).open("w") as silence, contextlib.redirect_stdout(silence):
+        pytest.main([*OPTIONS, "--collect-only", *QUICK, *SLOW])  # so that all is imported, once
+    for tests in (QUICK, SLOW):
+        if os.waitpid(start(None, tests), 0)[1]:
             raise SystemExit("the tests fail without any mutant")
-        free.put(tree)
-
-        def one(mutant: Mutant) -> None:
-            tree = free.get()
-            lives = survives(mutant, tree)
-            free.put(tree)
-            if lives:
-                survivors.append(mutant)
-            word = "killed" if not lives else "no difference" if mutant.name in NO_DIFFERENCE else "SURVIVED"
-            print(f"{word:14} {mutant.file}:{mutant.line} {mutant.name}", flush=True)
-
-        with ThreadPoolExecutor(jobs) as pool:
-            list(pool.map(one, mutants))
+    waiting = [(one, tests) for one in mutants for tests in [TESTS[one.file]]][::-1]
+    running: dict[int, tuple[Mutant, list[list[str]]]] = {}
+    survivors: list[Mutant] = []
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            mutant, tests = waiting.pop()
+            running[start(mutant, tests[0])] = mutant, tests[1:]
+        child, status = os.wait()
+        mutant, tests = running.pop(child)
+        if not status and tests:
+            waiting.append((mutant, tests))
+            continue
+        if not status:
+            survivors.append(mutant)
+        word = "killed" if status else "no difference" if mutant.name in NO_DIFFERENCE else "SURVIVED"
+        print(f"{word:14} {mutant.file}:{mutant.line} {mutant.name}", flush=True)
     return survivors
 
 

@@ -29,8 +29,9 @@ NOT_PLANNED = "wrong: never planned"
 NOT_THE_SAME = "wrong: the server had told another size or date"
 FORBIDDEN = "wrong: the server had told what forbids it"
 NOT_ARCHIVED = "wrong: not archived, and it could be known"
+NOT_LOOKED_AT = "wrong: not looked at again after the plan"
 WENT_ON = "wrong: went on after the server had taken more"
-WRONG = {NOT_PLANNED, NOT_THE_SAME, FORBIDDEN, NOT_ARCHIVED, WENT_ON}
+WRONG = {NOT_PLANNED, NOT_THE_SAME, FORBIDDEN, NOT_ARCHIVED, NOT_LOOKED_AT, WENT_ON}
 BEYOND = "the server took what was not named"
 BEYOND_LOST = "the server took what was not named, nor archived"
 CONSISTENT = "another content of the same UID, size and date: --refetch alone can know"
@@ -95,6 +96,7 @@ class Script:
         self.at_plan: list[Deed] = []
         self.at_removal: list[Deed] = []
         self.number = 0
+        self.planned_at = 0
         boxes = self.double.boxes
         boxes["INBOX"] = Box(uidvalidity=7)
         boxes["Trash"] = Box(uidvalidity=38, attributes=b"\\Trash", uidnext=self.random.randint(1, 9))
@@ -193,6 +195,7 @@ class Script:
                     planned[entry.ref.folder, entry.ref.key] = entry
             tally.planned += len(planned)
             self._happen(self.at_removal)
+            self.planned_at = self.double.clock
 
         try:
             to = None if self.expunges else "Trash"
@@ -230,6 +233,8 @@ class Script:
             return BEYOND if one.digest in held else BEYOND_LOST
         if entry is None or epochs.read(entry.ref.epoch, OWNER) != one.slot[1]:
             return NOT_PLANNED
+        if told.at <= self.planned_at:
+            return NOT_LOOKED_AT
         date = date_of(told.date)
         if told.size != entry.named_size or date != entry.received:
             return NOT_THE_SAME

@@ -12,8 +12,22 @@ from pathlib import Path
 import pytest
 
 from archiver.accounts.imap import delete as delete_module
+from archiver.accounts.imap.delete import Remover
 from archiver.ops import prune as prune_module
-from tests.integration.adversary import BEYOND, BEYOND_LOST, RIGHT, WRONG, Script, Tally
+from archiver.plan import prune as plan_module
+from tests.integration.adversary import (
+    BEYOND,
+    BEYOND_LOST,
+    FORBIDDEN,
+    NOT_ARCHIVED,
+    NOT_LOOKED_AT,
+    NOT_THE_SAME,
+    RIGHT,
+    WENT_ON,
+    WRONG,
+    Script,
+    Tally,
+)
 from tests.integration.lies import LIES
 
 SCRIPTS = int(os.environ.get("ARCHIVER_CAMPAIGN", "4"))
@@ -51,6 +65,44 @@ def test_a_server_that_lies_makes_nothing_go_that_is_not_archived(
         assert tally.fates[RIGHT] > 0, "nothing was tried"
     if kind not in TAKES_MORE:
         assert tally.fates[BEYOND] + tally.fates[BEYOND_LOST] == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "careless", "kind", "fate"),
+    [
+        (plan_module, "_why_another", lambda *_: None, "uids used again before the plan", NOT_THE_SAME),
+        (plan_module, "_why_marked", lambda *_: None, "none at all", FORBIDDEN),
+        (
+            plan_module,
+            "_why_unproven",
+            lambda *_: None,
+            "content swapped before the plan with refetch",
+            NOT_ARCHIVED,
+        ),
+        (
+            prune_module._FolderRemoval,
+            "_look",
+            lambda self, keys, fetched=None: dict.fromkeys(keys),
+            "uids used again before the removal",
+            NOT_LOOKED_AT,
+        ),
+        (Remover, "_stop_for", lambda *_: None, "moves of one more", WENT_ON),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.startswith(("_", "why")) else "",
+)
+def test_the_campaign_notices_a_prune_that_is_careless(
+    where: object,
+    name: str,
+    careless: object,
+    kind: str,
+    fate: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prune_module, "CHUNK", 7)
+    monkeypatch.setattr(delete_module, "BATCH", 4)
+    monkeypatch.setattr(where, name, careless)
+    assert campaign(kind, 3, tmp_path).fates[fate] > 0
 
 
 def report(scripts: int) -> None:
