@@ -4,10 +4,11 @@
     python contrib/mutate.py --list          what would be tried
     python contrib/mutate.py --only "Removal"
 
-Each mutant is the code with one change, in the memory of a process of its own: a comparison turned round or moved by one, a condition dropped, an
-`and` made an `or`, a `not` taken away, a number one off, a function that does nothing, a statement left out; and,
-of the order in which a removal is written down, what is named in `ORDER`. Its tests have to fail. One that survives
-is a test that is missing, or a change that changes nothing: those are named in `NO_DIFFERENCE`, with the reason.
+Each mutant is the code with one change, in the memory of a process of its own: a comparison turned round or moved by
+one, a condition dropped, an `and` made an `or`, a `not` taken away, a number one off, a function that does nothing, a
+statement left out; and, of the order in which a removal is written down, what is named in `ORDER`. Its tests have to
+fail. One that survives is a test that is missing, or a change that changes nothing: those are named in
+`NO_DIFFERENCE`, with the reason.
 """
 
 import argparse
@@ -275,10 +276,10 @@ def put_in_place(mutant: Mutant) -> None:
 
 
 def _take_code(here: Mapping[str, object], other: Mapping[str, object], module: str) -> None:
-    for name, old in here.items():
-        new = other.get(name)
-        if isinstance(old, property) and isinstance(new, property):
-            old, new = old.fget, new.fget
+    for name in here:
+        old, new = (
+            value.fget if isinstance(value, property) else value for value in (here[name], other.get(name))
+        )
         if isinstance(old, types.FunctionType) and isinstance(new, types.FunctionType):
             if old.__module__ == module:
                 old.__code__, old.__defaults__ = new.__code__, new.__defaults__
