@@ -215,6 +215,7 @@ class Entry(Struct, frozen=True, gc=False):
     vanished: bool = False  # the server no longer has it under this ref
     run: int = 0  # the run that archived it under this ref
     pruned: int | None = None  # the run that removed it from the server, or meant to
+    lost: bool = False  # a repair found its stored copy damaged, and no other
 
 
 class Sealed(Struct, frozen=True):

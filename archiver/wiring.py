@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from archiver.accounts.daily import DailyLimit
@@ -26,6 +27,7 @@ from archiver.secrets import account_password
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
+    from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
     from archiver.ports import Source, Target
 
@@ -70,13 +72,18 @@ def check_free(settings: ArchiveSettings) -> None:
 
 def open_catalog(archive: Archive, chain: Chain) -> SqliteCatalog:
     """Open the local catalog of a chain, and bring it up to the chain's head."""
-    catalog = SqliteCatalog(cache_folder() / archive.root.archive / f"{chain.name}.sqlite")
+    catalog = SqliteCatalog(catalog_path(archive, chain))
     try:
         archive.catch_up(chain, catalog)
     except BaseException:
         catalog.close()
         raise
     return catalog
+
+
+def catalog_path(archive: Archive, chain: Chain) -> Path:
+    """Tell where the local catalog of a chain lies."""
+    return cache_folder() / archive.root.archive / f"{chain.name}.sqlite"
 
 
 def machine_name() -> str:
@@ -123,7 +130,7 @@ def daily_limit(settings: AccountSettings) -> DailyLimit | None:
 def open_target(settings: AccountSettings, warn: Warn) -> "Target":
     """Make an account that takes mail. Raises `UsageError` for a kind that takes none."""
     account = open_account(settings, warn)
-    if not all(hasattr(account, power) for power in ("home", "make_folder", "append")):
+    if not all(hasattr(account, power) for power in ("home", "make_folder", "append", "keep_flags")):
         raise UsageError(f'account "{settings.name}" takes no mail: it is of kind "{settings.kind}"')
     return cast("Target", account)
 
@@ -153,4 +160,15 @@ def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: W
     return ImapAccount(server, settings.user, password, warn)
 
 
-_ACCOUNTS = {"imap": "archiver.wiring:make_imap"}
+def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "FilesAccount":
+    """Make an account of kind `files`."""
+    from archiver.accounts.files.account import FilesAccount  # noqa: PLC0415 -- few commands need it
+
+    assert settings.path is not None
+    return FilesAccount(settings.path, warn, settings.form)
+
+
+_ACCOUNTS = {
+    "files": "archiver.wiring:make_files",
+    "imap": "archiver.wiring:make_imap",
+}

@@ -97,7 +97,7 @@ def _verify_chain(
         if opened is not None and not report.damaged:
             report.findings.append(Finding("damage", chain, opened.text))
         if report.damaged:
-            find_affected(report, catalog.entries())
+            find_affected(report, catalog.entries(), all_known=catalog.head() == report.head)
         if read_messages:
             verify_messages(report, catalog, archive.reader(catalog), progress)
         return report
@@ -228,7 +228,8 @@ def _raise_for(
         named = any(finding.objects for report in damaged for finding in report.findings)
         raise Damaged(
             f"damage found: {number(count, 'finding')} in {number(len(damaged), 'chain')}",
-            "put the files named above back from a copy of the archive; everything else can be read as before"
+            "put the files named above back from a copy of the archive; everything else can be read as before. "
+            "Without a copy, see what can be done: archiver repair --dry-run"
             if named
             else "this copy of the archive is not the newest: use the one that is, or restore it from there",
         )

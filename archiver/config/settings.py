@@ -11,6 +11,7 @@ from archiver.errors import ConfigInvalid, UsageError
 
 Compression: TypeAlias = Literal["default", "long"]
 AccountKind: TypeAlias = Literal["imap", "pop3", "exchange", "files"]
+MboxForm: TypeAlias = Literal["mboxo", "mboxrd", "mboxcl", "mboxcl2"]
 
 
 class Security(StrEnum):
@@ -56,7 +57,7 @@ class AccountSettings(Struct, frozen=True):
     """One `[account.NAME]`. Without a password source, a credential of systemd or a prompt is used.
 
     `port` None means the usual one for `kind` and `security`. `folders` and `exclude` are globs; no folders
-    means all of them.
+    means all of them. Mail in files has a `path` and no host, no user; `form` is the dialect of its mbox files.
     """
 
     name: str
@@ -73,6 +74,8 @@ class AccountSettings(Struct, frozen=True):
     password_keyring: bool = False
     folders: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    path: Path | None = None
+    form: MboxForm | None = None
     daily_download_limit: int | None = None  # bytes
     prune: PruneSettings = PruneSettings()
 

@@ -16,8 +16,10 @@ from email.utils import parsedate_to_datetime
 from msgspec import Struct
 
 from archiver.formats.message_id import HEADER_LIMIT, message_id
+from archiver.formats.receipt import receipt
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _HALF_PAIR = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # the others stand for bytes: surrogateescape
 _NAME_LIMIT = 150  # bytes: a file system takes 255, and a suffix comes behind
@@ -100,6 +102,29 @@ def gist(raw: bytes) -> bytes:
     except (ValueError, LookupError, TypeError, AttributeError):
         parts = 0
     return told.digest() if parts else hashlib.sha256(raw).digest()
+
+
+def for_the_wire(raw: bytes) -> bytes:
+    """Give a message as servers take it: one with LF lines, as files have them, gets CRLF (RFC 5322 section 2.3).
+
+    One whose first line ends in CRLF came from a server, and is given as it is.
+    """
+    first = raw.find(b"\n")
+    return raw if first < 0 or raw[first - 1 : first] == b"\r" else _BARE_LF.sub(b"\r\n", raw)
+
+
+def received_at(raw: bytes) -> datetime | None:
+    """Tell when a message was received by what it says: the topmost Received field, else Date; None without."""
+    head = BytesHeaderParser(policy=compat32).parsebytes(header_block(raw))
+    for text in (_text(head, "Received").rpartition(";")[2], _text(head, "Date")):
+        try:
+            found = parsedate_to_datetime(text.strip())
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+        at = receipt(found if found.tzinfo else found.replace(tzinfo=UTC))
+        if at is not None:
+            return at
+    return None
 
 
 def safe_name(name: str, otherwise: str) -> str:

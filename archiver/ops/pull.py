@@ -141,7 +141,7 @@ class Pull:
             self._commit("checkpoint")
 
     def _record_gone(self, present: set[str]) -> None:
-        if self._work.dry:
+        if self._work.dry or self._work.partial:
             return
         for state in self._run.catalog.folders():
             folder: Folder = state.folder

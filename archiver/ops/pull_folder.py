@@ -79,6 +79,7 @@ class Work(Struct, frozen=True):
     stop: Callable[[], bool]
     dry: bool = False
     allowance: Allowance | None = None
+    partial: bool = False  # the account shows some folders of many: what it does not show is not gone
 
     def check_stop(self) -> None:
         """Raise `Interrupted` where the user asked to stop."""

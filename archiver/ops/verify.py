@@ -32,6 +32,7 @@ class VerifyReport(Struct):
     findings: list[Finding] = []
     heads: list[Head] = []  # of all its runs
     affected: dict[str, int] = {}  # folder -> messages whose stored copy is in a damaged object
+    volumes: frozenset[str] = frozenset()  # the objects that hold messages, and nothing else
 
     @property
     def damaged(self) -> bool:
@@ -45,6 +46,7 @@ def verify(
     """Check a chain without any key; of its objects' bytes, a random `share` (0 to 1)."""
     findings = list(audit.manifests())
     report = VerifyReport(audit.name, audit.head, len(audit.runs), findings=findings, heads=audit.heads)
+    report.volumes = frozenset(one.key for run in audit.runs for one in run.objects if one.role == "volume")
     for found in audit.objects(lambda _: share >= 1.0 or roll() < share):
         if isinstance(found, ObjectChecked):
             report.objects += 1
@@ -71,7 +73,24 @@ def verify_messages(report: VerifyReport, catalog: Catalog, reader: Reader, repo
         report.findings.append(Finding("damage", report.chain, text, (volume,)))
 
 
-def find_affected(report: VerifyReport, entries: Iterable[Entry]) -> None:
-    """Count, by folder, the messages whose stored copy lies in a damaged object."""
+def find_affected(report: VerifyReport, entries: Iterable[Entry], *, all_known: bool = False) -> None:
+    """Count, by folder, the messages whose stored copy lies in a damaged object.
+
+    Where `entries` are all that the chain holds (`all_known`), a damaged volume on which none of them depends is
+    no more than a note: a repair has given each of its messages another copy.
+    """
     damaged = {key for finding in report.findings if finding.severity == "damage" for key in finding.objects}
-    report.affected = dict(Counter(entry.ref.folder for entry in entries if entry.place.volume in damaged))
+    hurt = [entry for entry in entries if entry.place.volume in damaged]
+    report.affected = dict(Counter(entry.ref.folder for entry in hurt))
+    if all_known:
+        needed = {entry.place.volume for entry in hurt}
+        report.findings = [_relieved(one, report.volumes, needed) for one in report.findings]
+
+
+def _relieved(finding: Finding, volumes: frozenset[str], needed: set[str]) -> Finding:
+    if finding.severity != "damage" or not finding.objects or not volumes.issuperset(finding.objects):
+        return finding
+    if not needed.isdisjoint(finding.objects):
+        return finding
+    what = f"{finding.what}; no message depends on it: each has another copy since a repair"
+    return Finding("note", finding.chain, what, finding.objects)

@@ -111,6 +111,8 @@ def why_not_chosen(entry: Entry, policy: Policy, last: Set[str]) -> Why | None:
 
 
 def _why_unsettled(entry: Entry, policy: Policy, evidence: Evidence) -> Why | None:
+    if entry.lost:
+        return Why.NOT_READ_BACK
     if policy.settled is None:
         return None
     committed = evidence.times.get(entry.run)

@@ -174,6 +174,7 @@ def test_every_field_of_a_document_is_told(kind: str) -> None:
     ("file", "kind"),
     [
         ("pull.py", "pull"),
+        ("import.py", "imported"),
         ("status.py", "status"),
         ("folders.py", "folders"),
         ("runs.py", "runs"),
@@ -182,6 +183,7 @@ def test_every_field_of_a_document_is_told(kind: str) -> None:
         ("export.py", "exported"),
         ("restore.py", "restored"),
         ("verify.py", "verified"),
+        ("repair.py", "repaired"),
     ],
 )
 def test_the_fields_told_of_a_command_are_those_of_its_code(file: str, kind: str) -> None:

@@ -90,6 +90,7 @@ class ImapDouble:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._clients: list[socket.socket] = []
+        self._taking = threading.Lock()
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
         self._threads[0].start()
         return self
@@ -165,7 +166,8 @@ class ImapDouble:
         if words[0] == b"LIST":
             return [*(b"* LIST %s\r\n" % row for row in self.folders), tag + b" OK listed\r\n"]
         if words[0] == b"APPEND":
-            return [tag + b" " + self._append(parts) + b"\r\n"]
+            with self._taking:  # several clients may append at a time
+                return [tag + b" " + self._append(parts) + b"\r\n"]
         if words[0] == b"EXAMINE":
             return [self._examine(), tag + b" OK [READ-ONLY] opened\r\n"]
         if words[:2] == [b"UID", b"FETCH"] and b"BODY.PEEK[]" in command.upper():

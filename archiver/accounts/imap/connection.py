@@ -5,16 +5,22 @@ Every failure leaves here as one of archiver's errors; after any of them the con
 
 import base64
 import contextlib
+import io
+import ipaddress
 import logging
 import socket
 import ssl
-from typing import Literal
+import zlib
+from typing import TYPE_CHECKING, Literal, cast
 
 from msgspec import Struct
 
 from archiver.accounts.imap import wire
 from archiver.accounts.imap.scanner import WireError
 from archiver.errors import ConfigInvalid, Unreachable, Untrusted
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +29,9 @@ _BUFFER = 256 * 1024
 
 _PIECE = 256 * 1024
 """Bytes that must go out within the timeout."""
+
+_LEVEL = 3
+"""How hard to compress: mail shrinks by a quarter at any level, and the higher ones take twice the time."""
 
 CHATTER_LIMIT = 1 << 20
 """Longest literal, bytes, in any response but a body: names and headers are far below."""
@@ -36,6 +45,7 @@ class Server(Struct, frozen=True):
     security: Literal["tls", "starttls", "plaintext"] = "tls"
     ca_file: str | None = None
     timeout_s: float = 60.0
+    compress: bool | None = None  # what is sent in bulk, where the server can; None: if it is on the internet
 
 
 class Connection:
@@ -44,6 +54,7 @@ class Connection:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._tags = 0
+        self._deflate: zlib._Compress | None = None
         self._socket = _connect(server)
         self._reader = self._socket.makefile("rb", buffering=_BUFFER)
         if server.security == "tls":
@@ -75,15 +86,51 @@ class Connection:
             raise self._lost(error) from error
         self._reader = self._socket.makefile("rb", buffering=_BUFFER)
 
+    @property
+    def wants_compression(self) -> bool:
+        """Tell whether compressing would help: not on this machine or in its network, and not twice."""
+        if self._deflate is not None or self._server.compress is not None:
+            return self._deflate is None and bool(self._server.compress)
+        with contextlib.suppress(OSError, ValueError):
+            return ipaddress.ip_address(self._socket.getpeername()[0]).is_global
+        return False
+
+    def start_compression(self) -> None:
+        """Compress from here on, both ways (RFC 4978)."""
+        self._deflate = zlib.compressobj(_LEVEL, wbits=-zlib.MAX_WBITS)
+        self._reader = io.BufferedReader(_Inflating(cast(io.BufferedReader, self._reader)), _BUFFER)
+
     def tag(self) -> str:
         """Make a tag that no command of this connection has had."""
         self._tags += 1
         return f"a{self._tags}"
 
-    def send(self, data: bytes, shown: bytes | None = None) -> None:
-        """Send bytes; the log shows `shown` in their place where they hold a secret."""
+    def send(self, *pieces: bytes, shown: bytes | None = None) -> None:
+        """Send bytes; the log shows `shown` in their place where they hold a secret.
+
+        Small pieces go together, a large one goes as it is: to join them all would copy every message.
+        """
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("sent %r", (data if shown is None else shown)[:200])
+            _log.debug("sent %r", (b"".join(pieces[:9]) if shown is None else shown)[:200])
+        small: list[bytes] = []
+        size = 0
+        for piece in pieces:
+            if size + len(piece) > _PIECE:
+                self._send(b"".join(small))
+                small, size = [], 0
+            if len(piece) > _PIECE:
+                self._send(piece)
+            else:
+                small.append(piece)
+                size += len(piece)
+        self._send(b"".join(small))
+        if self._deflate is not None:
+            self._write(self._deflate.flush(zlib.Z_SYNC_FLUSH))
+
+    def _send(self, data: bytes) -> None:
+        self._write(data if self._deflate is None else self._deflate.compress(data))
+
+    def _write(self, data: bytes) -> None:
         try:
             view = memoryview(data)
             for start in range(
@@ -106,6 +153,11 @@ class Connection:
         except (OSError, ValueError) as error:  # ValueError: read from a line that was closed here
             raise self._lost(error) from error
 
+    def cut(self) -> None:
+        """End the line from another thread: whoever reads or writes there gets `Unreachable`. Never raises."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS would want to say goodbye first
+
     def close(self) -> None:
         """Close the line. Never raises."""
         for each in (getattr(self, "_reader", None), self._socket):
@@ -120,6 +172,38 @@ class Connection:
                 f'"{server.host}" did not answer within {server.timeout_s:g} s', "try again later"
             )
         return Unreachable(f'the connection to "{server.host}" was lost: {_reason(error)}', "try again later")
+
+
+class _Inflating(io.RawIOBase):
+    """What a server sends compressed, as it was before; never more of it at once than is asked for."""
+
+    def __init__(self, source: io.BufferedReader) -> None:
+        self._source = source
+        self._inflate = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+        self._waiting = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: "Buffer") -> int:
+        view = memoryview(into)
+        out = b""
+        while not out:
+            if not self._waiting:
+                self._waiting = self._source.read1(_BUFFER)
+                if not self._waiting:
+                    return 0
+            try:
+                out = self._inflate.decompress(self._waiting, len(view))
+            except zlib.error as error:
+                raise OSError(f"what came compressed is damaged: {error}") from error
+            self._waiting = self._inflate.unconsumed_tail
+        view[: len(out)] = out
+        return len(out)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
 
 
 def _connect(server: Server) -> socket.socket:

@@ -40,7 +40,12 @@ class Link:
         self._password = password
         self._pause = pause
         self._session: Session | None = None
-        self._was_up = False
+        self.was_up = False  # whether there ever was a session
+        self._used: Secret | None = None
+
+    def another(self) -> "Link":
+        """Make a second link to the same account; it logs in with the password that this one asked for last."""
+        return Link(self._server, self._user, lambda: self._used or self._password(), self._pause)
 
     def run(self, work: Callable[[Session], T]) -> T:
         """Do a step that may be done twice, on a session, again on another if the line drops under it."""
@@ -57,9 +62,13 @@ class Link:
         if self._session is not None and self._session.streaming:
             self.drop()  # a reader of bodies stopped half-way; what is still to come is not for others
         if self._session is None:
-            self._session = open_session(self._server, self._user, self._password, self.owner)
-            self._was_up = True
+            self._session = open_session(self._server, self._user, self._ask, self.owner)
+            self.was_up = True
         return self._session
+
+    def _ask(self) -> Secret:
+        self._used = self._password()
+        return self._used
 
     def lost(self, error: Unreachable, tries: int) -> None:
         """Drop the session and wait before the next try; raise `error` if there should be none.
@@ -68,7 +77,7 @@ class Link:
         """
         self.drop()
         busy = isinstance(error, replies.Busy)
-        if tries >= TRIES or not (self._was_up or busy):
+        if tries >= TRIES or not (self.was_up or busy):
             raise error
         wait_s = error.wait_s if isinstance(error, replies.Busy) else None
         if wait_s is None:

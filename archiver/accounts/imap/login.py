@@ -90,7 +90,7 @@ def _authenticate_plain(session: Session, before: frozenset[str], user: str, pas
         if isinstance(event, Status) and event.tag == tag:
             return event
         session.note(event)
-    session.connection.send(answer + b"\r\n", b"***")
+    session.connection.send(answer + b"\r\n", shown=b"***")
     return session.finish(tag)
 
 

@@ -60,6 +60,12 @@ def hides_capabilities(capabilities: frozenset[str]) -> bool:
     return "XAPPLEPUSHSERVICE" in capabilities and len(capabilities) < 4
 
 
+# https://github.com/gaubert/gmvault/issues/172 and 181: long compressed sessions with Gmail break off.
+def breaks_compressed_sessions(capabilities: frozenset[str]) -> bool:
+    """Tell whether this server is Gmail, which offers COMPRESS and is better served without."""
+    return "X-GM-EXT-1" in capabilities
+
+
 # https://github.com/purelymail/Purelymail-issues/issues/446: HIGHESTMODSEQ 0, which RFC 7162 forbids.
 def modseq(told: int | None) -> int | None:
     """Take a HIGHESTMODSEQ; 0 means that the server keeps none."""
