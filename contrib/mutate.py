@@ -102,6 +102,9 @@ ORDER = [
 """Mutants of the carrying out that no rule makes: what, the text, and what stands in its place."""
 
 NO_DIFFERENCE: dict[str, str] = {
+    "_why_unproven: 'evidence.proofs.get(entry.digest) if evidence.proofs else None' always": (
+        "who asks has proofs; where they are none, none is found among them"
+    ),
     "last_of.age: '0.0' made 1.0": "it stands for all that have no date, behind all that have one",
     "last_of.age: '0.0' made -1.0": "it stands for all that have no date, behind all that have one",
 }

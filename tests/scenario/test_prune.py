@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from archiver.accounts.fake import FakeAccount
 from archiver.errors import (
@@ -16,10 +17,11 @@ from archiver.errors import (
     StoreFull,
     Unreachable,
 )
+from archiver.events import FolderFailed, MessagePruned, MessageRead, RunCommitted, Warned
 from archiver.formats.manifest import manifest_key
-from archiver.model import Folder, Removed, Unremoved
+from archiver.model import Folder, Looked, Removed, Unremoved
 from archiver.ops import prune as prune_module
-from archiver.plan.prune import Policy, Why
+from archiver.plan.prune import Cut, Policy, Why
 from archiver.plan.pull import Selection
 from archiver.rows import PrunedRow
 from tests.scenario.test_crash import Killed, MortalStore
@@ -76,6 +78,10 @@ def test_old_mail_goes_to_the_trash_and_stays_archived(full: Scene) -> None:
     pruned = full.prune(OLD)
     assert len(pruned.removable) == 2 * MAILS
     assert set(pruned.kept.values()) == {Why.TOO_YOUNG}
+    assert [one.cut for one in pruned.plans[:2]] == [
+        Cut("INBOX", MAILS, MAILS + 1, MAILS + 1),
+        Cut("Work", MAILS, MAILS + 1, MAILS + 1),
+    ]
     assert contents(full, "INBOX") == {mail("INBOX young")}
     assert contents(full, "Work") == {mail("Work young")}
     assert len(contents(full, "Trash")) == 2 * MAILS
@@ -347,6 +353,112 @@ def test_asked_to_stop_it_stops_between_two_chunks(full: Scene, monkeypatch: pyt
     assert states[1, "removed"] == ("1", "2", "3", "4")
     assert states[1, "kept"] == ("5", "6")
     assert states[2, "kept"] == ("1", "2", "3", "4", "5", "6")
+
+
+@pytest.mark.parametrize(("step", "nth"), [("folders", 0), ("look", 2), ("message", 1)])
+def test_asked_to_stop_while_it_plans_it_leaves_no_trace(full: Scene, step: str, nth: int) -> None:
+    calls = full.server.calls
+    start, looks, keys = calls[step], calls["look"], set(full.store.keys())
+    with pytest.raises(Interrupted):
+        full.prune(Policy(before=LIMIT, refetch=True), stop=lambda: calls[step] >= start + nth)
+    assert calls["look"] - looks == (0 if nth == 0 else 2)
+    assert calls["remove"] == 0
+    assert set(full.store.keys()) == keys
+
+
+def test_what_is_read_back_is_told(full: Scene) -> None:
+    full.prune(OLD, dry=True)
+    assert len(full.told.of(MessageRead)) == 2 * MAILS
+
+
+def test_what_was_done_is_told_as_it_is_done(full: Scene) -> None:
+    pruned = full.prune(OLD)
+    size = len(mail("INBOX 0", size=200))
+    assert len(full.told.of(MessagePruned)) == 2 * MAILS
+    assert [one.size for one in pruned.reports if one.folder == "INBOX"] == [MAILS * size]
+    assert len(full.told.of(RunCommitted)) == 3
+    assert full.told.of(Warned) == []
+
+
+def test_a_folder_that_is_refused_while_planning_is_told_and_stops_no_other(full: Scene) -> None:
+    full.server.renumber("INBOX")
+    pruned = full.prune(OLD)
+    assert [one.folder for one in full.told.of(FolderFailed)] == ["INBOX"]
+    assert pruned.plans[0].error is not None
+    assert len(contents(full, "INBOX")) == MAILS + 1
+    assert contents(full, "Work") == {mail("Work young")}
+
+
+def test_a_folder_that_is_refused_while_removing_is_told(full: Scene) -> None:
+    full.prune(OLD, between=lambda: full.server.renumber("INBOX"))
+    assert [one.folder for one in full.told.of(FolderFailed)] == ["INBOX"]
+
+
+class Dateless(FakeAccount):
+    """A server of a kind that keeps no dates of receipt."""
+
+    def look(self, folder: Folder, epoch: str, keys: Sequence[str]) -> Looked:
+        return structs.replace(super().look(folder, epoch, keys), dates=False)
+
+
+def test_a_server_that_keeps_no_dates_is_held_to_the_content(full: Scene) -> None:
+    raw = full.server.folders()["INBOX"].messages[2].raw
+    impostor = raw.replace(b"line 1 of", b"line 9 of")
+    full.server.folders()["INBOX"].messages[2].raw = impostor
+    pruned = full.prune(OLD, account=Dateless(full.server))
+    assert pruned.kept["INBOX", "2"] is Why.OTHER_CONTENT
+    assert contents(full, "INBOX") == {impostor, mail("INBOX young")}
+
+
+class Dropping(FakeAccount):
+    """A line that drops at every removal, after `nth` messages of it."""
+
+    nth = 0
+    tries = 0
+
+    def remove(
+        self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+    ) -> Iterator[Removed | Unremoved]:
+        self.tries += 1
+        if self.nth:
+            for _ in super().remove(folder, epoch, keys[: self.nth], to):
+                pass
+        raise Unreachable("the line dropped")
+
+
+def test_a_line_that_drops_again_and_again_is_followed_as_long_as_something_goes(full: Scene) -> None:
+    account = Dropping(full.server)
+    account.nth = 1
+    pruned = full.prune(OLD, account=account)
+    assert [(one.removed, one.unknown) for one in pruned.reports] == [(MAILS, 0), (MAILS, 0)]
+    assert len(full.told.of(Warned)) == 2 * MAILS
+    assert contents(full, "INBOX") == {mail("INBOX young")}
+
+
+def test_a_line_that_drops_three_times_for_nothing_ends_it(full: Scene) -> None:
+    account = Dropping(full.server)
+    with pytest.raises(Unreachable):
+        full.prune(OLD, account=account)
+    assert account.tries == 3
+    assert len(full.told.of(Warned)) == 2
+    assert [(one.folder, one.removed, one.unknown) for one in full.pruned.reports] == [("INBOX", 0, 0)]
+    assert {reason for _, reason in full.pruned.reports[0].kept} == {"the run ended before it was removed"}
+    assert sorted(row.folder for row in rows(full) if row.state == "kept") == [1, 2]
+
+
+def test_an_answer_for_what_was_not_asked_is_nobodys(full: Scene) -> None:
+    class Talkative(FakeAccount):
+        def remove(
+            self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+        ) -> Iterator[Removed | Unremoved]:
+            yield Removed("4711")
+            yield Unremoved("7", "young, and not asked for")
+            for one in super().remove(folder, epoch, keys, to):
+                yield from (one, one)
+
+    pruned = full.prune(OLD, account=Talkative(full.server))
+    assert [(one.removed, one.refused) for one in pruned.reports] == [(MAILS, []), (MAILS, [])]
+    assert not [row for row in rows(full) if row.state == "kept"]
 
 
 # --- an archive that proves nothing -----------------------------------------------------------------------
