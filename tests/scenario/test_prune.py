@@ -1,6 +1,6 @@
 """Prune: only what is proven goes, it is written down before and after, and nothing is ever gone from both sides."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from archiver.accounts.fake import FakeAccount
+from archiver.archive.reader import Reader
 from archiver.errors import (
     ArchiverError,
     Damaged,
@@ -19,7 +20,7 @@ from archiver.errors import (
 )
 from archiver.events import FolderFailed, MessagePruned, MessageRead, RunCommitted, Warned
 from archiver.formats.manifest import manifest_key
-from archiver.model import Folder, Looked, Removed, Unremoved
+from archiver.model import Entry, Folder, Looked, Removed, Unremoved
 from archiver.ops import prune as prune_module
 from archiver.plan.prune import Cut, Policy, Why
 from archiver.plan.pull import Selection
@@ -360,7 +361,8 @@ def test_asked_to_stop_while_it_plans_it_leaves_no_trace(full: Scene, step: str,
     calls = full.server.calls
     start, looks, keys = calls[step], calls["look"], set(full.store.keys())
     with pytest.raises(Interrupted):
-        full.prune(Policy(before=LIMIT, refetch=True), stop=lambda: calls[step] >= start + nth)
+        policy = Policy(before=LIMIT, refetch=step == "message")
+        full.prune(policy, stop=lambda: calls[step] >= start + nth)
     assert calls["look"] - looks == (0 if nth == 0 else 2)
     assert calls["remove"] == 0
     assert set(full.store.keys()) == keys
@@ -501,6 +503,21 @@ def test_a_damaged_archive_lets_nothing_go(full: Scene, damage: Callable[[Scene]
     assert full.on_server() == before
     assert full.server.calls["remove"] == 0
     assert set(full.store.keys()) == keys
+
+
+def test_bytes_that_are_not_those_archived_prove_nothing(
+    full: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads checks the digest; who deletes does not rely on that."""
+    read_many = Reader.read_many
+
+    def careless(self: Reader, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | ArchiverError]]:
+        for entry, raw in read_many(self, entries):
+            yield entry, b"other" if raw == mail("INBOX 1", size=200) else raw
+
+    monkeypatch.setattr(Reader, "read_many", careless)
+    assert full.prune(OLD).kept["INBOX", "2"] is Why.NOT_READ_BACK
+    assert mail("INBOX 1", size=200) in contents(full, "INBOX")
 
 
 def test_a_local_catalog_that_lies_proves_nothing(full: Scene) -> None:
