@@ -144,9 +144,10 @@ def test_what_a_prune_moved_is_pulled_from_the_trash_and_stored_once(full: Scene
 
 
 def test_a_plan_alone_changes_nothing(full: Scene) -> None:
-    before, keys = full.on_server(), set(full.store.keys())
+    before, keys, fetched = full.on_server(), set(full.store.keys()), full.server.calls["message"]
     assert len(full.prune(OLD, dry=True).removable) == 2 * MAILS
     assert full.on_server() == before
+    assert full.server.calls["message"] == fetched, "nothing is fetched that nobody asked for"
     assert set(full.store.keys()) == keys
 
 
@@ -387,6 +388,7 @@ def test_a_folder_that_is_refused_while_planning_is_told_and_stops_no_other(full
     pruned = full.prune(OLD)
     assert [one.folder for one in full.told.of(FolderFailed)] == ["INBOX"]
     assert pruned.plans[0].error is not None
+    assert (pruned.plans[0].removable, pruned.plans[0].kept) == ([], {}), "nothing is said of its messages"
     assert len(contents(full, "INBOX")) == MAILS + 1
     assert contents(full, "Work") == {mail("Work young")}
 
