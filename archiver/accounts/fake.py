@@ -230,7 +230,7 @@ class FakeAccount:
         for remote in remotes:
             message = self._find(remote.ref)
             if message is not None:
-                value = " ".join(str(BytesHeaderParser().parsebytes(message.raw)["Message-ID"] or "").split())
+                value = "".join(str(BytesHeaderParser().parsebytes(message.raw)["Message-ID"] or "").split())
                 if value:
                     found[remote.ref.key] = value
         return found

@@ -155,6 +155,13 @@ class Applier:
             )
             for row in rows
         ]
+        # A UID that a server gave to two messages, or a UIDVALIDITY that came back for others: that which was
+        # there stays, as a message of an epoch that is past.
+        self._db.executemany(
+            "UPDATE message SET epoch = epoch || ' ~' || id, vanished = 1"
+            " WHERE folder = ? AND epoch = ? AND key = ? AND sha256 <> ?",
+            [each[:4] for each in values],
+        )
         self._db.executemany(
             "INSERT OR REPLACE INTO message (folder, epoch, key, sha256, size, volume, offset, length,"
             " flags, received, named_size, message_id, kind, run, lost)"

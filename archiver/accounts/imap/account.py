@@ -316,4 +316,4 @@ def _special_use(listed: Listed) -> str | None:
 
 def _message_id(header: bytes) -> str | None:
     found = _MESSAGE_ID.search(header)
-    return (" ".join(text(found[1]).split()) or None) if found else None
+    return ("".join(text(found[1]).split()) or None) if found else None
