@@ -12,6 +12,7 @@ from msgspec import structs
 from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap.account import ImapAccount
 from archiver.accounts.imap.connection import Server
+from archiver.accounts.owner import owner_of
 from archiver.errors import ArchiverError
 from archiver.model import Entry, Secret
 from archiver.plan.prune import Policy
@@ -21,7 +22,7 @@ from tests.servers.stateful_double import Box, Deed
 
 BASE = "IMAP4rev1 SASL-IR AUTH=PLAIN LITERAL+"
 LIMIT = datetime(2024, 1, 1, tzinfo=UTC)
-OWNER = epochs.owner_of("127.0.0.1", "ann")
+OWNER = owner_of("127.0.0.1", "ann")
 
 # What becomes of a message that a command of ours took out. Those of WRONG must never be.
 RIGHT = "archived, and allowed"

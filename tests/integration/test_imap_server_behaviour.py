@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import epoch
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Server
 from archiver.errors import Unreachable
 from archiver.model import Cursor, Done, Flags, New, Secret, Vanished
 from archiver.ops.pull import PullReport

@@ -11,7 +11,8 @@ from typing import TypeVar
 from archiver.accounts.imap import replies, uidset
 from archiver.accounts.imap.events import Fetched
 from archiver.accounts.imap.link import Link, check_epoch, examine
-from archiver.accounts.imap.session import Selected, Session
+from archiver.accounts.imap.selected import Selected
+from archiver.accounts.imap.session import Session
 from archiver.accounts.imap.sync import (
     FLAGS,
     LISTING,
