@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from archiver.archive.archive import Archive, Founding, create
 from archiver.archive.chain import Chain
 from archiver.archive.machine import Machine
 from archiver.archive.writer import ChainOwner
+from archiver.catalog.several import SeveralCatalogs
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.events import Event
 from archiver.model import (
@@ -36,10 +38,13 @@ from archiver.model import (
 from archiver.ops.prune import FolderPlan, FolderPruned, Pruning, Removal, plan
 from archiver.ops.pull import Pull, PullReport
 from archiver.ops.pull_folder import FolderReport, Work
+from archiver.ops.restore import Restore
+from archiver.ops.restore_folder import FolderRestored, Restoring
 from archiver.ops.verify import VerifyReport, verify, verify_messages
 from archiver.plan.prune import Policy, Why
 from archiver.plan.pull import Selection
-from archiver.ports import Account, Known, Source, Store
+from archiver.plan.restore import before_prune, once
+from archiver.ports import Account, Known, Source, Store, Target
 from archiver.rows import AnyRow, MessageRow, VolumeRow
 from archiver.stores.memory import MemoryStore
 
@@ -255,6 +260,53 @@ class Scene:
             removal()
             self.pruned.run = removal.intent
         return self.pruned
+
+    def restore(
+        self,
+        *,
+        account: Target | None = None,
+        store: Store | None = None,
+        to: str = OWNER.account,
+        into: str | None = None,
+        vanished: bool = False,
+        until: int | None = None,
+        pruned: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        dry: bool = False,
+        ledger: bool = True,
+    ) -> list[FolderRestored] | None:
+        """Restore; None where the run `pruned` removed nothing."""
+        archive = self.open(store, unlock=True)
+        chain = self.chain(archive)
+        archive.catch_up(chain, self.catalog)
+        then = self.catalog
+        if pruned is not None:
+            until = pruned - 1
+        if until is not None:
+            then = SqliteCatalog()
+            archive.replay(chain, then, until)
+        catalogs, now = SeveralCatalogs([then]), SeveralCatalogs([self.catalog])
+        entries: list[Entry] | None = once(then.entries(), vanished=vanished)
+        if pruned is not None:
+            entries = before_prune(entries or [], now.entries(), pruned)
+        if entries is None:
+            return None
+        same = to == OWNER.account
+        self.told = Told()
+        with archive.begin(OWNER, chain, self.catalog, "default", self.clock) as run:
+            work = Restoring(
+                account=to,
+                target=account or self.account,
+                reader=archive.reader(catalogs),
+                ledger=partial(now.ledger, to, same=same),
+                run=run if ledger and not dry else None,
+                reporter=self.told,
+                stop=stop,
+                same=same,
+                into=into,
+                dry=dry,
+            )
+            return Restore(work)(entries, catalogs.folders())
 
     # --- what the archive holds -----------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from archiver.ops import prune as prune_module
 from archiver.plan.prune import Policy, Why
 from archiver.plan.pull import Selection
 from archiver.rows import PrunedRow
-from tests.scenario.test_crash import Killed, MortalStore
+from tests.mortal import Killed, MortalStore
 from tests.scene import Scene, by_name, mail
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
