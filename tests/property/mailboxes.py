@@ -1,4 +1,4 @@
-"""A mailbox that lives behind archiver's back, in memory or on a real Dovecot, with the same verbs; and what it holds."""
+"""A mailbox that lives behind archiver's back, in memory or on a real Dovecot, with the same verbs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -61,14 +61,12 @@ class Box(ABC):
     @abstractmethod
     def renumber(self, folder: str) -> None: ...
 
-    def spoil(self, folder: str, key: str, *, heal: bool) -> None:
-        """Make a message one that cannot be fetched, or can be again, where the server can be told to."""
-
-    def settle(self) -> None:
-        """Wait until all that was sent to the server is done."""
-
-    def close(self) -> None:
-        """Leave it."""
+    @abstractmethod
+    def spoil(self, folder: str, key: str, *, heal: bool) -> None: ...
+    @abstractmethod
+    def settle(self) -> None: ...
+    @abstractmethod
+    def close(self) -> None: ...
 
 
 class InMemory(FakeMailbox, Box):
@@ -110,6 +108,12 @@ class InMemory(FakeMailbox, Box):
         else:
             super().spoil(folder, key, "server bug")
 
+    def settle(self) -> None:
+        """Nothing is on its way."""
+
+    def close(self) -> None:
+        """There is no session."""
+
 
 class OnDovecot(Owner, Box):
     """On a real server, through imaplib and doveadm."""
@@ -129,6 +133,9 @@ class OnDovecot(Owner, Box):
 
     def renumber(self, folder: str, uidvalidity: int | None = None) -> None:
         super().renumber(folder, uidvalidity or next(self._numbers))
+
+    def spoil(self, folder: str, key: str, *, heal: bool) -> None:
+        """Dovecot gives all it has."""
 
     def settle(self) -> None:
         self.wait_until_alone()

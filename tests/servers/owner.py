@@ -90,7 +90,7 @@ class Owner:
         self._do("select", self._name(folder), True)
         epoch = self._line.response("UIDVALIDITY")[1][0]
         exists = self._line.response("EXISTS")[1]
-        found = []
+        found: list[tuple[str, frozenset[str], datetime, bytes]] = []
         fetched = self._do("uid", "FETCH", "1:*", "(UID FLAGS INTERNALDATE BODY.PEEK[])") if exists else []
         for item in fetched:
             if isinstance(item, tuple):
