@@ -195,7 +195,7 @@ class Model:
             bounds.removed = Counter((ref[0], digest(self.seen[ref])) for ref in gone)
             here = [ref for ref in after.messages if ref in self.archived]
             known = bounds.removed + Counter((ref[0], digest(self.seen[ref])) for ref in here)
-            bounds.low |= Counter({one: known[one] for one in bounds.removed})
+            bounds.low = Counter({one: max(bounds.low[one], known[one]) for one in bounds.removed})
             self.prunes[run] = bounds
             self.removed.update(dict.fromkeys(gone, run))
         self.alive -= gone

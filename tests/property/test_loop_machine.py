@@ -30,7 +30,7 @@ from archiver.ops import prune as prune_module
 from archiver.ops import restore_folder
 from archiver.plan.prune import Policy
 from archiver.rows import PrunedRow
-from tests.mortal import CALLS, ITEMS, Both, Killed, MortalAccount, MortalStore
+from tests.mortal import Both, Killed, MortalAccount, MortalStore
 from tests.property.loop_model import Asked, Model, ref_of
 from tests.property.mailboxes import Box, InMemory, OnDovecot, Ref, Sight
 from tests.require import require
@@ -41,6 +41,8 @@ FOLDERS = ("INBOX", "Work", "Old", "Trash")
 START = datetime(2024, 1, 1, tzinfo=UTC)
 PHASES = [Phase.generate] if os.environ.get("NOSHRINK") else list(Phase)
 ROUND = 30  # steps of one life of a mailbox
+
+OF_RESTORE = ("changes", "fetch", "message", "message_ids", "make_folder", "append", "sent", "appended")
 
 folders = st.sampled_from(FOLDERS)
 numbers = st.integers(0, 50)
@@ -59,19 +61,19 @@ class Fall:
     away: bool
 
 
-STORE = ("put", "put", "put", "put")
-falls = st.one_of(
-    st.none(),
-    st.none(),
-    st.builds(
+def falls(*steps: str) -> st.SearchStrategy[Fall | None]:
+    """Fall in half of the runs; at a write to the store as often as at all the steps of the account."""
+    fall = st.builds(
         Fall,
-        step=st.sampled_from((*STORE, *CALLS, *ITEMS)),
-        nth=st.integers(1, 6),
+        step=st.sampled_from((*("put",) * len(steps), *steps)),
+        nth=st.sampled_from([1, 1, 1, 2, 2, 3, 4, 6]),
         after=st.booleans(),
         killed=st.booleans(),
         away=st.booleans(),
-    ),
-)
+    )
+    return st.one_of(st.none(), fall)
+
+
 policies = st.builds(
     Policy,
     before=st.one_of(st.none(), st.integers(1, 12).map(lambda n: START + timedelta(hours=n))),
@@ -268,7 +270,7 @@ class Loop(RuleBasedStateMachine):
         return sight
 
     @rule(
-        fall=falls,
+        fall=falls("folders", "changes", "change", "fetch", "message", "message_ids"),
         again=st.sampled_from(["", "", "again", "laws", "anew"]),
         accept=st.sampled_from([True, True, True, False]),
     )
@@ -326,7 +328,7 @@ class Loop(RuleBasedStateMachine):
         grace=st.booleans(),
         number=numbers,
         meanwhile=st.lists(deeds, max_size=2),
-        fall=falls,
+        fall=falls("look", "remove", "removed", "removed"),
     )
     def prune(
         self,
@@ -397,7 +399,7 @@ class Loop(RuleBasedStateMachine):
         return None
 
     @precondition(lambda self: self.model.prunes)
-    @rule(number=numbers, fall=falls, again=st.booleans())
+    @rule(number=numbers, fall=falls(*OF_RESTORE), again=st.booleans())
     def restore_a_prune(self, number: int, fall: Fall | None, again: bool) -> None:
         runs = sorted(self.model.prunes)
         run = runs[number % len(runs)]
@@ -412,9 +414,7 @@ class Loop(RuleBasedStateMachine):
             assert not bounds.removed, f"run {run} removed what cannot be put back"
             assert after == before
             return
-        self.model.restored(
-            before, after, bounds.low if bounds.removed else Counter(), bounds.high, whole=bool(done)
-        )
+        self.model.restored(before, after, bounds.low, bounds.high, whole=bool(done))
         self.did("message restored" if after != before else "nothing restored")
         if again and done and not self.model.spoilt():
             self.restore_a_prune_again(run)
@@ -427,7 +427,7 @@ class Loop(RuleBasedStateMachine):
         assert self.after(there) == before, "a second restore does more"
 
     @precondition(lambda self: self.model.archived)
-    @rule(fall=falls)
+    @rule(fall=falls(*OF_RESTORE))
     def restore(self, fall: Fall | None) -> None:
         low = self.model.believed() if self.model.certain else Counter()
         before, there = self.before()
