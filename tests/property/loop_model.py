@@ -10,7 +10,7 @@ from functools import lru_cache
 from archiver.model import Entry
 from archiver.plan.prune import Policy
 from archiver.rows import AnyRow, PrunedRow, VanishedRow
-from tests.property.mailboxes import Kept, Ref, Sight
+from tests.property.mailboxes import Ref, Sight
 
 Content = tuple[str, str]  # folder, digest
 
@@ -143,8 +143,9 @@ class Model:
         """Tell, before a prune, what a restore of it may put back at most, and at least where that is certain."""
         return Bounds(self.believed() if self.certain else Counter(), self.most())
 
-    def may_go(self, ref: Ref, kept: Kept, asked: Asked, *, surely: bool = False) -> bool:
+    def may_go(self, ref: Ref, sight: Sight, asked: Asked, *, surely: bool = False) -> bool:
         """Decide anew whether a prune may take a message; with `surely`, whether it has to."""
+        kept = sight.messages[ref]
         policy, flags = asked.policy, {flag.lower() for flag in kept.flags}
         run = self.archived.get(ref)
         if (
@@ -159,27 +160,19 @@ class Model:
             or ("\\seen" not in flags and not policy.unread)
         ):
             return False
-        others = [self.dated[one] for one in self.alive_here(ref) if one != ref]
+        others = [
+            one.received
+            for other, one in sight.messages.items()
+            if other != ref and other[:2] == ref[:2] and other in self.archived
+        ]
         later = sum(at > kept.received if surely else at >= kept.received for at in others)
         return later >= policy.last
-
-    def alive_here(self, ref: Ref) -> set[Ref]:
-        return {one for one in self.alive if one[:2] == ref[:2]}
-
-    @property
-    def dated(self) -> dict[Ref, datetime]:
-        return self._dated
-
-    def know_dates(self, entries: Iterable[Entry]) -> None:
-        """Learn the dates of receipt of what is archived."""
-        self._dated = {ref_of(one): one.received for one in entries if one.received}
 
     def pruned(self, before: Sight, after: Sight, asked: Asked, run: int | None, bounds: Bounds) -> set[Ref]:
         """Hold what a prune took against what it might take, and what it left against what was there."""
         gone = set(before.messages) - set(after.messages)
         for ref in gone:
-            kept = before.messages[ref]
-            assert self.may_go(ref, kept, asked), f"pruned what stays: {ref} {kept} {asked}"
+            assert self.may_go(ref, before, asked), f"pruned what stays: {ref} {before} {asked}"
         new = {ref: kept for ref, kept in after.messages.items() if ref not in before.messages}
         assert all(after.messages[ref] == before.messages[ref] for ref in set(before.messages) - gone)
         moved = Counter((kept.raw, kept.flags, kept.received) for kept in new.values())
@@ -198,7 +191,7 @@ class Model:
             bounds.low = Counter({one: max(bounds.low[one], known[one]) for one in bounds.removed})
             self.prunes[run] = bounds
             self.removed.update(dict.fromkeys(gone, run))
-        self.alive -= gone
+        self.alive -= gone - self.intended  # of an open intent the archive still says that it is there
         self.settled = False
         return gone
 

@@ -263,7 +263,6 @@ class Loop(RuleBasedStateMachine):
         archive.catch_up(self.scene.chain(archive), self.scene.catalog)
         entries = self.scene.entries()
         new = self.model.take_stock(entries, self.scene.catalog.head().seq)
-        self.model.know_dates(entries)
         for entry, raw in archive.reader(self.scene.catalog).read_many(new):
             assert raw == self.model.seen[ref_of(entry)]
         assert there <= self.model.contents(), "a message is gone from both sides"
@@ -376,17 +375,8 @@ class Loop(RuleBasedStateMachine):
             assert sum(one.removed for one in self.scene.pruned.reports) >= len(gone)
             assert self.scene.pruned.run == run
         if fresh:
-            due = {
-                ref for ref, kept in before.messages.items() if self.may_surely_go(ref, before, asked, gone)
-            }
+            due = {ref for ref in before.messages if self.model.may_go(ref, before, asked, surely=True)}
             assert due <= gone, f"not pruned: {due - gone}"
-
-    def may_surely_go(self, ref: Ref, sight: Sight, asked: Asked, gone: set[Ref]) -> bool:
-        self.model.alive |= gone
-        try:
-            return self.model.may_go(ref, sight.messages[ref], asked, surely=True)
-        finally:
-            self.model.alive -= gone
 
     def intent(self, known: int) -> int | None:
         """Find the run that a prune wrote its intents to, if it came to that."""
