@@ -3,7 +3,7 @@
 import copy
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,21 +19,15 @@ from archiver.catalog.several import SeveralCatalogs
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.events import Event
 from archiver.model import (
-    Change,
-    Cursor,
-    Done,
     Entry,
     Finding,
     Folder,
     Manifest,
     Message,
     Missed,
-    New,
     Ref,
-    Reflagged,
     Remote,
     Secret,
-    Vanished,
 )
 from archiver.ops.prune import FolderPlan, FolderPruned, Pruning, Removal, plan
 from archiver.ops.pull import Pull, PullReport
@@ -44,7 +38,7 @@ from archiver.ops.verify import VerifyReport, verify, verify_messages
 from archiver.plan.prune import Policy, Why
 from archiver.plan.pull import Selection
 from archiver.plan.restore import before_prune, once
-from archiver.ports import Account, Known, Source, Store, Target
+from archiver.ports import Account, Source, Store, Target
 from archiver.rows import AnyRow, MessageRow, VolumeRow
 from archiver.stores.memory import MemoryStore
 
@@ -77,37 +71,12 @@ def mail(subject: str, body: str = "", *, message_id: str | None = None, size: i
 
 
 class SceneAccount(FakeAccount):
-    """The account of a scene: it lists in full and compares for a cursor with an empty token."""
+    """The account of a scene: it remembers what was fetched."""
 
     def __init__(self, mailbox: FakeMailbox) -> None:
         super().__init__(mailbox)
         self.mailbox = mailbox
         self.fetched: list[Ref] = []
-
-    def changes(self, folder: Folder, since: Cursor | None, known: Known) -> Iterator[Change]:
-        """See `Account.changes`."""
-        kept = self.mailbox.folders().get(folder.name)
-        if since is None or since.token or kept is None or str(kept.epoch) != since.epoch:
-            yield from super().changes(folder, since, known)
-            return
-        self.mailbox.step("changes")
-        for change in self._compare(folder, known()):
-            self.mailbox.step("change")
-            yield change
-
-    def _compare(self, folder: Folder, known: Mapping[str, frozenset[str]]) -> list[Change]:
-        kept = self.mailbox.folders()[folder.name]
-        epoch = str(kept.epoch)
-        found: list[Change] = []
-        for uid, one in kept.messages.items():
-            ref = Ref(folder.name, epoch, str(uid))
-            if str(uid) not in known:
-                found.append(New(Remote(ref, one.size, one.flags, one.received, one.kind)))
-            elif known[str(uid)] != one.flags:
-                found.append(Reflagged(ref, one.flags))
-        found += [Vanished(Ref(folder.name, epoch, key)) for key in known if int(key) not in kept.messages]
-        modseq = kept.modseq if self.mailbox.has_modseq else 0
-        return [*found, Done(Cursor(epoch, f"{kept.uidnext} {modseq}"), len(kept.messages))]
 
     def fetch(self, remotes: Sequence[Remote]) -> Iterator[Message | Missed]:
         """See `Account.fetch`."""
