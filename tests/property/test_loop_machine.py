@@ -439,29 +439,30 @@ class Loop(RuleBasedStateMachine):
         self.model.check_rows(rows, names)
 
 
-def run_loop(boxes: Callable[[bool], Box], rounds: int, steps: int) -> Counter[str]:
-    """Live `steps` steps in all, or those that the environment asks for; give how often each was taken."""
+def run_loop(boxes: Callable[[bool], Box], rounds: int) -> None:
+    """Live so many lives of ROUND steps, or the steps that the environment asks for; tell how often each was taken."""
     asked = int(os.environ.get("ARCHIVER_STEPS", "0"))
     counted: Counter[str] = Counter()
     machine = type("Loop", (Loop,), {"boxes": staticmethod(boxes), "steps": counted})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=max(1, asked // steps) if asked else rounds,
-            stateful_step_count=steps,
-            deadline=None,
-            phases=[Phase.generate] if asked else list(Phase),  # a long run tells what it found as it is
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    for what, times in sorted(counted.items()):
-        print(f"{times:8,} {what}")
-    return counted
+    try:
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=max(1, asked // ROUND) if asked else rounds,
+                stateful_step_count=ROUND,
+                phases=[Phase.generate] if asked else list(Phase),  # a long run tells what it found as it is
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        for what, times in sorted(counted.items()):
+            print(f"{times:8,} {what}")
 
 
 @pytest.mark.timeout(0)
 def test_in_memory_nothing_is_ever_lost_doubled_or_pruned_wrongly() -> None:
-    run_loop(lambda has_modseq: InMemory(has_modseq=has_modseq), 12, ROUND)
+    run_loop(lambda has_modseq: InMemory(has_modseq=has_modseq), rounds=12)
 
 
 @pytest.mark.timeout(0)
@@ -469,4 +470,4 @@ def test_on_dovecot_nothing_is_ever_lost_doubled_or_pruned_wrongly() -> None:
     require("dovecot")
     names = (f"user{number}" for number in count())
     with Dovecot([f"user{number}" for number in range(20_000)]) as server:
-        run_loop(lambda has_modseq: OnDovecot(server, next(names)), 3, ROUND)
+        run_loop(lambda has_modseq: OnDovecot(server, next(names)), rounds=3)
