@@ -335,7 +335,7 @@ class FakeAccount:
         found: list[Change]
         if since is None or since.epoch != epoch:
             found = [_new(name, folder, uid) for uid in folder.messages]
-        elif self._mailbox.has_modseq:
+        elif self._mailbox.has_modseq and since.token:
             found = _since(name, folder, *(int(part) for part in since.token.split()))
         else:
             found = _compared(name, folder, known())

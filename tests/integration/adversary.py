@@ -9,9 +9,9 @@ from pathlib import Path
 
 from msgspec import structs
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Server
 from archiver.accounts.owner import owner_of
 from archiver.errors import ArchiverError
 from archiver.model import Entry, Secret

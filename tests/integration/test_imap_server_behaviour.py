@@ -9,6 +9,7 @@ import pytest
 from archiver.accounts.connection import Server
 from archiver.accounts.imap import epoch
 from archiver.accounts.imap.account import ImapAccount
+from archiver.accounts.owner import owner_of
 from archiver.errors import Unreachable
 from archiver.model import Cursor, Done, Flags, New, Secret, Vanished
 from archiver.ops.pull import PullReport
@@ -18,7 +19,7 @@ from tests.servers.imap_double import Answer, ImapDouble, Mail
 from tests.servers.lying_double import Held, LyingDouble
 from tests.servers.stateful_double import Box
 
-EPOCH = epoch.write(7, epoch.owner_of("127.0.0.1", "ann"))
+EPOCH = epoch.write(7, owner_of("127.0.0.1", "ann"))
 BASE = "IMAP4rev1 SASL-IR AUTH=PLAIN LITERAL+"
 
 

@@ -25,7 +25,7 @@ from archiver.ops import prune as prune_module
 from archiver.plan.prune import Cut, Policy, Why
 from archiver.plan.pull import Selection
 from archiver.rows import PrunedRow
-from tests.scenario.test_crash import Killed, MortalStore
+from tests.mortal import Killed, MortalStore
 from tests.scene import Scene, by_name, mail
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -195,6 +195,23 @@ def test_the_grace_period_spares_what_was_archived_lately(full: Scene) -> None:
     assert ("INBOX", "1") in full.pruned.removable
 
 
+def test_the_last_that_are_kept_are_those_that_are_still_there(full: Scene) -> None:
+    full.server.expunge("INBOX", "7")  # the young one, and the archive does not know yet
+    full.server.expunge("INBOX", "6")
+    full.prune(Policy(last=2))
+    assert contents(full, "INBOX") == {mail("INBOX 3", size=200), mail("INBOX 4", size=200)}
+
+
+def test_a_prune_after_one_that_was_killed_does_not_count_what_that_one_took(full: Scene) -> None:
+    full.server.deliver("INBOX", mail("large", size=900), flags=["\\Seen"], received=LIMIT)
+    full.pull()
+    with pytest.raises(Killed):  # the large one goes, and its outcome is not written down
+        full.prune(Policy(larger=500), to=None, store=MortalStore(full.store, 3, after=False))
+    assert mail("large", size=900) not in contents(full, "INBOX")
+    full.prune(Policy(last=1))
+    assert contents(full, "INBOX") == {mail("INBOX young")}
+
+
 # --- what happens on the server between the plan and the deed ---------------------------------------------
 
 
@@ -206,6 +223,12 @@ def test_a_message_that_is_flagged_in_the_meantime_stays(full: Scene) -> None:
     assert [row.keys for row in rows(full) if row.state == "kept"] == [("2",)]
     assert by_name(full.pull())["INBOX"].vanished == 0
     assert full.prune(Policy(before=LIMIT, flagged=True)).removable == {("INBOX", "2")}
+
+
+def test_the_last_that_another_client_removes_are_replaced(full: Scene) -> None:
+    pruned = full.prune(Policy(last=2), between=lambda: full.server.expunge("INBOX", "7", "6"))
+    assert contents(full, "INBOX") == {mail("INBOX 3", size=200), mail("INBOX 4", size=200)}
+    assert [reason for _, reason in pruned.reports[0].kept] == [Why.AMONG_LAST.value] * 2
 
 
 def test_a_message_that_another_client_removed_is_not_called_pruned(full: Scene) -> None:

@@ -9,16 +9,12 @@ from pathlib import Path
 import pytest
 
 from archiver.accounts.fake import FakeAccount, FakeMailbox
-from archiver.catalog.several import SeveralCatalogs
-from archiver.catalog.sqlite import SqliteCatalog
 from archiver.errors import FolderRefused, Forbidden, Interrupted, Unreachable
 from archiver.model import Appended, Folder, Outgoing, Refused
 from archiver.ops import restore_folder as restore_module
-from archiver.ops.restore import Restore
-from archiver.ops.restore_folder import FolderRestored, Restoring
-from archiver.plan.restore import once
+from archiver.ops.restore_folder import FolderRestored
 from archiver.ports import Store
-from tests.scenario.test_crash import Killed, MortalStore
+from tests.mortal import Killed, MortalStore
 from tests.scene import OWNER, Scene, Told, mail
 
 AT = datetime(2021, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -45,41 +41,29 @@ class Putting:
         dry: bool = False,
         ledger: bool = True,
     ) -> list[FolderRestored]:
-        archive = self.scene.open(store, unlock=True)
-        chain = self.scene.chain(archive)
-        archive.catch_up(chain, self.scene.catalog)
-        then = self.scene.catalog
-        if until is not None:
-            then = SqliteCatalog()
-            archive.replay(chain, then, until)
-        catalogs, now = SeveralCatalogs([then]), SeveralCatalogs([self.scene.catalog])
-        same = to == OWNER.account
-        self.told = Told()
         asked = Counter[str]()
-
-        def known(folder: str, epoch: str) -> dict[str, str]:
-            held = now.held(folder, epoch) if same else {}
-            return {**held, **now.restored(to, folder, epoch)}
 
         def stop() -> bool:
             asked["stop"] += 1
             return asked["stop"] == self.stop_after
 
-        server = self.scene.server if same else self.server
-        with archive.begin(OWNER, chain, self.scene.catalog, "default", self.scene.clock) as run:
-            work = Restoring(
-                account=to,
-                target=account or FakeAccount(server),
-                reader=archive.reader(catalogs),
-                ledger=known,
-                run=run if ledger and not dry else None,
-                reporter=self.told,
-                stop=stop,
-                same=same,
+        server = self.scene.server if to == OWNER.account else self.server
+        try:
+            done = self.scene.restore(
+                account=account or FakeAccount(server),
+                store=store,
+                to=to,
                 into=into,
+                vanished=vanished,
+                until=until,
+                stop=stop,
                 dry=dry,
+                ledger=ledger,
             )
-            return Restore(work)(once(then.entries(), vanished=vanished), catalogs.folders())
+        finally:
+            self.told = self.scene.told
+        assert done is not None
+        return done
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from archiver.accounts.imap.sync import (
     rows,
     windows,
 )
+from archiver.accounts.link import Busy
 from archiver.errors import ArchiverError, FolderRefused, Unreachable
 
 _log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class OpenFolder:
 
         try:
             self._selected, self.has_condstore, self.has_qresync = self._link.run(step)
-        except replies.Busy:
+        except Busy:
             raise
         except Unreachable as error:
             self._blame(error)
