@@ -33,6 +33,12 @@ class Secret:
     __str__ = __repr__
 
 
+class AccessToken(Secret):
+    """An OAuth access token (RFC 6749): it logs in by XOAUTH2 or OAUTHBEARER, and is never sent as a password."""
+
+    __slots__ = ()
+
+
 class Kind(StrEnum):
     """What an archived item is; every item is carried as one RFC 5322 message."""
 

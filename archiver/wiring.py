@@ -107,9 +107,18 @@ def open_account(
         if made:
             warn(text)
 
-    account = make(settings, password or (lambda: account_password(settings)), tell)
+    account = make(settings, password or (lambda: _secret(settings)), tell)
     made = True
     return account
+
+
+def _secret(settings: AccountSettings) -> Secret:
+    """Get what an account logs in with: a token where it signs in by OAuth, else its password."""
+    if settings.oauth is None:
+        return account_password(settings)
+    from archiver import tokens  # noqa: PLC0415 -- most accounts have a password
+
+    return tokens.access_token(settings)
 
 
 def open_target(settings: AccountSettings, warn: Warn) -> "Target":

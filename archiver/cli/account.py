@@ -1,13 +1,14 @@
 """archiver account: add, list, test and remove accounts."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from archiver import wiring
+from archiver import tokens, wiring
 from archiver.cli.output import number, print_json, print_table, say
 from archiver.cli.session import Session, Subcommands, shared_options
+from archiver.cli.sign_in import sign_in
 from archiver.config import AccountSettings, Security, add_account, check_account, remove_account
 from archiver.errors import ArchiverError, UsageError
 from archiver.model import Secret
@@ -107,12 +108,37 @@ def test(session: Session, name: str) -> None:
     _test(session, session.settings.account(name))
 
 
+@command.command("login", short_help="Sign in by OAuth, once, for all runs to come.")
+@click.argument("name")
+@click.option(
+    "--device", "way", flag_value="device", help="Show a code to type on any device with a browser."
+)
+@click.option("--browser", "way", flag_value="browser", help="Open the browser of this machine.")
+@shared_options
+def login(session: Session, name: str, way: Literal["device", "browser"] | None) -> None:
+    """Sign in to an account that has [account.NAME.oauth]; the runs to come need nobody.
+
+    \b
+      archiver account login work
+      archiver account login work --browser
+    """
+    settings = session.settings.account(name)
+    known = sign_in(session, settings, way)
+    if session.json:
+        print_json({"type": "signed-in", "name": name, "kept": known.kept, "until": known.until})
+    else:
+        where = "in the keyring" if known.kept == "keyring" else "sealed, in a file"
+        session.say(f'signed in to account "{name}"; kept {where}')
+    _test(session, settings)
+
+
 @command.command("remove", short_help="Take an account out of the configuration.")
 @click.argument("name")
 @shared_options
 def remove(session: Session, name: str) -> None:
     """Take an account out of the configuration. Its archived mail stays where it is."""
     remove_account(session.config, name)
+    tokens.forget(name)
     if session.json:
         print_json({"type": "account-removed", "name": name})
     else:

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Collection
 
+from archiver.accounts import refusals
 from archiver.accounts.imap import quirks, uidset
 from archiver.accounts.imap.events import Status
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, LoginRefused, Unreachable
 
-_LOGIN_HINT = "check user and password; many providers want an app password here, not that of the account"
 FORBIDDEN = {"AUTHORIZATIONFAILED", "PRIVACYREQUIRED", "CONTACTADMIN", "NOPERM", "OVERQUOTA", "EXPIRED"}
 
 
@@ -40,16 +40,21 @@ def goodbye(status: Status) -> Unreachable:
     return busy(status) or Unreachable(f"the server ended the session: {words(status)}", "try again later")
 
 
-def login_refused(status: Status, user: str) -> ArchiverError:
-    """Make the error of a refused login."""
-    said = words(status)
-    if status.code in FORBIDDEN:
-        return Forbidden(f'the server does not let "{user}" in: {said}', "ask the server's administrator")
+def login_refused(status: Status, user: str, told: str = "", *, is_token: bool = False) -> ArchiverError:
+    """Make the error of a refused login; `told` is what came before the NO (RFC 7628 section 3.2.2)."""
     if status.code != "AUTHENTICATIONFAILED":
         later = busy(status)
-        if later:
+        if later and status.code not in FORBIDDEN:
             return later
-    return LoginRefused(f'the server refused the login of "{user}": {said}', _LOGIN_HINT)
+    said = words(status)
+    why = refusals.explain(f"{status.code} {status.text} {told}", is_token=is_token)
+    if status.code in FORBIDDEN:
+        return Forbidden(
+            f'the server does not let "{user}" in: {said}', why or "ask the server's administrator"
+        )
+    return LoginRefused(
+        f'the server refused the login of "{user}": {said}', why or refusals.usual(user, is_token=is_token)
+    )
 
 
 def folder_refused(status: Status, name: str) -> ArchiverError:

@@ -1,0 +1,113 @@
+"""Real Dovecot judges what archiver sends: SCRAM with passwords, XOAUTH2 and OAUTHBEARER with tokens."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from archiver.accounts.imap.account import ImapAccount
+from archiver.accounts.imap.connection import Server
+from archiver.errors import LoginRefused
+from archiver.model import AccessToken, Secret
+from tests.require import require
+from tests.servers.authority import Authority
+from tests.servers.dovecot import Dovecot
+
+USER = "ann,a=b@example.org"
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[Authority]:
+    with Authority(user=USER) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def servers(authority: Authority) -> Iterator[Callable[[str, bool], Dovecot]]:
+    """Give a function that starts a server with these mechanisms, once."""
+    require("dovecot")
+    started: dict[tuple[str, bool], Dovecot] = {}
+
+    def start(mechanisms: str, at_once: bool = True) -> Dovecot:
+        if (mechanisms, at_once) not in started:
+            running = started[mechanisms, at_once] = Dovecot(
+                [USER],
+                mechanisms=mechanisms,
+                introspection=f"{authority.url}/introspect?token=",
+                settings="auth_username_chars =\n" + ("" if at_once else "imap_capability = IMAP4rev1\n"),
+            )
+            running.start()
+        return started[mechanisms, at_once]
+
+    yield start
+    for server in started.values():
+        server.stop()
+
+
+def log_in(server: Dovecot, secret: Secret, user: str = USER, security: str = "tls") -> list[str]:
+    """Log in and give the names of the folders."""
+    port = server.imaps if security == "tls" else server.imap
+    where = Server("localhost", port, "tls" if security == "tls" else "plaintext", server.ca_file, 20)
+    opened = ImapAccount(where, user, lambda: secret, lambda text: None)
+    try:
+        return [folder.name for folder in opened.folders()]
+    finally:
+        opened.close()
+
+
+def method(server: Dovecot) -> str:
+    """Tell how the last login was done."""
+    return re.findall(r"Info: Login: user=.*?, method=([\w-]+)", server.log())[-1]
+
+
+ALL = "plain login scram-sha-1 scram-sha-256 xoauth2 oauthbearer"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("offered", "used"),
+    [
+        (ALL, "SCRAM-SHA-256"),
+        ("plain scram-sha-1", "SCRAM-SHA-1"),
+        ("plain login", "PLAIN"),
+    ],
+)
+def test_a_password_goes_by_the_best_mechanism_that_is_offered(
+    servers: Callable[[str, bool], Dovecot], offered: str, used: str, at_once: bool
+) -> None:
+    server = servers(offered, at_once)
+    assert log_in(server, Secret(server.password)) == ["INBOX"]
+    assert method(server) == used
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(("offered", "used"), [(ALL, "XOAUTH2"), ("plain oauthbearer", "OAUTHBEARER")])
+def test_a_token_goes_by_a_mechanism_for_tokens(
+    servers: Callable[[str, bool], Dovecot], authority: Authority, offered: str, used: str, at_once: bool
+) -> None:
+    server = servers(offered, at_once)
+    assert log_in(server, AccessToken(authority.grant()["access_token"])) == ["INBOX"]
+    assert method(server) == used
+    with pytest.raises(LoginRefused, match="AUTHENTICATIONFAILED") as refused:
+        log_in(server, AccessToken("no-such-token"))
+    assert "sign in again" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("offered", ["plain login", "scram-sha-256"])
+def test_a_token_is_never_sent_as_a_password(
+    servers: Callable[[str, bool], Dovecot], authority: Authority, offered: str
+) -> None:
+    server = servers(offered, True)
+    before = server.log().count("Password mismatch")
+    with pytest.raises(LoginRefused, match="neither XOAUTH2 nor OAUTHBEARER"):
+        log_in(server, AccessToken(authority.grant()["access_token"]))
+    assert server.log().count("Password mismatch") == before
+
+
+@pytest.mark.parametrize("offered", [ALL, "plain scram-sha-1", "plain login"])
+def test_a_wrong_password_is_judged_once(servers: Callable[[str, bool], Dovecot], offered: str) -> None:
+    server = servers(offered, True)
+    before = server.log().count("Password mismatch")
+    with pytest.raises(LoginRefused, match="AUTHENTICATIONFAILED"):
+        log_in(server, Secret("wrong"))
+    assert server.log().count("Password mismatch") == before + 1
