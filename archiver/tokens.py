@@ -89,8 +89,8 @@ def ways(settings: AccountSettings) -> tuple[Literal["device", "browser"], ...]:
     return tuple(found)
 
 
-def access_token(settings: AccountSettings) -> AccessToken:
-    """Give an access token that is good for now, renewed if need be; no person is asked.
+def access_token(settings: AccountSettings, *, anew: bool = False) -> AccessToken:
+    """Give an access token that is good for now, renewed if need be, or `anew` whatever it is; no person is asked.
 
     Raises `ConfigInvalid` where nobody has signed in, `SignInLost` where somebody has to again, and as
     `oauth.refreshed`.
@@ -102,7 +102,7 @@ def access_token(settings: AccountSettings) -> AccessToken:
                 f'nobody has signed in to account "{settings.name}" yet',
                 f"archiver account login {settings.name}",
             )
-        if held.access_until > now() + EARLY:
+        if not anew and held.access_until > now() + EARLY:
             return held.access
         return _renewed(settings, known, held).access
 

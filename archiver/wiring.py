@@ -121,6 +121,20 @@ def _secret(settings: AccountSettings) -> Secret:
     return tokens.access_token(settings)
 
 
+def fresh_token(settings: AccountSettings) -> Secret:
+    """Renew the sign-in of an account, and give the new access token. Raises as `tokens.access_token`."""
+    from archiver import tokens  # noqa: PLC0415 -- as above
+
+    return tokens.access_token(settings, anew=True)
+
+
+def forget_sign_in(account: str) -> None:
+    """Forget the sign-in of an account, if it has one."""
+    from archiver import tokens  # noqa: PLC0415 -- as above
+
+    tokens.forget(account)
+
+
 def open_target(settings: AccountSettings, warn: Warn) -> "Target":
     """Make an account that takes mail. Raises `UsageError` for a kind that takes none."""
     account = open_account(settings, warn)

@@ -67,18 +67,16 @@ _TOKEN = (
 
 def explain(said: str, *, is_token: bool) -> str | None:
     """Tell the remedy for what a server said when it refused a login; None if its words tell no more than that."""
-    for pattern, remedy in (*(_TOKEN if is_token else _PASSWORD), *_BOTH):
-        if re.search(pattern, said, re.IGNORECASE):
-            return remedy
-    return None
+    rules: tuple[tuple[str, str], ...] = (*(_TOKEN if is_token else _PASSWORD), *_BOTH)
+    return next((remedy for pattern, remedy in rules if re.search(pattern, said, re.IGNORECASE)), None)
 
 
 def usual(user: str, *, is_token: bool) -> str:
     """Tell the remedy for a refusal that gives no reason."""
     if is_token:
         return (
-            f'was it "{user}" who signed in? It must be the main address, no alias; if so, sign in again: '
-            "archiver account login NAME"
+            f'was it "{user}" who signed in? It must be the main address, no alias; to see more: '
+            "archiver account test NAME; to sign in again: archiver account login NAME"
         )
     return "check user and password; many providers want an app password here, not that of the account"
 

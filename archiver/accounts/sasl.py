@@ -26,10 +26,15 @@ cheap to crack, and more than the upper bound would keep this machine busy for s
 
 
 class Mechanism(Protocol):
-    """One attempt to log in; `judged` tells whether the server has been given what proves the secret."""
+    """One attempt to log in."""
 
-    name: str
-    judged: bool
+    @property
+    def name(self) -> str:
+        """The name that servers offer it by."""
+
+    @property
+    def judged(self) -> bool:
+        """Whether the server has been given what proves the secret."""
 
     def first(self) -> bytes:
         """Give the first message; all mechanisms here begin with the client."""
@@ -218,14 +223,17 @@ def mechanisms(offered: Collection[str], user: str, secret: Secret, host: str, p
     return found
 
 
-def may_follow(failed: Mechanism, *, guarded: bool) -> bool:
-    """Tell whether another mechanism may be tried after `failed`.
+def may_follow(failed: Mechanism, *, understood: bool, guarded: bool) -> bool:
+    """Tell whether the password may be tried in another way after `failed`.
 
-    Only if the server refused before it could judge the password: it advertises what it cannot do for this user.
-    A password that was judged is never tried again, since that is how accounts get locked. And only on a line
-    that TLS guards: in the clear, whoever sits between could have the password sent by breaking SCRAM.
+    Only if the server did not judge it: it offers SCRAM and cannot do it for this user, or does not understand
+    PLAIN (BAD). A password that was judged is never tried again, since that is how accounts get locked. And after
+    SCRAM only on a line that TLS guards: in the clear, whoever sits between could have the password sent by breaking
+    SCRAM.
     """
-    return guarded and not failed.judged
+    if isinstance(failed, Plain):
+        return not understood
+    return guarded and isinstance(failed, Scram) and not failed.judged
 
 
 def decode(text: str) -> bytes:

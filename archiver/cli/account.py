@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import click
 
-from archiver import tokens, wiring
+from archiver import wiring
 from archiver.cli.output import number, print_json, print_table, say
 from archiver.cli.session import Session, Subcommands, shared_options
 from archiver.cli.sign_in import sign_in
@@ -14,6 +14,7 @@ from archiver.errors import ArchiverError, UsageError
 from archiver.model import Secret
 from archiver.secrets import can_prompt, keyring_holds, remember_password, typed_password
 
+_HOSTS = {"microsoft": "outlook.office365.com", "google": "imap.gmail.com"}
 PASSWORD_KEYS = ("password-command", "password-file", "password-keyring")
 
 
@@ -35,6 +36,15 @@ def command() -> None:
 @click.option("--password-command", metavar="COMMAND", help="Prints the password: 'pass show mail'.")
 @click.option("--password-file", metavar="FILE", help="Holds the password, readable by you alone.")
 @click.option("--password-keyring", is_flag=True, help="The password is in the desktop's keyring.")
+@click.option(
+    "--oauth", type=click.Choice(["microsoft", "google"]), help="Sign in there, in place of a password."
+)
+@click.option("--client-id", metavar="ID", help="With --oauth: the client that you have registered.")
+@click.option("--client-secret-command", metavar="COMMAND", help="With --oauth: prints the client's secret.")
+@click.option("--client-secret-file", metavar="FILE", help="With --oauth: holds the client's secret.")
+@click.option(
+    "--tenant", metavar="TENANT", help="With --oauth microsoft: your company's, where it must be named."
+)
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Folders to leave out.")
 @click.option("--archive", "archive_name", metavar="NAME", help="The archive, where there are several.")
 @click.option("--no-test", is_flag=True, help="Do not try the login.")
@@ -45,6 +55,7 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     \b
       archiver account add work --imap imap.example.org --user ann@example.org
       archiver account add work --imap imap.example.org --user ann --password-command 'pass show work'
+      archiver account add work --oauth microsoft --client-id ID --user ann@example.org
     """
     archive = session.archive_settings(archive_name)
     name = _or_ask(name, "Name of the account, a word of your choice", "NAME")
@@ -53,6 +64,8 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
             f'there is an account "{name}" already',
             f"choose another name, or first: archiver account remove {name}",
         )
+    oauth = _oauth(given)
+    given["host"] = given["host"] or _HOSTS.get(given["oauth"])
     asks = not (given["host"] and given["user"])  # somebody is led through it
     keys: dict[str, Any] = {
         "archive": archive.name,
@@ -66,14 +79,15 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
         "password-command": given["password_command"],
         "password-file": _absolute(given["password_file"]),
         "password-keyring": given["password_keyring"] or None,
+        "oauth": oauth,
         "exclude": list(given["exclude"]) or None,
     }
-    if asks and not any(keys[key] for key in PASSWORD_KEYS):
+    if asks and not oauth and not any(keys[key] for key in PASSWORD_KEYS):
         keys.update(_ask_password_source(name))
     settings = check_account(session.config, name, keys).accounts[name]
     try:
         password = _password_to_keep(settings)
-        if not no_test:
+        if not no_test and settings.oauth is None:
             _test(session, settings, password)
     except ArchiverError as error:
         raise error.retold(f'account "{name}" was not added: {error.text}') from None
@@ -83,7 +97,8 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     if session.json:
         print_json({"type": "account-added", "name": name, "archive": archive.name})
     else:
-        session.say(f'added account "{name}"; next: archiver pull {name}')
+        following = "pull" if settings.oauth is None else "account login"
+        session.say(f'added account "{name}"; next: archiver {following} {name}')
 
 
 @command.command("list")
@@ -104,8 +119,10 @@ def list_(session: Session) -> None:
 @click.argument("name")
 @shared_options
 def test(session: Session, name: str) -> None:
-    """Log in, and tell what is there."""
-    _test(session, session.settings.account(name))
+    """Log in, and tell what is there, or why it cannot be."""
+    settings = session.settings.account(name)
+    # the whole way of a sign-in, which a token that is good for some minutes more would hide
+    _test(session, settings, wiring.fresh_token(settings) if settings.oauth is not None else None)
 
 
 @command.command("login", short_help="Sign in by OAuth, once, for all runs to come.")
@@ -138,7 +155,7 @@ def login(session: Session, name: str, way: Literal["device", "browser"] | None)
 def remove(session: Session, name: str) -> None:
     """Take an account out of the configuration. Its archived mail stays where it is."""
     remove_account(session.config, name)
-    tokens.forget(name)
+    wiring.forget_sign_in(name)
     if session.json:
         print_json({"type": "account-removed", "name": name})
     else:
@@ -166,6 +183,29 @@ def _warn(text: str) -> None:
 def _absolute(given: str | None) -> str | None:
     """Resolve a path from where the command was typed: in the file it would start from elsewhere."""
     return str(Path(given).expanduser().absolute()) if given else None
+
+
+def _oauth(given: dict[str, Any]) -> dict[str, str] | None:
+    """Make the table of a sign-in from its options; None where there is none."""
+    keys = {
+        "client-id": given["client_id"],
+        "client-secret-command": given["client_secret_command"],
+        "client-secret-file": _absolute(given["client_secret_file"]),
+        "tenant": given["tenant"],
+    }
+    found = {key: value for key, value in keys.items() if value}
+    if not given["oauth"]:
+        if found:
+            raise UsageError(
+                f"--{next(iter(found))} goes with --oauth", "name the provider: --oauth microsoft"
+            )
+        return None
+    if not given["client_id"]:
+        raise UsageError(
+            "--client-id is missing: archiver has no client of its own",
+            "register one; docs/how-to/sign-in-with-oauth.md tells how",
+        )
+    return {"provider": given["oauth"], **found}
 
 
 def _ask_password_source(name: str) -> dict[str, object]:

@@ -16,7 +16,7 @@ from archiver.config.settings import (
     Settings,
     did_you_mean,
 )
-from archiver.config.table import NAME, Table, shown
+from archiver.config.table import Table, shown
 from archiver.errors import ConfigInvalid
 from archiver.plan.select import parse_share, parse_size, parse_time
 

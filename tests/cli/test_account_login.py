@@ -1,9 +1,6 @@
 """archiver account login: a person signs in once, and runs need nobody after that."""
 
-import re
-import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -57,7 +57,7 @@ def log_in(server: Dovecot, secret: Secret, user: str = USER, security: str = "t
 
 def method(server: Dovecot) -> str:
     """Tell how the last login was done."""
-    return re.findall(r"Info: Login: user=.*?, method=([\w-]+)", server.log())[-1]
+    return str(re.findall(r"Info: Login: user=.*?, method=([\w-]+)", server.log())[-1])
 
 
 ALL = "plain login scram-sha-1 scram-sha-256 xoauth2 oauthbearer"

@@ -33,7 +33,7 @@ class Authority:
     """How often a device is told `authorization_pending`; before that, `slow_down` once if `slow`."""
     slow: bool = False
     refuses: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Grant type, `authorize` or `device` -> error and error_description."""
+    """Grant type (its last word), `authorize` or `device` -> error and error_description."""
     status: int = 400
     broken: bytes | None = None
     """What /token answers in place of JSON."""
@@ -111,25 +111,25 @@ class Authority:
 
     def token(self, form: dict[str, str]) -> dict[str, Any]:
         """Answer at the token endpoint."""
-        grant = form.get("grant_type", "")
+        grant = form.get("grant_type", "").rpartition(":")[2]
         if form.get("client_id") != CLIENT_ID or form.get("client_secret") != self.client_secret:
             return {"error": "invalid_client"}
         if grant in self.refuses:
             return self._refusal(grant)
-        if grant == "authorization_code":
-            return self._redeem(form)
-        if grant == "refresh_token":
-            return self._renew(form["refresh_token"])
-        if grant == "urn:ietf:params:oauth:grant-type:device_code" and form["device_code"] in self._devices:
-            if self.slow:
-                self.slow = False
-                return {"error": "slow_down"}
-            if self.pending:
-                self.pending -= 1
-                return {"error": "authorization_pending"}
-            self._devices.remove(form["device_code"])
-            return self.grant()
-        return {"error": "invalid_grant"}
+        kinds = {"authorization_code": self._redeem, "refresh_token": self._renew, "device_code": self._ask}
+        return kinds[grant](form)
+
+    def _ask(self, form: dict[str, str]) -> dict[str, Any]:
+        if form["device_code"] not in self._devices:
+            return {"error": "invalid_grant"}
+        if self.slow:
+            self.slow = False
+            return {"error": "slow_down"}
+        if self.pending:
+            self.pending -= 1
+            return {"error": "authorization_pending"}
+        self._devices.remove(form["device_code"])
+        return self.grant()
 
     def _redeem(self, form: dict[str, str]) -> dict[str, Any]:
         asked = self._codes.pop(form["code"], None)
@@ -144,7 +144,8 @@ class Authority:
             return {"error": "invalid_grant"}
         return self.grant()
 
-    def _renew(self, old: str) -> dict[str, Any]:
+    def _renew(self, form: dict[str, str]) -> dict[str, Any]:
+        old = form["refresh_token"]
         with self._lock:
             if old in self.spent:
                 self.revoke()

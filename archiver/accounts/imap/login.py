@@ -65,23 +65,20 @@ def _login(session: Session, server: Server, user: str, secret: Secret) -> None:
     before = session.capabilities
     session.capabilities = before & {"LITERAL+"}  # the rest changes with the login, and is taken from its end
     offered = {word.removeprefix("AUTH=") for word in before if word.startswith("AUTH=")}
-    status, told = None, ""
+    is_token = isinstance(secret, AccessToken)
+    guarded = server.security != "plaintext"
+    status, told, more = None, "", not is_token
     for mechanism in sasl.mechanisms(offered, user, secret, server.host, server.port):
         status = _authenticate(session, mechanism, at_once="SASL-IR" in before)
-        told = mechanism.told
+        told, understood = mechanism.told, status.word != "BAD"
         if status.word == "OK":
             mechanism.check()
-        guarded = server.security != "plaintext"
-        if status.word == "OK" or replies.busy(status) or not sasl.may_follow(mechanism, guarded=guarded):
+        more = status.word != "OK" and sasl.may_follow(mechanism, understood=understood, guarded=guarded)
+        more = more and replies.busy(status) is None
+        if not more:
             break
         _log.info("the server offers %s, and refuses it: %s", mechanism.name, replies.words(status))
-    is_token = isinstance(secret, AccessToken)
-    tried = offered & {"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256"}
-    if (
-        not is_token
-        and "LOGINDISABLED" not in before
-        and (status is None or (status.word == "BAD" and tried == {"PLAIN"}))
-    ):
+    if more and "LOGINDISABLED" not in before:
         password = astring(secret.reveal().encode())
         status = session.run(b"LOGIN ", astring(user.encode()), b" ", password, shown=b"LOGIN ***")
     if status is None:

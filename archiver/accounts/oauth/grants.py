@@ -84,6 +84,6 @@ def _seconds(told: object) -> int | None:
     """Read a number of seconds; some providers write it as text."""
     if isinstance(told, str) and told.isascii() and told.isdigit():
         told = int(told[:12])
-    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told:
+    if isinstance(told, bool) or not isinstance(told, int | float) or not told >= 0:
         return None
     return int(min(told, _LONGEST_S))
