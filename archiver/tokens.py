@@ -68,7 +68,9 @@ def sign_in(settings: AccountSettings, way: Literal["device", "browser"], show: 
     with _alone(settings):
         at = now()
         kept = _keep(settings, Held(granted.refresh, granted.access, granted.access_until))
-        note = SignIn(at, at, granted.refresh_until, provider.idle_s, None, kept, provider.client_id)
+        days = _oauth(settings).sign_in_days
+        until = granted.refresh_until or (at + timedelta(days=days) if days else None)
+        note = SignIn(at, at, until, provider.idle_s, None, kept, provider.client_id)
         _note(settings, note)
         if kept == "keyring":  # what was kept elsewhere before goes last
             _folder().drop(f"{settings.name}.age")
@@ -138,7 +140,8 @@ def _renewed(settings: AccountSettings, known: SignIn, held: Held) -> Held:
         raise _for(settings, error) from None
     new = Held(granted.refresh, granted.access, granted.access_until)
     _keep(settings, new, known.kept)
-    until = granted.refresh_until or (known.until if granted.refresh is held.refresh else None)
+    goes_on = granted.refresh is held.refresh or _oauth(settings).sign_in_days is not None
+    until = granted.refresh_until or (known.until if goes_on else None)
     _note(settings, msgspec.structs.replace(known, used=now(), until=until, lost=None))
     _log.debug("the access token of %s was renewed", settings.name)
     return new

@@ -6,11 +6,11 @@ from archiver.errors import LoginRefused
 
 # What servers say, and the remedy; the first that matches wins. For both kinds of login unless it says otherwise.
 _BOTH = (
-    # imapsync FAQ.Exchange, email-oauth2-proxy#74
+    # imapsync FAQ.Exchange and #411, email-oauth2-proxy#74 and #275: Microsoft says so for a wrong password too
     (
         r"authenticated but not connected",
-        "the sign-in works, and there is no mailbox behind it: check that the account has a licence with a mailbox, "
-        "that IMAP is switched on for it, and that user is the address of the mailbox itself, no alias",
+        "Microsoft knows the user and opens no mailbox: check the password, or who signed in; that user is the address "
+        "of the mailbox itself, no alias; that it has a licence, and IMAP switched on",
     ),
     # https://support.google.com/mail/answer/7126229
     (

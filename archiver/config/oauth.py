@@ -11,7 +11,7 @@ PROVIDERS = ("microsoft", "google", "generic")
 STORES = ("auto", "keyring", "sealed")
 SECRET_KEYS = ("client-secret-command", "client-secret-file")
 URL_KEYS = ("authorize-url", "device-url", "token-url")
-OAUTH_KEYS = ("provider", "client-id", *SECRET_KEYS, "tenant", "scopes", *URL_KEYS, "store")
+OAUTH_KEYS = ("provider", "client-id", *SECRET_KEYS, "tenant", "scopes", *URL_KEYS, "sign-in-days", "store")
 
 _TENANT = re.compile(r"[A-Za-z0-9.-]{1,120}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
@@ -43,6 +43,7 @@ def read_oauth(account: Table) -> OAuthSettings | None:
     if provider is not None:
         _fit(table, provider)
     store = table.choice("store", STORES, "auto")
+    days = table.number("sign-in-days", int, 1, 3650)
     if len(table.problems) > before or client_id is None:
         return None
     return OAuthSettings(
@@ -55,6 +56,7 @@ def read_oauth(account: Table) -> OAuthSettings | None:
         authorize_url=urls["authorize-url"],
         device_url=urls["device-url"],
         token_url=urls["token-url"],
+        sign_in_days=days,
         store=cast(TokenStore, store),
     )
 

@@ -58,7 +58,7 @@ class OAuthSettings(Struct, frozen=True):
     """One `[account.NAME.oauth]`: with whom to sign in, and as which program.
 
     The addresses are those of a `generic` provider; of the others archiver knows them. `store` "auto" means the
-    keyring where there is one, else a sealed file.
+    keyring where there is one, else a sealed file. `sign_in_days` is how long a sign-in lives whatever happens.
     """
 
     provider: OAuthProvider
@@ -70,6 +70,7 @@ class OAuthSettings(Struct, frozen=True):
     authorize_url: str | None = None
     device_url: str | None = None
     token_url: str | None = None
+    sign_in_days: int | None = None
     store: TokenStore = "auto"
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,10 +62,9 @@ def _browser(folder: Path) -> str:
     return f"{path} %s"
 
 
-def signed_in(home: CommandLine, **environment: str) -> CommandLine:
+def sign_in(home: CommandLine, **environment: Any) -> None:
     done = home.typed("account", "login", "ann", "-q", **environment)
     assert done.exit == 0, done.err
-    return home
 
 
 def secrets_of(authority: Authority) -> list[str]:
@@ -100,7 +100,7 @@ def test_a_person_at_a_terminal_signs_in(home: CommandLine, authority: Authority
 def test_ctrl_c_while_waiting_ends_it_and_leaves_the_old_sign_in(
     home: CommandLine, authority: Authority
 ) -> None:
-    signed_in(home)
+    sign_in(home)
     authority.pending = 1 << 30
     terminal = Terminal(home, "account", "login", "ann")
     terminal.until("waiting ...")
@@ -108,6 +108,23 @@ def test_ctrl_c_while_waiting_ends_it_and_leaves_the_old_sign_in(
     assert terminal.end() == 130, terminal.shown
     assert "Traceback" not in terminal.shown
     assert home.typed("account", "test", "ann").exit == 0
+
+
+def test_a_run_that_is_killed_while_it_renews_loses_nothing_and_holds_nobody_up(
+    home: CommandLine, authority: Authority
+) -> None:
+    authority.rotates = False
+    sign_in(home)
+    authority.held_up = threading.Event()
+    killed = home.start("account", "test", "ann")
+    try:
+        assert authority.reached.wait(20)
+    finally:
+        killed.kill()
+        killed.communicate()
+        authority.held_up.set()
+    done = home.typed("account", "test", "ann")
+    assert done.exit == 0, done.err
 
 
 def test_a_program_is_told_in_json(home: CommandLine, authority: Authority) -> None:
@@ -138,7 +155,7 @@ def test_no_output_log_or_file_shows_a_token(home: CommandLine, authority: Autho
 def test_the_keyring_keeps_it_where_there_is_one(home: CommandLine, authority: Authority) -> None:
     pytest.importorskip("keyring")
     ring: dict[str, Any] = {"PYTHON_KEYRING_BACKEND": "tests.servers.keyring.FileKeyring"}
-    signed_in(home, **ring)
+    sign_in(home, **ring)
     assert "archiver-sign-in ann" in (home.home / "keyring.json").read_text()
     assert home.typed("pull", "-q", **ring).exit == 0
     assert home.typed("account", "remove", "ann", **ring).exit == 0
@@ -146,7 +163,7 @@ def test_the_keyring_keeps_it_where_there_is_one(home: CommandLine, authority: A
 
 
 def test_an_account_that_is_removed_leaves_no_sign_in(home: CommandLine, authority: Authority) -> None:
-    signed_in(home)
+    sign_in(home)
     assert home("account", "remove", "ann").exit == 0
     kept = home.home / "state" / "archiver" / "sign-in"
     assert [path.suffix for path in kept.iterdir()] == [".lock"]

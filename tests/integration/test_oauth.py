@@ -1,5 +1,6 @@
 """The flows of OAuth against an authorization server that checks what the RFCs have it check."""
 
+import json
 import socket
 import threading
 import urllib.error
@@ -78,7 +79,12 @@ def test_a_browser_brings_tokens(authority: Authority) -> None:
 def test_what_the_browser_sees_holds_neither_secret_nor_verifier(authority: Authority) -> None:
     authority.client_secret = "s3cret"
     shown: list[str] = []
-    browse(authority, lambda url: (shown.append(url), visit(url)))
+
+    def show(url: str) -> None:
+        shown.append(url)
+        visit(url)
+
+    browse(authority, show)
     (form,) = authority.forms("/token")
     assert "s3cret" not in shown[0]
     assert form["code_verifier"] not in shown[0]
@@ -259,8 +265,6 @@ def test_an_answer_that_is_none_is_no_refusal_and_never_shown(
 
 @pytest.mark.parametrize("told", ["3600", 3600, None, -5, True, "soon", 1e300, [1]])
 def test_the_life_of_a_token_is_read_with_patience(authority: Authority, told: object) -> None:
-    import json
-
     answer = {"access_token": "a", "refresh_token": "r", "expires_in": told, "refresh_token_expires_in": told}
     authority.broken, authority.status = json.dumps(answer).encode(), 200
     granted = oauth.refreshed(provider(authority), Secret("old"), NOW)

@@ -111,3 +111,19 @@ def test_a_wrong_password_is_judged_once(servers: Callable[[str, bool], Dovecot]
     with pytest.raises(LoginRefused, match="AUTHENTICATIONFAILED"):
         log_in(server, Secret("wrong"))
     assert server.log().count("Password mismatch") == before + 1
+
+
+def test_a_server_that_offers_scram_and_cannot_do_it_for_a_user_is_given_the_password_under_tls_alone(
+    servers: Callable[[str, bool], Dovecot],
+) -> None:
+    server = servers("plain scram-sha-256", True)
+    hashed = server.doveadm("pw", "-s", "SHA512-CRYPT", "-p", server.password).decode().strip()
+    with (server.base / "passwd").open("a") as file:
+        file.write(f"bob:{hashed}::::::\n")
+    assert log_in(server, Secret(server.password), "bob") == ["INBOX"]
+    assert method(server) == "PLAIN"
+    logins = server.log().count("Info: Login: user=<bob>")
+    with pytest.raises(LoginRefused):
+        log_in(server, Secret(server.password), "bob", "plaintext")
+    assert server.log().count("Info: Login: user=<bob>") == logins
+    assert re.search(r"auth failed, 1 attempts.*user=<bob>, method=SCRAM-SHA-256", server.log())

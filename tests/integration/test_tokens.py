@@ -21,7 +21,7 @@ from archiver.accounts.oauth import DeviceCode, SignInLost
 from archiver.archive.machine import Machine
 from archiver.config import AccountSettings, OAuthSettings
 from archiver.errors import ConfigInvalid, Locked, StoreFailed, Unreachable
-from archiver.plan.sign_in import Standing, outlook
+from archiver.plan.sign_in import SignIn, Standing, outlook
 from tests.servers.authority import CLIENT_ID, Authority
 
 
@@ -78,7 +78,7 @@ def account(authority: Authority, state: Path) -> AccountSettings:
     return AccountSettings("ann", "mail", "imap", "localhost", "ann", oauth=oauth)
 
 
-def sign_in(account: AccountSettings) -> tokens.SignIn:
+def sign_in(account: AccountSettings) -> SignIn:
     def code(told: DeviceCode) -> None:
         assert told.user_code == "WDJB-MJHT"
 
@@ -301,7 +301,7 @@ def test_a_revoked_sign_in_is_told_and_noted_and_a_new_one_clears_it(
     authority.lives_s = 0
     sign_in(account)
     authority.revoke()
-    with pytest.raises(SignInLost, match='the sign-in of account "ann" is of no use: .* revoked') as told:
+    with pytest.raises(SignInLost, match=r'the sign-in of account "ann" is of no use: .* revoked') as told:
         tokens.access_token(account)
     assert told.value.hint == "sign in again: archiver account login ann"
     assert outlook(tokens.look(account), tokens.now()).standing is Standing.LOST
@@ -335,6 +335,21 @@ def test_a_known_end_is_remembered_over_renewals(
     assert outlook(known, tokens.now()).standing is Standing.GOOD
     age_by(monkeypatch, 6)
     assert outlook(tokens.look(account), tokens.now()).standing is Standing.SOON
+
+
+@pytest.mark.parametrize("rotates", [True, False])
+def test_an_end_that_the_configuration_tells_is_as_good_as_one_that_the_provider_tells(
+    account: AccountSettings, authority: Authority, rotates: bool
+) -> None:
+    assert account.oauth
+    authority.lives_s, authority.rotates = 0, rotates
+    account = replace(account, oauth=replace(account.oauth, sign_in_days=7))
+    known = sign_in(account)
+    assert known.until == known.at + timedelta(days=7)
+    tokens.access_token(account)
+    after = tokens.look(account)
+    assert after is not None
+    assert after.until == known.until
 
 
 def test_each_renewal_counts_as_use(

@@ -5,6 +5,7 @@ It checks what RFC 6749, 7636 and 8628 have it check, and refuses on order. No p
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import secrets
@@ -42,6 +43,10 @@ class Authority:
     refresh: dict[str, str] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
     introspected: int = 0
+    held_up: threading.Event | None = None
+    """What /token waits for before it answers."""
+    reached: threading.Event = field(default_factory=threading.Event)
+    """Set when somebody waits there."""
 
     def __enter__(self) -> Self:
         self._codes: dict[str, dict[str, str]] = {}
@@ -193,6 +198,9 @@ class Authority:
                 form = {key: values[0] for key, values in parse_qs(raw).items()}
                 path = urlsplit(self.path).path
                 authority.seen.append((path, form))
+                if path == "/token" and authority.held_up is not None:
+                    authority.reached.set()
+                    authority.held_up.wait(20)
                 if path == "/token" and authority.broken is not None:
                     self._say(authority.status, authority.broken)
                     return
@@ -200,6 +208,10 @@ class Authority:
                 self._say(authority.status if "error" in told else 200, json.dumps(told).encode())
 
             def _say(self, status: int, body: bytes) -> None:
+                with contextlib.suppress(ConnectionError):  # who asked was killed
+                    self._answer(status, body)
+
+            def _answer(self, status: int, body: bytes) -> None:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))

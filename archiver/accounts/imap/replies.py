@@ -57,14 +57,31 @@ def login_refused(status: Status, user: str, told: str = "", *, is_token: bool =
     )
 
 
+def no_mailbox(status: Status) -> Forbidden | None:
+    """Tell whether a server let the user in and has no mailbox behind the login, as an error."""
+    if not quirks.is_not_connected(status.text):
+        return None
+    return Forbidden(
+        f"the server has no mailbox for this login: {words(status)}",
+        refusals.explain(status.text, is_token=False),
+    )
+
+
+def list_refused(status: Status) -> ArchiverError:
+    """Make the error of a refused LIST."""
+    return (
+        no_mailbox(status)
+        or busy(status)
+        or Unreachable(f"the server does not list its folders: {words(status)}", "try again later")
+    )
+
+
 def folder_refused(status: Status, name: str) -> ArchiverError:
     """Make the error of a refused EXAMINE."""
     said = words(status)
-    if quirks.is_not_connected(status.text):
-        return Forbidden(
-            f"the server has no mailbox for this login: {said}",
-            "check the licence of the account and the rights of the login",
-        )
+    closed = no_mailbox(status)
+    if closed:
+        return closed
     refused = FolderRefused(f'the server does not open the folder "{name}": {said}')
     return refused if quirks.backoff_s(status.text) is None else busy(status) or refused
 
