@@ -107,10 +107,10 @@ def tokened(double: ImapDouble) -> ImapAccount:
 
 def test_the_error_of_xoauth2_is_answered_with_nothing_and_then_told(client: Make) -> None:
     challenge = base64.b64encode(b'{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}')
-    refused = b"+ " + challenge + b"\r\n%t NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)\r\n"
+    refused = b"a2 NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)\r\n"
     double = ImapDouble(
         capabilities="IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2",
-        answers=[(rb"AUTHENTICATE XOAUTH2", refused)],
+        answers=[(rb"AUTHENTICATE XOAUTH2", b"+ " + challenge + b"\r\n"), (rb"$", refused)],
     )
     with double:
         with pytest.raises(LoginRefused, match="Invalid credentials") as told:
