@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 EARLY = timedelta(minutes=5)
 """An access token that dies within this is renewed: the login must not come too late."""
 
+LONGEST = timedelta(days=1)
+"""An access token that claims to live for longer is renewed by each run: the clock may have been wrong."""
+
 LOCK_WAIT_S = 90.0
 
 
@@ -70,7 +73,7 @@ def sign_in(settings: AccountSettings, way: Literal["device", "browser"], show: 
         kept = _keep(settings, Held(granted.refresh, granted.access, granted.access_until))
         days = _oauth(settings).sign_in_days
         until = granted.refresh_until or (at + timedelta(days=days) if days else None)
-        note = SignIn(at, at, until, provider.idle_s, None, kept, provider.client_id)
+        note = SignIn(at, at, until, provider.idle_s, None, kept, _client(settings))
         _note(settings, note)
         if kept == "keyring":  # what was kept elsewhere before goes last
             _folder().drop(f"{settings.name}.age")
@@ -104,8 +107,8 @@ def access_token(settings: AccountSettings, *, anew: bool = False) -> AccessToke
                 f'nobody has signed in to account "{settings.name}" yet',
                 f"archiver account login {settings.name}",
             )
-        if not anew and held.access_until > now() + EARLY:
-            return held.access
+        if not anew and EARLY < held.access_until - now() <= LONGEST:
+            return AccessToken(held.access.reveal(), lambda: access_token(settings, anew=True))
         return _renewed(settings, known, held).access
 
 
@@ -167,7 +170,10 @@ def _alone(settings: AccountSettings) -> Iterator[None]:
 
 
 def _client(settings: AccountSettings) -> str:
-    return settings.oauth.client_id if settings.oauth else ""
+    """Write down who signs in where, as what and for what: a sign-in is good for this alone."""
+    wanted = _oauth(settings)
+    where = wanted.token_url or wanted.tenant
+    return " ".join((settings.user, wanted.provider, where, wanted.client_id, *wanted.scopes))
 
 
 def _provider(settings: AccountSettings, *, with_secret: bool = True) -> oauth.Provider:

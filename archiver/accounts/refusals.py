@@ -63,6 +63,8 @@ _TOKEN = (
         "mailbox; see docs/how-to/sign-in-with-oauth.md",
     ),
 )
+# https://learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/deprecation-of-basic-authentication-exchange-online
+_TAKES_NO_PASSWORD = re.compile(r"(^|\.)(office365|outlook|hotmail|live)\.com$", re.IGNORECASE)
 
 
 def explain(said: str, *, is_token: bool) -> str | None:
@@ -71,13 +73,15 @@ def explain(said: str, *, is_token: bool) -> str | None:
     return next((remedy for pattern, remedy in rules if re.search(pattern, said, re.IGNORECASE)), None)
 
 
-def usual(user: str, *, is_token: bool) -> str:
+def usual(user: str, host: str, *, is_token: bool) -> str:
     """Tell the remedy for a refusal that gives no reason."""
     if is_token:
         return (
             f'was it "{user}" who signed in? It must be the main address, no alias; to see more: '
             "archiver account test NAME; to sign in again: archiver account login NAME"
         )
+    if _TAKES_NO_PASSWORD.search(host):
+        return "Microsoft takes no passwords here any more: sign in by OAuth, see docs/how-to/sign-in-with-oauth.md"
     return "check user and password; many providers want an app password here, not that of the account"
 
 

@@ -22,7 +22,8 @@ class SignIn(Struct, frozen=True):
     """What is known of a sign-in, without its secrets. Times are aware.
 
     `at` is when the person signed in, `used` when the tokens were last renewed; `until` is when the provider said
-    that they die whatever happens; `idle_s` is how long they live without use. `lost` is why they were refused.
+    that they die whatever happens; `idle_s` is how long they live without use. `lost` is why they were refused,
+    `kept` where the secrets are, `client` who signed in where and for what.
     """
 
     at: datetime

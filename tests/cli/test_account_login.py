@@ -127,6 +127,15 @@ def test_a_run_that_is_killed_while_it_renews_loses_nothing_and_holds_nobody_up(
     assert done.exit == 0, done.err
 
 
+def test_an_access_token_that_was_ended_early_is_renewed_within_the_run(
+    home: CommandLine, authority: Authority
+) -> None:
+    sign_in(home)
+    authority.access.clear()
+    done = home.typed("pull", "-q")
+    assert (done.exit, done.err) == (0, "")
+
+
 def test_a_program_is_told_in_json(home: CommandLine, authority: Authority) -> None:
     done = home.typed("account", "login", "ann", "--json")
     assert [line["type"] for line in done.lines] == ["sign-in", "signed-in", "account-tested"]
@@ -256,8 +265,11 @@ def test_status_and_pull_warn_before_a_sign_in_dies(home: CommandLine, authority
     assert "dies on" in pulled.err
 
 
-def test_status_tells_of_a_sign_in_that_was_refused(home: CommandLine, authority: Authority) -> None:
-    authority.lives_s = 0
+@pytest.mark.parametrize("lives_s", [0, 3600])
+def test_status_tells_of_a_sign_in_that_was_refused(
+    home: CommandLine, authority: Authority, lives_s: int
+) -> None:
+    authority.lives_s = lives_s  # a token that was to live for an hour is refused by the mail server first
     assert home("account", "login", "ann", "-q").exit == 0
     authority.revoke()
     assert home("pull", "-q").exit == 21

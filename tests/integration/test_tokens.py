@@ -163,14 +163,21 @@ def test_forgetting_leaves_nothing(
         tokens.access_token(account)
 
 
-def test_another_client_is_another_sign_in(account: AccountSettings, authority: Authority) -> None:
+def test_another_user_client_or_provider_is_another_sign_in(
+    account: AccountSettings, authority: Authority
+) -> None:
     assert account.oauth
     sign_in(account)
-    other = replace(account, oauth=replace(account.oauth, client_id="another"))
-    assert tokens.look(other) is None
-    with pytest.raises(ConfigInvalid, match="nobody has signed in") as told:
-        tokens.access_token(other)
-    assert told.value.hint == "archiver account login ann"
+    for other in (
+        replace(account, user="eve"),
+        replace(account, oauth=replace(account.oauth, client_id="another")),
+        replace(account, oauth=replace(account.oauth, token_url="https://another.example/token")),
+        replace(account, oauth=replace(account.oauth, scopes=("mail", "more"))),
+    ):
+        assert tokens.look(other) is None
+        with pytest.raises(ConfigInvalid, match="nobody has signed in") as told:
+            tokens.access_token(other)
+        assert told.value.hint == "archiver account login ann"
 
 
 @pytest.mark.parametrize("harm", ["cut", "garbage", "empty", "another key"])
@@ -222,6 +229,16 @@ def test_a_token_that_dies_soon_is_renewed_and_the_new_refresh_token_kept(
         assert tokens.access_token(account).reveal() in authority.access
         assert renewals(authority) == count
     assert len(authority.spent) == 3
+
+
+def test_a_token_from_a_clock_that_ran_ahead_is_renewed(
+    account: AccountSettings, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        age_by(patch, 400)
+        sign_in(account)
+    tokens.access_token(account)
+    assert renewals(authority) == 1
 
 
 def test_two_runs_at_once_spend_a_refresh_token_once(account: AccountSettings, authority: Authority) -> None:

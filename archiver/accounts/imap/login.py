@@ -8,7 +8,7 @@ from archiver.accounts.imap import quirks, replies
 from archiver.accounts.imap.connection import Connection, Server
 from archiver.accounts.imap.events import Continue, Status
 from archiver.accounts.imap.session import Session, astring
-from archiver.errors import Unreachable, Untrusted
+from archiver.errors import LoginRefused, Unreachable, Untrusted
 from archiver.model import AccessToken, Secret
 
 _log = logging.getLogger(__name__)
@@ -17,8 +17,27 @@ _log = logging.getLogger(__name__)
 def open_session(server: Server, user: str, password: Callable[[], Secret], owner: str) -> Session:
     """Connect, log in and prepare; `owner` says whose mailbox it is.
 
-    Raises `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`.
+    A token that is refused is renewed, once: the provider may have ended it before its time. Raises
+    `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`.
     """
+    secret: Secret | None = None
+
+    def ask() -> Secret:
+        nonlocal secret
+        secret = password()
+        return secret
+
+    try:
+        return _open_session(server, user, ask, owner)
+    except LoginRefused:
+        renew = secret.renew if isinstance(secret, AccessToken) else None
+        if renew is None:
+            raise
+        _log.info("the server refuses a token that should be good still; asking for another")
+    return _open_session(server, user, renew, owner)
+
+
+def _open_session(server: Server, user: str, password: Callable[[], Secret], owner: str) -> Session:
     connection = Connection(server)
     try:
         session = Session(connection, owner)
@@ -84,7 +103,7 @@ def _login(session: Session, server: Server, user: str, secret: Secret) -> None:
     if status is None:
         raise refusals.no_way_in(is_token=is_token)
     if status.word != "OK":
-        raise replies.login_refused(status, user, told, is_token=is_token)
+        raise replies.login_refused(status, user, told, host=server.host, is_token=is_token)
     if len(session.capabilities) < 2 or quirks.hides_capabilities(session.capabilities):
         session.run(b"CAPABILITY")
 

@@ -40,7 +40,9 @@ def goodbye(status: Status) -> Unreachable:
     return busy(status) or Unreachable(f"the server ended the session: {words(status)}", "try again later")
 
 
-def login_refused(status: Status, user: str, told: str = "", *, is_token: bool = False) -> ArchiverError:
+def login_refused(
+    status: Status, user: str, told: str = "", *, host: str = "", is_token: bool = False
+) -> ArchiverError:
     """Make the error of a refused login; `told` is what came before the NO (RFC 7628 section 3.2.2)."""
     if status.code != "AUTHENTICATIONFAILED":
         later = busy(status)
@@ -53,7 +55,8 @@ def login_refused(status: Status, user: str, told: str = "", *, is_token: bool =
             f'the server does not let "{user}" in: {said}', why or "ask the server's administrator"
         )
     return LoginRefused(
-        f'the server refused the login of "{user}": {said}', why or refusals.usual(user, is_token=is_token)
+        f'the server refused the login of "{user}": {said}',
+        why or refusals.usual(user, host, is_token=is_token),
     )
 
 

@@ -26,6 +26,11 @@ _MICROSOFT: Mapping[str, tuple[str, str, type[ArchiverError]]] = {
         "no secret is needed then",
         ConfigInvalid,
     ),
+    "700025": (
+        "this client is public and takes no secret",
+        "remove client-secret-command or client-secret-file",
+        ConfigInvalid,
+    ),
     "7000215": ("the client secret is wrong", "give the value of the secret, not its ID", ConfigInvalid),
     "7000222": ("the client secret has expired", "make a new one at the provider", ConfigInvalid),
     "700016": ("this tenant does not know the client ID", "check client-id and tenant", ConfigInvalid),

@@ -50,6 +50,15 @@ def test_an_expired_password_is_forbidden_with_its_remedy() -> None:
     assert "expired" in str(error.hint)
 
 
+@pytest.mark.parametrize(
+    ("host", "is_microsofts"),
+    [("outlook.office365.com", True), ("imap-mail.outlook.com", True), ("mail.myoutlook.com", False)],
+)
+def test_microsofts_servers_refuse_every_password_without_a_reason(host: str, is_microsofts: bool) -> None:
+    error = replies.login_refused(Status("a1", "NO", "", b"", "LOGIN failed."), "ann", host=host)
+    assert ("takes no passwords" in str(error.hint)) == is_microsofts
+
+
 @pytest.mark.parametrize("is_token", [True, False])
 def test_without_a_fitting_mechanism_the_remedy_fits_the_secret(is_token: bool) -> None:
     assert ("OAuth sign-in" in refusals.no_way_in(is_token=is_token).text) == is_token
