@@ -271,9 +271,10 @@ def test_the_life_of_a_token_is_read_with_patience(authority: Authority, told: o
     assert NOW < granted.access_until <= NOW + timedelta(days=3660)
 
 
-def test_what_is_sent_goes_nowhere_else(authority: Authority) -> None:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_what_is_sent_goes_nowhere_else(authority: Authority, status: int) -> None:
     with Authority() as other:
-        redirecting = _Redirecting(f"{other.url}/token")
+        redirecting = _Redirecting(status, f"{other.url}/token")
         with redirecting, pytest.raises(ArchiverError):
             elsewhere = replace(provider(authority), token_url=redirecting.url)
             oauth.refreshed(elsewhere, Secret("old"), NOW)
@@ -297,8 +298,10 @@ def test_a_wrong_client_secret_is_a_matter_of_the_configuration(authority: Autho
 class _Redirecting:
     """A server that sends every visitor on."""
 
-    def __init__(self, where: str) -> None:
-        self._answer = f"HTTP/1.1 307 Temporary\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode()
+    def __init__(self, status: int, where: str) -> None:
+        self._answer = (
+            f"HTTP/1.1 {status} Elsewhere\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode()
+        )
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/token"
 
