@@ -186,11 +186,13 @@ class Done(Struct, frozen=True):
     """The folder was told to its end. No Done, no progress: only this carries the new cursor.
 
     `exists` is the server's own count of messages in the folder, the left side of the account of
-    completeness (docs/explanation/safety.md).
+    completeness (docs/explanation/safety.md). `same_mailbox` says that under the cursor's epoch it can be no other
+    mailbox, even where none of the known messages is left: an emptied POP3 mailbox is an everyday thing.
     """
 
     cursor: Cursor
     exists: int
+    same_mailbox: bool = False
 
 
 Change: TypeAlias = New | Reflagged | Vanished | Done
@@ -228,6 +230,7 @@ class Entry(Struct, frozen=True, gc=False):
     vanished: bool = False  # the server no longer has it under this ref
     run: int = 0  # the run that archived it under this ref
     pruned: int | None = None  # the run that removed it from the server, or meant to
+    lost: bool = False  # a repair found its stored copy damaged, and no other
 
 
 class Sealed(Struct, frozen=True):

@@ -109,6 +109,14 @@ class CanAppend(Protocol):
         """
         ...
 
+    def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
+        """Make sure that messages put in (key -> flags) have their flags; some servers forget them.
+
+        Gives what the server does not keep, key -> flags. A message that is gone lacks nothing; flags beside
+        those wanted are left alone. Raises `FolderRefused` where the folder's epoch is another.
+        """
+        ...
+
 
 class Target(Account, CanAppend, Protocol):
     """An account that takes mail."""
@@ -175,6 +183,10 @@ class Store(Protocol):
         """Remove an object; one that is not there is no error."""
         ...
 
+    def unfinished(self, prefix: str = "") -> Iterator[tuple[str, str]]:
+        """List, sorted, the writes that never ended, and those under way: (what `delete` takes, key or "")."""
+        ...
+
 
 class Label(Struct, frozen=True, gc=False):
     """What stands beside a message inside a volume (the X-Archiver line): a volume alone restores it."""
@@ -238,6 +250,10 @@ class Catalog(Volumes, Protocol):
         """Forget everything, to be filled anew."""
         ...
 
+    def relocate(self, rows: Iterable[AnyRow]) -> None:
+        """Take from the rows of a later run only where the stored copies of the messages lie that are known."""
+        ...
+
     def folders(self) -> Sequence[FolderState]:
         """List every folder ever seen, by id."""
         ...
@@ -255,7 +271,7 @@ class Catalog(Volumes, Protocol):
         ...
 
     def place(self, digest: str) -> Place | None:
-        """Find the stored copy of a message by its digest."""
+        """Find the stored copy of a message by its digest; none that a repair has found to be lost."""
         ...
 
     def entries(self, folder: str | None = None, *, vanished: bool = True) -> Iterator[Entry]:
@@ -271,7 +287,7 @@ class Catalog(Volumes, Protocol):
         ...
 
     def fingerprints(self, folder_id: int) -> Iterator[tuple[Entry, str | None]]:
-        """Give the folder's messages of its last epoch, each with its hashed Message-ID, for re-binding."""
+        """Give the folder's messages of its last epoch, but the lost, with hashed Message-ID, for re-binding."""
         ...
 
     def restored(self, account: str, folder: str, epoch: str) -> Mapping[str, str]:
@@ -280,6 +296,10 @@ class Catalog(Volumes, Protocol):
 
     def intended(self, folder_id: int, epoch: str) -> Mapping[str, int]:
         """Tell what a prune meant to remove and whose outcome no run has told yet: key -> the run."""
+        ...
+
+    def contents(self) -> Iterator[tuple[object, ...]]:
+        """Give all that is known, the same for the same runs. Raises `Damaged` where the catalog itself is."""
         ...
 
 
@@ -334,6 +354,17 @@ class Run(Protocol):
         """Record what became of an intent: removed from the server by it, or kept there after all."""
         ...
 
+    def renew(self, entries: Sequence[Entry], raw: bytes, place: Place | None = None) -> None:
+        """Record that these entries, all of the digest of `raw`, have another copy: at `place`, or stored now.
+
+        Nothing else of them changes: flags, dates, what vanished, what a prune meant to remove or removed.
+        """
+        ...
+
+    def lose(self, entries: Sequence[Entry]) -> None:
+        """Record that the stored copy of these cannot be read, and no other can be had."""
+        ...
+
     def commit(self, kind: RunKind = "run") -> Head | None:
         """Commit all that was recorded since the last commit; None where that is nothing."""
         ...
@@ -365,6 +396,20 @@ class Audit(Protocol):
 
     def objects(self, choose: Callable[[Sealed], bool]) -> Iterator[Finding | ObjectChecked]:
         """Check that every object of `runs` is there and, where `choose` says so, that its bytes are right."""
+        ...
+
+
+class Allowance(Protocol):
+    """How much may be downloaded from an account, in bytes, by all runs of a day together."""
+
+    limit: int
+
+    def left(self) -> int:
+        """Tell how much is left now."""
+        ...
+
+    def spend(self, size: int) -> None:
+        """Note what was downloaded."""
         ...
 
 

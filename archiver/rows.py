@@ -52,6 +52,7 @@ class MessageRow(Row, frozen=True, gc=False, tag="message"):
     named_size: int | None = None
     message_id: str | None = None  # first 32 hex digits of the SHA-256 of the Message-ID
     kind: Kind = Kind.MAIL
+    lost: bool = False  # a repair could not have it from anywhere: nothing new may rely on this copy
 
 
 class FlagsRow(Row, frozen=True, tag="flags"):

@@ -100,6 +100,10 @@ def access_token(settings: AccountSettings, *, anew: bool = False) -> AccessToke
     Raises `ConfigInvalid` where nobody has signed in, `SignInLost` where somebody has to again, and as
     `oauth.refreshed`.
     """
+
+    def renew() -> AccessToken:
+        return access_token(settings, anew=True)
+
     with _alone(settings):
         known, held = _known(settings), _held(settings)
         if known is None or held is None or known.client != _client(settings):
@@ -108,8 +112,8 @@ def access_token(settings: AccountSettings, *, anew: bool = False) -> AccessToke
                 f"archiver account login {settings.name}",
             )
         if not anew and EARLY < held.access_until - now() <= LONGEST:
-            return AccessToken(held.access.reveal(), lambda: access_token(settings, anew=True))
-        return _renewed(settings, known, held).access
+            return AccessToken(held.access.reveal(), renew)
+        return AccessToken(_renewed(settings, known, held).access.reveal(), renew)
 
 
 def look(settings: AccountSettings) -> SignIn | None:

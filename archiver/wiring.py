@@ -8,8 +8,10 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from archiver.accounts.daily import DailyLimit
 from archiver.archive.archive import Archive, Founding, check_empty, create
 from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
@@ -25,7 +27,10 @@ from archiver.secrets import account_password
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
+    from archiver.accounts.connection import Server
+    from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
+    from archiver.accounts.pop3.account import Pop3Account
     from archiver.ports import Source, Target
 
 Warn = Callable[[str], None]
@@ -69,13 +74,18 @@ def check_free(settings: ArchiveSettings) -> None:
 
 def open_catalog(archive: Archive, chain: Chain) -> SqliteCatalog:
     """Open the local catalog of a chain, and bring it up to the chain's head."""
-    catalog = SqliteCatalog(cache_folder() / archive.root.archive / f"{chain.name}.sqlite")
+    catalog = SqliteCatalog(catalog_path(archive, chain))
     try:
         archive.catch_up(chain, catalog)
     except BaseException:
         catalog.close()
         raise
     return catalog
+
+
+def catalog_path(archive: Archive, chain: Chain) -> Path:
+    """Tell where the local catalog of a chain lies."""
+    return cache_folder() / archive.root.archive / f"{chain.name}.sqlite"
 
 
 def machine_name() -> str:
@@ -135,10 +145,17 @@ def forget_sign_in(account: str) -> None:
     tokens.forget(account)
 
 
+def daily_limit(settings: AccountSettings) -> DailyLimit | None:
+    """Open the count of what was downloaded today, for an account that has a limit."""
+    if settings.daily_download_limit is None:
+        return None
+    return DailyLimit(state_folder() / "downloads" / f"{settings.name}.json", settings.daily_download_limit)
+
+
 def open_target(settings: AccountSettings, warn: Warn) -> "Target":
     """Make an account that takes mail. Raises `UsageError` for a kind that takes none."""
     account = open_account(settings, warn)
-    if not all(hasattr(account, power) for power in ("home", "make_folder", "append")):
+    if not all(hasattr(account, power) for power in ("home", "make_folder", "append", "keep_flags")):
         raise UsageError(f'account "{settings.name}" takes no mail: it is of kind "{settings.kind}"')
     return cast("Target", account)
 
@@ -156,16 +173,39 @@ def open_source(settings: AccountSettings, warn: Warn) -> "Source":
 def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "ImapAccount":
     """Make an account of kind `imap`."""
     from archiver.accounts.imap.account import ImapAccount  # noqa: PLC0415 -- few commands need it
-    from archiver.accounts.imap.connection import Server  # noqa: PLC0415
 
-    server = Server(
+    return ImapAccount(_server(settings, tls=993, clear=143), settings.user, password, warn)
+
+
+def make_pop3(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "Pop3Account":
+    """Make an account of kind `pop3`."""
+    from archiver.accounts.pop3.account import Pop3Account  # noqa: PLC0415 -- few commands need it
+
+    return Pop3Account(_server(settings, tls=995, clear=110), settings.user, password, warn)
+
+
+def _server(settings: AccountSettings, *, tls: int, clear: int) -> "Server":
+    from archiver.accounts.connection import Server  # noqa: PLC0415
+
+    return Server(
         host=settings.host,
-        port=settings.port or (993 if settings.security == "tls" else 143),
+        port=settings.port or (tls if settings.security == "tls" else clear),
         security=settings.security.value,
         ca_file=str(settings.ca_file) if settings.ca_file else None,
         timeout_s=settings.timeout_s,
     )
-    return ImapAccount(server, settings.user, password, warn)
 
 
-_ACCOUNTS = {"imap": "archiver.wiring:make_imap"}
+def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "FilesAccount":
+    """Make an account of kind `files`."""
+    from archiver.accounts.files.account import FilesAccount  # noqa: PLC0415 -- few commands need it
+
+    assert settings.path is not None
+    return FilesAccount(settings.path, warn, settings.form)
+
+
+_ACCOUNTS = {
+    "files": "archiver.wiring:make_files",
+    "imap": "archiver.wiring:make_imap",
+    "pop3": "archiver.wiring:make_pop3",
+}

@@ -18,7 +18,7 @@ def main(words: list[str] | None = None) -> int:
     work = Path(tempfile.mkdtemp(prefix="archiver-bench-", dir=asked.work))
     work.chmod(0o755)  # where root runs this, Dovecot reads the corpus as another user
     try:
-        with Dovecot(users=USERS) as server:
+        with Dovecot(users=USERS, pop3=True) as server:
             setting = Setting(
                 server,
                 work,

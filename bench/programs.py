@@ -29,11 +29,12 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 class Archiver:
     """archiver, with one archive and one account `mail`."""
 
-    def __init__(self, folder: Path, user: str, port: int, *, long: bool = False) -> None:
+    def __init__(self, folder: Path, user: str, port: int, *, long: bool = False, kind: str = "imap") -> None:
         self._folder = folder
         self._user = user
         self._port = port
         self._long = long
+        self._kind = kind
         self._log = folder.with_name(folder.name + ".log")
         self.archive = folder / "archive"
 
@@ -43,7 +44,7 @@ class Archiver:
         self._folder.mkdir(parents=True)
         self._run("init", str(self.archive), *(["--long"] if self._long else []))
         self._run(
-            *("account", "add", "mail", "--imap", "127.0.0.1", "--port", str(self._port)),
+            *("account", "add", "mail", f"--{self._kind}", "127.0.0.1", "--port", str(self._port)),
             *("--insecure-plaintext", "--user", self._user, "--password-command", f"echo {PASSWORD}"),
         )
 
@@ -150,6 +151,47 @@ Patterns *
 Create Near
 Sync Pull
 SyncState *
+"""
+
+
+class Getmail:
+    """getmail, from POP3 into one Maildir; it leaves all on the server and adds nothing to what it stores."""
+
+    def __init__(self, folder: Path, user: str, port: int) -> None:
+        self._folder = folder
+        self._log = folder.with_name(folder.name + ".log")
+        self._text = _GETMAIL.format(port=port, user=user, password=PASSWORD, folder=folder)
+        if os.geteuid() == 0:  # it delivers nothing as root
+            self._text = self._text.replace("[options]", "user = nobody\n[options]")
+
+    def first_pull(self) -> Used:
+        """Pull into an empty Maildir."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        for name in ("cur", "new", "tmp"):
+            (self._folder / "INBOX" / name).mkdir(parents=True)
+            if os.geteuid() == 0:
+                shutil.chown(self._folder / "INBOX" / name, "nobody")
+        (self._folder / "getmailrc").write_text(self._text, encoding="utf-8")
+        env = environment(self._folder.with_name(self._folder.name + ".home"))
+        return run(["getmail", "--getmaildir", self._folder], env=env, log=self._log)
+
+
+_GETMAIL = """\
+[retriever]
+type = SimplePOP3Retriever
+server = 127.0.0.1
+port = {port}
+username = {user}
+password = {password}
+[destination]
+type = Maildir
+path = {folder}/INBOX/
+[options]
+read_all = false
+delete = false
+delivered_to = false
+received = false
+verbose = 0
 """
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from bench.programs import ROOT, Archiver, Mbsync
+from bench.programs import ROOT, Archiver, Getmail, Mbsync
 from tests.servers.dovecot import Dovecot
 
 SHARED_TOOL = ROOT.parent / "shared" / "tools" / "make_corpus.py"
@@ -93,6 +93,14 @@ class Setting:
     def archiver(self, name: str, user: str, *, port: int | None = None, long: bool = False) -> Archiver:
         """Make ready an archiver for a mailbox."""
         return Archiver(self.work / name, user, port or self.server.imap, long=long)
+
+    def archiver_by_pop3(self, name: str, user: str) -> Archiver:
+        """Make ready an archiver for a mailbox, by POP3."""
+        return Archiver(self.work / name, user, self.server.pop3, kind="pop3")
+
+    def getmail(self, name: str, user: str) -> Getmail:
+        """Make ready a getmail for a mailbox."""
+        return Getmail(self.work / name, user, self.server.pop3)
 
     def mbsync(self, name: str, user: str, *, port: int | None = None, durable: bool = True) -> Mbsync:
         """Make ready an mbsync for a mailbox."""

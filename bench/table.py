@@ -59,6 +59,7 @@ def machine() -> Iterator[str]:
     yield f"Python {platform.python_version()}"
     for name, *words in (
         ("mbsync", "--version"),
+        ("getmail", "--version"),
         ("restic", "version"),
         ("borg", "--version"),
         ("dovecot", "--version"),

@@ -10,7 +10,7 @@ set -eu
 case ${1-} in
 venv) wanted="python3-venv" ;;
 test) wanted="dovecot-imapd dovecot-pop3d age zstd signify-openbsd git mutt" ;;
-bench) wanted="dovecot-imapd dovecot-pop3d age zstd git isync restic borgbackup" ;;
+bench) wanted="dovecot-imapd dovecot-pop3d age zstd git isync getmail6 restic borgbackup" ;;
 *)
     echo "usage: setup-debian.sh venv|test|bench" >&2
     exit 2
@@ -28,6 +28,7 @@ there() {
     dovecot-pop3d) program=pop3 ;;
     signify-openbsd) command -v signify-openbsd >/dev/null 2>&1 && return 0; program=signify ;;
     isync) program=mbsync ;;
+    getmail6) program=getmail ;;
     borgbackup) program=borg ;;
     *) program=$1 ;;
     esac

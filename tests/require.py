@@ -11,6 +11,7 @@ KNOWN = {
     "age-keygen": (("age-keygen",), "age"),
     "borg": (("borg",), "borgbackup"),
     "dovecot": (("dovecot",), "dovecot-imapd dovecot-pop3d"),
+    "getmail": (("getmail",), "getmail6"),
     "git": (("git",), "git"),
     "mbsync": (("mbsync",), "isync"),
     "mutt": (("mutt",), "mutt"),

@@ -39,7 +39,7 @@ from archiver.ops.pull_folder import FolderReport, Work
 from archiver.ops.verify import VerifyReport, verify, verify_messages
 from archiver.plan.prune import Policy, Why
 from archiver.plan.pull import Selection
-from archiver.ports import Account, Known, Source, Store
+from archiver.ports import Account, Allowance, Known, Source, Store
 from archiver.rows import AnyRow, MessageRow, VolumeRow
 from archiver.stores.memory import MemoryStore
 
@@ -197,6 +197,7 @@ class Scene:
         stop: Callable[[], bool] = lambda: False,
         dry: bool = False,
         accept: bool = False,
+        allowance: Allowance | None = None,
     ) -> PullReport:
         archive = self.open(store)
         chain = self.chain(archive)
@@ -211,6 +212,7 @@ class Scene:
                 reporter=self.told,
                 stop=stop,
                 dry=dry,
+                allowance=allowance,
             )
             return Pull(work, accept_other_mailbox=accept)()
 

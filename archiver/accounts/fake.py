@@ -69,10 +69,12 @@ class FakeMailbox:
     """A mail server for one user. Times are aware, sizes bytes; keys are those that `Ref.key` carries.
 
     `has_modseq` says whether the server can tell what changed; without it an account lists all and compares.
+    `forgets` are flags that are lost when a message is put in with them.
     """
 
     def __init__(self, *, has_modseq: bool = True) -> None:
         self.has_modseq = has_modseq
+        self.forgets: set[str] = set()
         self.calls: Counter[str] = Counter()
         self._faults: dict[tuple[str, int], ArchiverError] = {}
         self._epochs = 1000
@@ -249,9 +251,19 @@ class FakeAccount:
             self._mailbox.step("append")
             epoch = str(self._folder(folder.name).epoch)
             flags = frozenset(flag for flag in message.flags if flag.lower() != "\\recent")
+            flags -= self._mailbox.forgets
             key = self._mailbox.deliver(folder.name, message.raw, flags=flags, received=message.received)
             self._mailbox.step("appended")
             yield Appended(message.digest, Ref(folder.name, epoch, key))
+
+    def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
+        """See `CanAppend.keep_flags`."""
+        self._mailbox.step("keep_flags")
+        for key, flags in wanted.items():
+            message = self._find(Ref(folder.name, epoch, key))
+            if message is not None and not flags - {"\\Recent"} <= message.flags:
+                self._mailbox.flag(folder.name, key, message.flags | flags - {"\\Recent"})
+        return {}
 
     def trash(self) -> Folder | None:
         """See `CanDelete.trash`."""

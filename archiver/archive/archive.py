@@ -108,16 +108,27 @@ class Archive:
         return head
 
     def replay(self, chain: Chain, catalog: Catalog, until: int | datetime) -> None:
-        """Fill an empty catalog with the state after a run (its number), or at a time."""
+        """Fill an empty catalog with the state after a run (its number), or at a time.
+
+        Of what came later only the copies are taken that a repair has given to the messages of then.
+        """
+        past = False
 
         def runs() -> Iterator[tuple[Manifest, Head]]:
+            nonlocal past
             for manifest, head in chain.runs():
-                if manifest.seq > until if isinstance(until, int) else manifest.time > until:
-                    return
-                yield manifest, head
+                past = past or (manifest.seq > until if isinstance(until, int) else manifest.time > until)
+                if not past:
+                    yield manifest, head
+                elif manifest.kind == "repair":
+                    catalog.relocate(self.index(manifest)[1])
 
-        for _ in self._take_in(runs(), catalog):
-            pass
+        try:
+            for _ in self._take_in(runs(), catalog):
+                pass
+        except Damaged:
+            if not past:  # what is broken later on takes nothing from what was before
+                raise
 
     def replay_verified(self, chain: Chain, catalog: Catalog) -> dict[int, datetime]:
         """Fill an empty catalog from a chain of which every manifest and index was verified, to its head.
@@ -166,6 +177,17 @@ class Archive:
         """Name the chain that this machine writes for an account: a new name where there is none yet."""
         return self._machine.chain_of(account) or self._search_chain(account) or _new_chain_name()
 
+    def account_of(self, chain: str) -> str | None:
+        """Name the account whose chain this is and that this machine writes it for; None for all others."""
+        noted = self._machine.account_of(chain)
+        if noted is not None or self._writer is None:
+            return noted
+        try:
+            manifest, _ = next(self.chain(chain).runs(), (None, None))
+            return self.index(manifest, [self._writer.identity])[0].account if manifest else None
+        except WrongKey:
+            return None  # another writer's
+
     def lock(self, account: str) -> AbstractContextManager[None]:
         """Hold an account's chain against other runs of this machine. Raises `Locked`."""
         return self._machine.lock(account)
@@ -198,10 +220,10 @@ class Archive:
         self._roots.refuse_unknown_features("check")
         return ChainAudit(self._store, chain)
 
-    def reader(self, volumes: Volumes) -> Reader:
-        """Read messages; needs the owner's key."""
+    def reader(self, volumes: Volumes, *, salvage: bool = False) -> Reader:
+        """Read messages; needs the owner's key. With `salvage`, also what is whole in an object that is cut."""
         identity = self._need_owner().identity
-        return Reader(self._store, LAYOUTS[self.root.layout], volumes, [identity])
+        return Reader(self._store, LAYOUTS[self.root.layout], volumes, [identity], salvage=salvage)
 
     def add_writer(self, name: str, clock: Callable[[], datetime]) -> Writer:
         """Let this machine write: a new root, signed by the unlocked owner, names its key."""
@@ -227,17 +249,7 @@ class Archive:
 
     def _search_chain(self, account: str) -> str | None:
         """Find this writer's chain of an account in the archive, where the machine's note of it is lost."""
-        if self._writer is None:
-            return None
-        mine = [self._writer.identity]  # the owner's key would open the others', too
-        for name in self._store.folders("chains/"):
-            try:
-                manifest, _ = next(self.chain(name).runs(), (None, None))
-                if manifest is not None and self.index(manifest, mine)[0].account == account:
-                    return name
-            except WrongKey:
-                continue  # another writer's
-        return None
+        return next((one for one in self._store.folders("chains/") if self.account_of(one) == account), None)
 
 
 def check_empty(store: Store) -> None:

@@ -100,6 +100,11 @@ class Machine:
         text = self._read(f"{account}.chain")
         return None if text is None else text.strip()
 
+    def account_of(self, chain: str) -> str | None:
+        """Tell for which account this machine writes a chain; None where it has no note of it."""
+        noted = (path.stem for path in sorted(self.folder.glob("*.chain")))
+        return next((account for account in noted if self.chain_of(account) == chain), None)
+
     def set_chain(self, account: str, chain: str) -> None:
         """Keep which chain this machine writes for an account."""
         self._write(f"{account}.chain", chain + "\n")

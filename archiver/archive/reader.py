@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from itertools import accumulate, groupby
 from typing import TypeAlias
@@ -29,9 +30,17 @@ class Reader:
     """Reads the messages of one chain, or of several, with the owner's identity."""
 
     def __init__(
-        self, store: Store, layout: Layout, volumes: Volumes, identities: Sequence[age.Identity]
+        self,
+        store: Store,
+        layout: Layout,
+        volumes: Volumes,
+        identities: Sequence[age.Identity],
+        *,
+        salvage: bool = False,
     ) -> None:
+        """With `salvage`, give what is whole in objects that are cut or damaged at their end, too."""
         self._store = store
+        self._salvage = salvage
         self._layout = layout
         self._volumes = volumes
         self._identities = identities
@@ -46,26 +55,26 @@ class Reader:
 
     def read_many(self, entries: Iterable[Entry]) -> Iterator[Found]:
         """Give each message, or why it cannot be had, in the order in which they lie in the archive."""
-        with ThreadPoolExecutor(2, "read") as pool:
-            waiting: deque[tuple[int, Future[list[Found]]]] = deque()
-            ahead = 0
-            try:
-                for volume, frame, members in self._by_frame(entries):
-                    size = volume.size_of(frame)
-                    while waiting and (len(waiting) >= LOOKAHEAD or ahead + size > LOOKAHEAD_SIZE):
-                        ahead -= waiting[0][0]
-                        yield from waiting.popleft()[1].result()
-                    waiting.append((size, pool.submit(self._read_frame, volume, frame, members)))
-                    ahead += size
-                while waiting:
+        pool = ThreadPoolExecutor(2, "read")
+        waiting: deque[tuple[int, Future[list[Found]]]] = deque()
+        ahead = 0
+        try:
+            for volume, frame, members in self._by_frame(entries):
+                size = volume.size_of(frame)
+                while waiting and (len(waiting) >= LOOKAHEAD or ahead + size > LOOKAHEAD_SIZE):
+                    ahead -= waiting[0][0]
                     yield from waiting.popleft()[1].result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+                waiting.append((size, pool.submit(self._read_frame, volume, frame, members)))
+                ahead += size
+            while waiting:
+                yield from waiting.popleft()[1].result()
+        finally:  # without waiting: the collector may be the one that ends this, and then nothing may be joined
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _by_frame(self, entries: Iterable[Entry]) -> Iterator[tuple["_Volume", int, list[Entry]]]:
         ordered = sorted(entries, key=lambda entry: (entry.place.volume, entry.place.offset))
         for key, group in groupby(ordered, key=lambda entry: entry.place.volume):
-            volume = _Volume(self._store, self._identities, self._volumes, key)
+            volume = _Volume(self._store, self._identities, self._volumes, key, salvage=self._salvage)
             for frame, members in groupby(group, key=lambda entry: volume.frame_at(entry.place.offset)):
                 yield volume, frame, list(members)
 
@@ -91,7 +100,16 @@ class Reader:
 class _Volume:
     """One sealed object, opened when its first frame is read."""
 
-    def __init__(self, store: Store, identities: Sequence[age.Identity], volumes: Volumes, key: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        identities: Sequence[age.Identity],
+        volumes: Volumes,
+        key: str,
+        *,
+        salvage: bool,
+    ) -> None:
+        self._salvage = salvage
         self._store = store
         self._identities = identities
         self._key = key
@@ -122,11 +140,23 @@ class _Volume:
             packed = self._sealed.read(self._packed_starts[frame], sizes.packed)
             return frames.unpack(packed, sizes.size)
         except ArchiverError as error:
+            if self._salvage and (begun := self._read_beginning(frame)):
+                return begun
             raise Damaged(f'"{self._key}": {error.text}', "put it back from a copy of the archive") from error
+
+    def _read_beginning(self, frame: int) -> bytes:
+        """Give what a damaged frame holds before the damage; its messages are proved by their digests alone."""
+        sizes = self._row.frames[frame]
+        pieces: list[bytes] = []
+        with suppress(ArchiverError):
+            packed = self._sealed.read_on(self._packed_starts[frame], sizes.packed)
+            for piece in frames.unpack_stream(packed, salvage=True):
+                pieces.append(piece)  # one by one: those before an error count
+        return b"".join(pieces)[: sizes.size]
 
     @cached_property
     def _sealed(self) -> age.RandomReader:
         def read(start: int, length: int) -> bytes:
             return self._store.get(self._key, start, length)
 
-        return age.RandomReader(read, self._row.sealed, self._identities)
+        return age.RandomReader(read, self._row.sealed, self._identities, cut=self._salvage)

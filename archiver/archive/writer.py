@@ -13,6 +13,7 @@ from itertools import count
 from types import TracebackType
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from archiver.archive.chain import Chain
@@ -233,6 +234,34 @@ class Run:
         state: Literal["removed", "kept"] = "removed" if removed else "kept"
         self._rows.append(PrunedRow(self._folder_ids[folder], epoch, tuple(keys), state, intent))
 
+    def renew(self, entries: Sequence[Entry], raw: bytes, place: Place | None = None) -> None:
+        """Record that these entries have another copy: the one at `place`, or one stored now."""
+        found = message_id(raw)
+        hashed = hash_message_id(found) if found else None
+        digest = hashlib.sha256(raw).hexdigest()
+        for entry in entries:
+            if entry.digest != digest:
+                raise ValueError("these bytes are not those of the entry")
+            folder_id = self._folder_ids[entry.ref.folder]
+            remote = Remote(entry.ref, entry.named_size, entry.flags, entry.received, entry.kind)
+            if place is None:
+                slot = self._slots.get(digest) or self._store_message(folder_id, remote, digest, raw)
+                self._rows.append(_Pending(folder_id, remote, digest, len(raw), slot, hashed))
+            else:
+                self._rows.append(_row(folder_id, remote, digest, len(raw), place, hashed))
+            self._rows += _what_became_of(entry, folder_id, self.catalog)
+
+    def lose(self, entries: Sequence[Entry]) -> None:
+        """Record that the stored copy of these cannot be read, and no other can be had."""
+        for entry in entries:
+            folder_id = self._folder_ids[entry.ref.folder]
+            remote = Remote(entry.ref, entry.named_size, entry.flags, entry.received, entry.kind)
+            row = _row(folder_id, remote, entry.digest, entry.size, entry.place, None)
+            self._rows += [
+                msgspec.structs.replace(row, lost=True),
+                *_what_became_of(entry, folder_id, self.catalog),
+            ]
+
     def commit(self, kind: RunKind = "run") -> Head | None:
         """Commit all that was recorded since the last commit; None where that is nothing."""
         if not self._rows:
@@ -293,6 +322,17 @@ class Run:
         key = index_key(self._chain.name, header.seq, secrets.token_hex(4))
         recipients = [*self._recipients, self._writer.identity.recipient]
         return seal(self._store, "index", key, [packed], recipients)
+
+
+def _what_became_of(entry: Entry, folder_id: int, catalog: Catalog) -> list[AnyRow]:
+    """Say again what a new row of a message takes back: that it vanished, and the note of a prune."""
+    epoch, key = entry.ref.epoch, entry.ref.key
+    if key in catalog.known_among(folder_id, epoch, [key]):
+        intent = catalog.intended(folder_id, epoch).get(key)
+        return [] if intent is None else [PrunedRow(folder_id, epoch, (key,), "intent", intent)]
+    if entry.pruned is not None:
+        return [PrunedRow(folder_id, epoch, (key,), "removed", entry.pruned)]
+    return [VanishedRow(folder_id, epoch, (key,))]
 
 
 def _row(

@@ -55,6 +55,17 @@ class Applier:
         for folder_id in self._touched:
             self._count(folder_id)
 
+    def relocate(self, rows: Iterable[AnyRow]) -> None:
+        """Take in where stored copies lie, and nothing else; the caller holds the transaction."""
+        for row in rows:
+            if isinstance(row, VolumeRow):
+                self._apply_one(row)
+            elif isinstance(row, MessageRow) and not row.lost:
+                self._db.execute(
+                    "UPDATE message SET volume = ?, offset = ?, length = ? WHERE sha256 = ?",
+                    (self._volume_id(row.volume), row.offset, row.length, bytes.fromhex(row.sha256)),
+                )
+
     def _apply_one(self, row: AnyRow) -> None:
         match row:
             case HeaderRow():
@@ -136,14 +147,14 @@ class Applier:
                 *(row.folder, row.epoch, row.key, bytes.fromhex(row.sha256), row.size),
                 *(self._volume_id(row.volume), row.offset, row.length, flags_text(row.flags)),
                 row.received.isoformat() if row.received else None,
-                *(row.named_size, row.message_id, row.kind.value, self._seq),
+                *(row.named_size, row.message_id, row.kind.value, self._seq, row.lost),
             )
             for row in rows
         ]
         self._db.executemany(
             "INSERT OR REPLACE INTO message (folder, epoch, key, sha256, size, volume, offset, length,"
-            " flags, received, named_size, message_id, kind, run)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " flags, received, named_size, message_id, kind, run, lost)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             values,
         )
         self._db.executemany(

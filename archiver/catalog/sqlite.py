@@ -6,6 +6,7 @@ folder names, UIDs, digests, sizes, dates and flags; no subject, no address, no 
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from archiver.model import EMPTY_HEAD, Cursor, Entry, Flags, Folder, FolderState
 from archiver.rows import AnyRow, HeaderRow, MissedRow, VolumeRow
 
 _FEW_LOOKUPS = 500  # a question takes some 20 µs, going through 100,000 digests some 50 ms
-_VERSION = 4
+_VERSION = 5
 _SCHEMA = """
 CREATE TABLE state (seq INTEGER NOT NULL, sha256 TEXT NOT NULL, header TEXT);
 INSERT INTO state VALUES (0, '', NULL);
@@ -32,7 +33,8 @@ CREATE TABLE message (
   id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, epoch TEXT NOT NULL, key TEXT NOT NULL,
   sha256 BLOB NOT NULL, size INTEGER NOT NULL, volume INTEGER NOT NULL, offset INTEGER NOT NULL,
   length INTEGER NOT NULL, flags TEXT NOT NULL, received TEXT, named_size INTEGER, message_id TEXT,
-  kind TEXT NOT NULL, run INTEGER NOT NULL, vanished INTEGER NOT NULL DEFAULT 0, pruned INTEGER);
+  kind TEXT NOT NULL, run INTEGER NOT NULL, lost INTEGER NOT NULL,
+  vanished INTEGER NOT NULL DEFAULT 0, pruned INTEGER);
 CREATE UNIQUE INDEX message_ref ON message (folder, epoch, key);
 CREATE INDEX message_alive ON message (folder, epoch, vanished);
 CREATE INDEX message_digest ON message (sha256);
@@ -47,13 +49,25 @@ CREATE TABLE restored (
 """
 _ENTRY = """
 SELECT f.name, m.epoch, m.key, m.sha256, m.size, v.key, m.offset, m.length, m.flags, m.received,
-       m.named_size, m.kind, m.vanished OR m.epoch <> f.epoch OR f.gone, m.run, m.pruned, m.message_id
+       m.named_size, m.kind, m.vanished OR m.epoch <> f.epoch OR f.gone, m.run, m.pruned, m.lost,
+       m.message_id
 FROM message m JOIN folder f ON f.id = m.folder JOIN volume v ON v.id = m.volume
 """
 _FOLDER = """
 SELECT id, name, separator, special_use, epoch, token, present, held, missed, archived, size, gone
 FROM folder
 """
+
+_CONTENTS = (
+    "SELECT * FROM state",
+    "SELECT * FROM folder ORDER BY id",
+    "SELECT m.folder, m.epoch, m.key, m.sha256, m.size, v.key, m.offset, m.length, m.flags, m.received,"
+    " m.named_size, m.message_id, m.kind, m.run, m.lost, m.vanished, m.pruned"
+    " FROM message m JOIN volume v ON v.id = m.volume ORDER BY m.id",
+    "SELECT key, frames FROM volume ORDER BY key",
+    "SELECT * FROM missed ORDER BY folder, epoch, key",
+    "SELECT * FROM restored ORDER BY account, folder, epoch, key",
+)
 
 
 class SqliteCatalog:
@@ -71,7 +85,7 @@ class SqliteCatalog:
         except sqlite3.DatabaseError:
             if path is None:
                 raise
-            _remove(path)  # not ours, of another version, or damaged: the archive has all of it
+            remove_catalog(path)  # not ours, of another version, or damaged: the archive has all of it
             self._db = _open(path)
         self._lookups = 0
         self._digests: _Digests | None = None
@@ -102,15 +116,26 @@ class SqliteCatalog:
     def apply(self, head: Head, rows: Iterable[AnyRow]) -> None:
         """See `Catalog.apply`. A run that was applied already, by another process say, is passed over."""
         self._digests = None  # gathered anew when they are wanted
+        with self._taking_in(head.seq):
+            if self.head().seq >= head.seq:
+                return
+            Applier(self._db, head.seq).apply(rows)
+            self._db.execute("UPDATE state SET seq = ?, sha256 = ?", (head.seq, head.sha256))
+
+    def relocate(self, rows: Iterable[AnyRow]) -> None:
+        """See `Catalog.relocate`."""
+        with self._taking_in(self.head().seq):
+            Applier(self._db, self.head().seq).relocate(rows)
+
+    @contextmanager
+    def _taking_in(self, seq: int) -> Iterator[None]:
+        """Hold a transaction for the rows of a run, and say in the words of the house what is wrong with them."""
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                if self.head().seq >= head.seq:
-                    return
-                Applier(self._db, head.seq).apply(rows)
-                self._db.execute("UPDATE state SET seq = ?, sha256 = ?", (head.seq, head.sha256))
+                yield
         except (ValueError, TypeError, OverflowError, sqlite3.IntegrityError) as error:
-            raise Damaged(f"the index of run {head.seq} holds a row that cannot be: {error}") from error
+            raise Damaged(f"the index of run {seq} holds a row that cannot be: {error}") from error
         except sqlite3.OperationalError as error:
             raise StoreFailed(
                 f"the local catalog cannot be written: {error}",
@@ -152,7 +177,7 @@ class SqliteCatalog:
                 return None
         row = self._db.execute(
             "SELECT v.key, m.offset, m.length FROM message m JOIN volume v ON v.id = m.volume"
-            " WHERE m.sha256 = ? LIMIT 1",
+            " WHERE m.sha256 = ? AND NOT m.lost LIMIT 1",
             (wanted,),
         ).fetchone()
         return Place(*row) if row else None
@@ -187,7 +212,7 @@ class SqliteCatalog:
 
     def fingerprints(self, folder_id: int) -> Iterator[tuple[Entry, str | None]]:
         """See `Catalog.fingerprints`."""
-        where = "WHERE m.folder = ? AND m.epoch = f.epoch AND NOT m.vanished ORDER BY m.id"
+        where = "WHERE m.folder = ? AND m.epoch = f.epoch AND NOT m.vanished AND NOT m.lost ORDER BY m.id"
         for row in self._db.execute(f"{_ENTRY} {where}", (folder_id,)):
             yield _entry(row), row[-1]
 
@@ -215,6 +240,17 @@ class SqliteCatalog:
         if row is None or row[0] is None:
             raise Damaged(f'no index names the frames of "{key}"')
         return msgspec.json.decode(row[0], type=VolumeRow)
+
+    def contents(self) -> Iterator[tuple[object, ...]]:
+        """See `Catalog.contents`."""
+        try:
+            (sound,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+            if sound != "ok":
+                raise Damaged(f"the local catalog is damaged: {sound}")
+            for query in _CONTENTS:
+                yield from self._db.execute(query)
+        except sqlite3.DatabaseError as error:
+            raise Damaged(f"the local catalog is damaged: {error}") from error
 
 
 class _Digests:
@@ -261,7 +297,28 @@ def _open(path: Path | None) -> sqlite3.Connection:
     return db
 
 
-def _remove(path: Path) -> None:
+def look_at(path: Path) -> str | None:
+    """Tell, without changing it, why the catalog at `path` cannot be used; None where it can."""
+    if not path.exists():
+        return "is not there"
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            sound = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        finally:
+            db.close()
+    except sqlite3.OperationalError as error:  # locked, or the disk: no reason to throw it away
+        raise StoreFailed(f'the local catalog "{path}" cannot be read: {error}', "try again later") from error
+    except sqlite3.DatabaseError:
+        return "is damaged"
+    if version != _VERSION:
+        return "is of another version"
+    return None if sound == "ok" else "is damaged"
+
+
+def remove_catalog(path: Path) -> None:
+    """Remove a catalog: it is made anew from the archive."""
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
@@ -272,7 +329,7 @@ def _time(text: str | None) -> datetime | None:
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     folder, epoch, key, digest, size, volume, offset, length, flags, received, *rest = row
-    named, kind, vanished, run, pruned, _ = rest
+    named, kind, vanished, run, pruned, lost, _ = rest
     return Entry(
         digest=digest.hex(),
         ref=Ref(folder, epoch, key),
@@ -285,6 +342,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         vanished=bool(vanished),
         run=run,
         pruned=pruned,
+        lost=bool(lost),
     )
 
 

@@ -10,6 +10,7 @@ from archiver.cli.output import number, print_json, print_table, say
 from archiver.cli.session import Session, Subcommands, shared_options
 from archiver.cli.sign_in import sign_in
 from archiver.config import AccountSettings, Security, add_account, check_account, remove_account
+from archiver.config.reader import MBOX_FORMS
 from archiver.errors import ArchiverError, UsageError
 from archiver.model import Secret
 from archiver.secrets import can_prompt, keyring_holds, remember_password, typed_password
@@ -25,9 +26,18 @@ def command() -> None:
 
 @command.command("add", short_help="Add an account; asks for what is not given.")
 @click.argument("name", required=False)
-@click.option("--imap", "host", metavar="HOST", help="The IMAP server.")
+@click.option("--imap", metavar="HOST", help="The IMAP server.")
+@click.option("--pop3", metavar="HOST", help="The POP3 server, in the place of an IMAP server.")
+@click.option(
+    "--files", metavar="PATH", help="Mail on this machine: a Maildir, an mbox file, a tree of them."
+)
+@click.option("--form", type=click.Choice(MBOX_FORMS), help="With --files: how the mbox files are quoted.")
 @click.option("--user", help="The user name, often the mail address.")
-@click.option("--port", type=click.IntRange(1, 65535), help="993, or 143 with --starttls, if not given.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="If not given: 993, or 143 with --starttls; POP3: 995, or 110.",
+)
 @click.option("--starttls", is_flag=True, help="Begin in the clear and turn to TLS.")
 @click.option(
     "--insecure-plaintext", is_flag=True, help="No TLS at all: the password can be read on the way."
@@ -56,6 +66,8 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
       archiver account add work --imap imap.example.org --user ann@example.org
       archiver account add work --imap imap.example.org --user ann --password-command 'pass show work'
       archiver account add work --oauth microsoft --client-id ID --user ann@example.org
+      archiver account add old --pop3 pop.example.org --user ann
+      archiver account add local --files ~/Maildir
     """
     archive = session.archive_settings(archive_name)
     name = _or_ask(name, "Name of the account, a word of your choice", "NAME")
@@ -64,26 +76,10 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
             f'there is an account "{name}" already',
             f"choose another name, or first: archiver account remove {name}",
         )
-    oauth = _oauth(given)
-    given["host"] = given["host"] or _HOSTS.get(given["oauth"])
-    asks = not (given["host"] and given["user"])  # somebody is led through it
-    keys: dict[str, Any] = {
+    keys = {
         "archive": archive.name,
-        "kind": "imap",
-        "host": _or_ask(given["host"], "IMAP server", "--imap HOST"),
-        "user": _or_ask(given["user"], "User name", "--user USER"),
-        "port": given["port"],
-        "starttls": given["starttls"] or None,
-        "insecure-plaintext": given["insecure_plaintext"] or None,
-        "ca-file": _absolute(given["ca_file"]),
-        "password-command": given["password_command"],
-        "password-file": _absolute(given["password_file"]),
-        "password-keyring": given["password_keyring"] or None,
-        "oauth": oauth,
-        "exclude": list(given["exclude"]) or None,
+        **(_files_keys(given) if given["files"] else _server_keys(name, given)),
     }
-    if asks and not oauth and not any(keys[key] for key in PASSWORD_KEYS):
-        keys.update(_ask_password_source(name))
     settings = check_account(session.config, name, keys).accounts[name]
     try:
         password = _password_to_keep(settings)
@@ -99,6 +95,47 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     else:
         following = "pull" if settings.oauth is None else "account login"
         session.say(f'added account "{name}"; next: archiver {following} {name}')
+
+
+def _files_keys(given: dict[str, Any]) -> dict[str, Any]:
+    """Give the keys of an account without a server. Raises `UsageError` for options that are about one."""
+    about_servers = [key for key in given if given[key] and key not in ("files", "form", "exclude")]
+    if about_servers:
+        option = about_servers[0].replace("_", "-")
+        raise UsageError(f"--{option} does not go with --files", "leave one of them out")
+    return {
+        "kind": "files",
+        "path": _absolute(given["files"]),
+        "form": given["form"],
+        "exclude": list(given["exclude"]) or None,
+    }
+
+
+def _server_keys(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Give the keys of an account on a server; on a terminal, ask for what is not given."""
+    if given["form"]:
+        raise UsageError("--form goes with --files alone", "leave it out")
+    kind, host = _server(given["imap"], given["pop3"])
+    oauth = _oauth(given)
+    host = host or _HOSTS.get(given["oauth"])
+    asks = not (host and given["user"])  # somebody is led through it
+    keys: dict[str, Any] = {
+        "kind": kind,
+        "host": _or_ask(host, "IMAP server", "--imap HOST"),
+        "user": _or_ask(given["user"], "User name", "--user USER"),
+        "port": given["port"],
+        "starttls": given["starttls"] or None,
+        "insecure-plaintext": given["insecure_plaintext"] or None,
+        "ca-file": _absolute(given["ca_file"]),
+        "password-command": given["password_command"],
+        "password-file": _absolute(given["password_file"]),
+        "password-keyring": given["password_keyring"] or None,
+        "oauth": oauth,
+        "exclude": list(given["exclude"]) or None,
+    }
+    if asks and not oauth and not any(keys[key] for key in PASSWORD_KEYS):
+        keys.update(_ask_password_source(name))
+    return keys
 
 
 @command.command("list")
@@ -172,8 +209,12 @@ def _test(session: Session, settings: AccountSettings, password: Secret | None =
     if session.json:
         names = [folder.name for folder in folders]
         print_json({"type": "account-tested", "name": settings.name, "folders": names})
+        return
+    what = number(len(folders), "folder")
+    if settings.path is not None:
+        session.say(f'read "{settings.path}": {what}')
     else:
-        session.say(f'logged in to "{settings.host}" as "{settings.user}": {number(len(folders), "folder")}')
+        session.say(f'logged in to "{settings.host}" as "{settings.user}": {what}')
 
 
 def _warn(text: str) -> None:
@@ -234,6 +275,15 @@ def _password_to_keep(settings: AccountSettings) -> Secret | None:
     return None
 
 
+def _server(imap: str | None, pop3: str | None) -> tuple[str, str | None]:
+    """Tell the kind and the host; without any it is IMAP, whose host is asked for."""
+    if imap and pop3:
+        raise UsageError(
+            "--imap and --pop3 are two kinds of account", "give one of them; IMAP where there is both"
+        )
+    return ("pop3", pop3) if pop3 else ("imap", imap)
+
+
 def _or_ask(given: object, prompt: str, option: str) -> str:
     if given:
         return str(given)
@@ -246,6 +296,8 @@ def _or_ask(given: object, prompt: str, option: str) -> str:
 
 
 def _address(account: AccountSettings) -> str:
+    if account.path is not None:
+        return str(account.path)
     return f"{account.host}:{account.port}" if account.port else account.host
 
 
@@ -257,5 +309,6 @@ def _described(account: AccountSettings) -> dict[str, object]:
         "host": account.host,
         "port": account.port,
         "user": account.user,
+        "path": str(account.path) if account.path else None,
         "tls": account.security is not Security.PLAINTEXT,
     }

@@ -61,7 +61,7 @@ def as_archiver_error(error: BaseException) -> ArchiverError | None:  # noqa: PL
         case sqlite3.DatabaseError():
             return StoreFailed(
                 "the local catalog is damaged: it is a cache, and the archive has all of it",
-                f'remove the folder "{cache_folder()}", and run again',
+                f'make it anew with: archiver repair; or remove the folder "{cache_folder()}", and run again',
             )
         case MemoryError():
             return ArchiverError("memory ran out", "close other programs and run again")

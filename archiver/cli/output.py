@@ -57,8 +57,24 @@ def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document, or one line of several, on stdout."""
     import msgspec  # noqa: PLC0415 -- only `--json` needs it, and help must be quick
 
-    line = msgspec.json.encode({"schema": SCHEMA, **document}, order="deterministic")
+    whole = {"schema": SCHEMA, **document}
+    try:
+        line = msgspec.json.encode(whole, order="deterministic")
+    except UnicodeEncodeError:  # a path of bytes that are not UTF-8
+        line = msgspec.json.encode(_writable(whole), order="deterministic")
     click.echo(line.decode())
+
+
+def _writable(value: Any) -> Any:
+    """Show half a surrogate pair, which JSON cannot hold, as `\\udcff`."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_writable(key): _writable(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_writable(each) for each in value]
+    return value
 
 
 def print_table(rows: Iterable[Sequence[str]], header: Sequence[str], right: Sequence[int] = ()) -> None:

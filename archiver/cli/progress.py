@@ -41,7 +41,7 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._wipe()
+        self.clear()
 
     def report(self, event: Event) -> None:
         """See `Reporter.report`."""
@@ -79,7 +79,7 @@ class Progress:
         self._size += length
 
     def _tell(self, text: str, event: Event) -> None:
-        self._wipe()
+        self.clear()
         if self._json:
             fields = {name: getattr(event, name) for name in event.__struct_fields__}
             print_json({"type": _kebab(type(event).__name__), **fields})
@@ -105,7 +105,8 @@ class Progress:
         sys.stderr.flush()
         self._width = width(line)
 
-    def _wipe(self) -> None:
+    def clear(self) -> None:
+        """Take the line away: something else is going to be written."""
         if self._width:
             sys.stderr.write("\r" + " " * self._width + "\r")
             sys.stderr.flush()

@@ -86,13 +86,14 @@ def command(
         session.warn_unmatched((*rules.folders, *rules.exclude), {one.folder.name for one in plans})
         _tell_plan(session, name, plans, work.to, dry=dry_run)
         objections = _objections(work, plans, rules)
+        for objection in objections:
+            say(f"{'note: would be refused' if dry_run else 'refused'}: {objection}")
         if objections and not dry_run:
             raise RefusedForSafety(
-                f"the plan takes too much to be meant: {'; '.join(objections)}",
-                "look at it with --dry-run; if it is right, name what each brake asks for",
+                f"the plan takes too much to be meant: {objections[0]}"
+                + (f", and {len(objections) - 1} more, see above" if len(objections) > 1 else ""),
+                "look at it with --dry-run; if it is right, say so with the options named above",
             )
-        for objection in objections:
-            say(f"note: without --dry-run this is refused: {objection}")
         count = sum(len(one.removable) for one in plans)
         if dry_run or not count:
             _raise_for(name, plans, [])

@@ -61,7 +61,7 @@ def command(
             seen.update(folder.folder for folder in report.folders)
             _tell(session, report, dry=dry_run)
             if not report.complete and not dry_run:
-                failures[account.name] = _incomplete(report)
+                failures[account.name] = _incomplete(report, account.daily_download_limit)
     if seen:
         session.warn_unmatched((*folders, *exclude), seen)
     warn_of_soon(accounts)
@@ -88,22 +88,33 @@ def _pull(
         catalog = wiring.open_catalog(archive, chain)
         owner = ChainOwner(settings.name, settings.kind)
         account = wiring.open_account(settings, session.say)
+        limit = wiring.daily_limit(settings)
         try:
             with archive.begin(owner, chain, catalog, compression, wiring.now) as run:
-                work = Work(settings.name, account, run, selection, progress, stop, dry)
+                work = Work(settings.name, account, run, selection, progress, stop, dry, limit)
                 return Pull(work, accept_other_mailbox=accept)()
         finally:
+            if limit is not None:
+                limit.close()
             account.close()
             catalog.close()
 
 
-def _incomplete(report: PullReport) -> Incomplete:
+def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
     missed = sum(folder.balance.missed for folder in report.folders if folder.balance)
     failed = [folder.folder for folder in report.folders if folder.error]
     unexplained = [f.folder for f in report.folders if f.balance and f.balance.unexplained]
     what = [number(missed, "message") + " missed"] if missed else []
     what += [f"{number(len(failed), 'folder')} not read"] if failed else []
     what += [f"{number(len(unexplained), 'folder')} not accounted for"] if unexplained else []
+    if report.waiting and limit:
+        days = -(-report.waiting_size // limit)
+        what.append(f"{number(report.waiting, 'message')} ({size(report.waiting_size)}) wait for another day")
+        if len(what) == 1:
+            return Incomplete(
+                f'account "{report.account}": {what[0]}',
+                f"the daily limit of {size(limit)} is reached; pull again tomorrow: about {number(days, 'day')} to go",
+            )
     return Incomplete(
         f'account "{report.account}": {", ".join(what)}',
         "the archive is sound; they are tried again by the next pull, see: archiver status",
@@ -156,6 +167,8 @@ def _folder_document(folder: FolderReport) -> dict[str, Any]:
         "rebound": folder.rebound,
         "reflagged": folder.reflagged,
         "vanished": folder.vanished,
+        "waiting": folder.waiting,
+        "waiting_size": folder.waiting_size,
         "error": folder.error,
         "balance": None
         if balance is None
@@ -165,6 +178,7 @@ def _folder_document(folder: FolderReport) -> dict[str, Any]:
             "missed": balance.missed,
             "excluded": balance.excluded,
             "gone": balance.gone,
+            "waiting": balance.waiting,
             "unexplained": balance.unexplained,
         },
     }

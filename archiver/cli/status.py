@@ -9,7 +9,7 @@ from archiver.cli.output import number, print_json, say, shown, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
 from archiver.cli.sign_in import outlooks, warn_of
 from archiver.config import ArchiveSettings
-from archiver.model import Manifest
+from archiver.model import FolderState, Manifest
 from archiver.plan.sign_in import Outlook
 
 
@@ -61,6 +61,7 @@ def _document(archive: str, chain: str, catalog: SqliteCatalog, last: Manifest |
         "messages": sum(state.archived for state in folders),
         "on_server": sum(state.held for state in folders),
         "size": sum(state.size for state in folders),
+        "waiting": sum(_waiting(state) for state in folders),
         "missed": [
             {"folder": state.folder.name, "key": row.key, "reason": row.reason, "tries": row.tries}
             for state in folders
@@ -80,6 +81,13 @@ def _sign_in(account: str, found: Outlook) -> dict[str, Any]:
     }
 
 
+def _waiting(state: FolderState) -> int:
+    """Count what a daily limit left for another day, as of the last pull."""
+    if state.cursor is not None or state.exists is None or state.gone:
+        return 0
+    return max(0, state.exists - state.held - state.missed)
+
+
 def _print(document: dict[str, Any]) -> None:
     last = document["last_run"]
     click.echo(f"{document['account']}  (archive {document['archive']}, chain {document['chain']})")
@@ -91,6 +99,8 @@ def _print(document: dict[str, Any]) -> None:
         f"  held    {number(messages, 'message')} ({size(document['size'])}) "
         f"in {number(document['folders'], 'folder')}, {still} still on the server"
     )
+    if document["waiting"]:
+        click.echo(f"  waits   {number(document['waiting'], 'message')}, for the daily limit: pull again")
     for missed in document["missed"]:
         what = f"{missed['folder']}: {missed['key']}, tried {missed['tries']} times: {missed['reason']}"
         click.echo(f"  missed  {shown(what)}")

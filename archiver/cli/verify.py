@@ -11,14 +11,8 @@ from archiver.cli.session import Session, archive_option, passphrase_option, sha
 from archiver.config import ArchiveSettings
 from archiver.errors import ArchiverError, Damaged, Incomplete, RolledBack, UsageError
 from archiver.model import Finding, Head
-from archiver.ops.verify import (
-    ServerFolder,
-    VerifyReport,
-    find_affected,
-    verify,
-    verify_messages,
-    verify_server,
-)
+from archiver.ops.verify import VerifyReport, find_affected, verify, verify_messages
+from archiver.ops.verify_server import ServerFolder, verify_server
 from archiver.plan.pull import Selection
 from archiver.plan.select import parse_share
 
@@ -103,7 +97,7 @@ def _verify_chain(
         if opened is not None and not report.damaged:
             report.findings.append(Finding("damage", chain, opened.text))
         if report.damaged:
-            find_affected(report, catalog.entries())
+            find_affected(report, catalog.entries(), all_known=catalog.head() == report.head)
         if read_messages:
             verify_messages(report, catalog, archive.reader(catalog), progress)
         return report
@@ -161,12 +155,16 @@ def _print(
         session.say(f"{share:.0%} of the stored bytes were read; all of them with: archiver verify --data")
     for account, rows in folders.items():
         cells = [
-            (account, f.folder, f"{f.exists:,}", f"{f.held:,}", f"{f.new:,}", str(f.missed), _state(f))
+            (account, f.folder, f"{f.exists:,}", f"{f.held:,}", f"{f.new:,}", f"{len(f.missed):,}", _state(f))
             for f in rows
         ]
         print_table(
             cells, ("ACCOUNT", "FOLDER", "ON SERVER", "HELD", "NEW", "MISSED", ""), right=(2, 3, 4, 5)
         )
+        for f in rows:
+            for row in f.missed:
+                tried = f"{row.key}, tried {number(row.tries, 'time')}: {row.reason}"
+                click.echo(f"  missed: {shown(f.folder)}: {shown(tried)}")
 
 
 def _state(folder: ServerFolder) -> str:
@@ -204,8 +202,11 @@ def _print_json(reports: list[VerifyReport], folders: dict[str, list[ServerFolde
                         "exists": f.exists,
                         "held": f.held,
                         "new": f.new,
-                        "missed": f.missed,
+                        "missed": len(f.missed),
                         "vanished": f.vanished,
+                        "reasons": [
+                            {"key": row.key, "reason": row.reason, "tries": row.tries} for row in f.missed
+                        ],
                         "excluded_by_rule": f.excluded,
                         "accounted": f.accounted,
                         "error": f.error,
@@ -227,7 +228,8 @@ def _raise_for(
         named = any(finding.objects for report in damaged for finding in report.findings)
         raise Damaged(
             f"damage found: {number(count, 'finding')} in {number(len(damaged), 'chain')}",
-            "put the files named above back from a copy of the archive; everything else can be read as before"
+            "put the files named above back from a copy of the archive; everything else can be read as before. "
+            "Without a copy, see what can be done: archiver repair --dry-run"
             if named
             else "this copy of the archive is not the newest: use the one that is, or restore it from there",
         )

@@ -11,6 +11,7 @@ from archiver.config.settings import (
     AccountSettings,
     ArchiveSettings,
     Compression,
+    MboxForm,
     PruneSettings,
     Security,
     Settings,
@@ -22,9 +23,11 @@ from archiver.plan.select import parse_share, parse_size, parse_time
 
 COMPRESSIONS = ("default", "long")
 KINDS = ("imap", "pop3", "exchange", "files")
-SUPPORTED_KINDS = ("imap",)
+SUPPORTED_KINDS = ("imap", "pop3", "files")
 ARCHIVE_KEYS = ("path", "compression")
 PASSWORD_KEYS = ("password-command", "password-keyring", "password-file")
+MBOX_FORMS = ("mboxo", "mboxrd", "mboxcl", "mboxcl2")
+FILES_KEYS = ("path", "form")
 ACCOUNT_KEYS = (
     "archive",
     "kind",
@@ -39,6 +42,8 @@ ACCOUNT_KEYS = (
     "timeout-s",
     "folders",
     "exclude",
+    *FILES_KEYS,
+    "daily-download-limit",
     "prune",
 )
 PRUNE_KEYS = (
@@ -129,11 +134,12 @@ def _account(name: str, table: Table, archives: set[str]) -> AccountSettings | N
     before = len(table.problems)
     kind = table.choice("kind", KINDS)
     if kind is not None and kind not in SUPPORTED_KINDS:  # its keys are not known either
-        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only "imap" is')
+        listed = ", ".join(f'"{each}"' for each in SUPPORTED_KINDS)
+        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only {listed} are')
         return None
-    archive = table.text("archive", required=True)
-    if archive is not None and archive not in archives:
-        table.problem("archive", f"there is no [archive.{shown(archive)}]{did_you_mean(archive, archives)}")
+    if kind == "files":
+        return _files_account(name, table, archives)
+    archive = _archive_of(table, archives)
     host = table.text("host", required=True)
     if host is not None and not _HOST.fullmatch(host):
         table.problem("host", 'must be a bare name or address, such as "imap.example.org"')
@@ -149,8 +155,9 @@ def _account(name: str, table: Table, archives: set[str]) -> AccountSettings | N
     )
     _refuse_passwords(table)
     folders, exclude = table.texts("folders"), table.texts("exclude")
+    limit = table.understood("daily-download-limit", parse_size)
     prune, oauth = _prune(table), read_oauth(table)
-    table.refuse_unknown((*ACCOUNT_KEYS, "password"))
+    table.refuse_unknown((*(key for key in ACCOUNT_KEYS if key not in FILES_KEYS), "password"))
     if len(table.problems) > before or archive is None or host is None or user is None:
         return None
     return AccountSettings(
@@ -169,6 +176,7 @@ def _account(name: str, table: Table, archives: set[str]) -> AccountSettings | N
         oauth=oauth,
         folders=folders,
         exclude=exclude,
+        daily_download_limit=limit,
         prune=prune,
     )
 
@@ -202,6 +210,35 @@ def _prune(account: Table) -> PruneSettings:
         allow_empty=table.texts("allow-empty"),
         max_share=table.understood("max-share", parse_share),
         scheduled=table.flag("scheduled"),
+    )
+
+
+def _archive_of(table: Table, archives: set[str]) -> str | None:
+    archive = table.text("archive", required=True)
+    if archive is not None and archive not in archives:
+        table.problem("archive", f"there is no [archive.{shown(archive)}]{did_you_mean(archive, archives)}")
+    return archive
+
+
+def _files_account(name: str, table: Table, archives: set[str]) -> AccountSettings | None:
+    """Read an account that has no server: mail in files."""
+    before = len(table.problems)
+    archive, path = _archive_of(table, archives), table.path("path", required=True)
+    form = table.choice("form", MBOX_FORMS, "")
+    folders, exclude = table.texts("folders"), table.texts("exclude")
+    table.refuse_unknown(("archive", "kind", *FILES_KEYS, "folders", "exclude"))
+    if len(table.problems) > before or archive is None:
+        return None
+    return AccountSettings(
+        name=name,
+        archive=archive,
+        kind="files",
+        host="",
+        user="",
+        folders=folders,
+        exclude=exclude,
+        path=path,
+        form=cast(MboxForm | None, form or None),
     )
 
 

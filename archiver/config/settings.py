@@ -13,6 +13,7 @@ Compression: TypeAlias = Literal["default", "long"]
 AccountKind: TypeAlias = Literal["imap", "pop3", "exchange", "files"]
 OAuthProvider: TypeAlias = Literal["microsoft", "google", "generic"]
 TokenStore: TypeAlias = Literal["auto", "keyring", "sealed"]
+MboxForm: TypeAlias = Literal["mboxo", "mboxrd", "mboxcl", "mboxcl2"]
 
 
 class Security(StrEnum):
@@ -78,7 +79,7 @@ class AccountSettings(Struct, frozen=True):
     """One `[account.NAME]`. Without a password source, a credential of systemd or a prompt is used.
 
     `port` None means the usual one for `kind` and `security`. `folders` and `exclude` are globs; no folders
-    means all of them.
+    means all of them. Mail in files has a `path` and no host, no user; `form` is the dialect of its mbox files.
     """
 
     name: str
@@ -96,6 +97,9 @@ class AccountSettings(Struct, frozen=True):
     oauth: OAuthSettings | None = None
     folders: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    path: Path | None = None
+    form: MboxForm | None = None
+    daily_download_limit: int | None = None  # bytes
     prune: PruneSettings = PruneSettings()
 
 

@@ -17,7 +17,7 @@ from archiver.errors import Damaged
 
 MAX_WINDOW_LOG = 27
 MAX_WINDOW = 1 << MAX_WINDOW_LOG
-_MAGIC = zstandard.FRAME_HEADER
+MAGIC = _MAGIC = zstandard.FRAME_HEADER
 _SKIPPABLE = 0x184D2A50  # to 0x184D2A5F
 _SKIPPABLE_HEADER = struct.Struct("<II")
 _CHECKSUM_SIZE = 4
@@ -25,6 +25,7 @@ _RLE, _RESERVED = 1, 3
 _ONE_SHOT = 32 * 1024 * 1024  # up to here a frame is compressed, and decompressed, in one call
 _PART = 4 * 1024 * 1024
 _BLOCKS_AT_ONCE = 8  # a block gives at most 128 KiB, so at most 1 MiB is decoded at once
+_FOREIGN_STEP = 1024  # bytes decoded at once: blocks of a few bytes may give 128 KiB each
 Piece: TypeAlias = bytes | memoryview
 _HINT = "the object is damaged; take it from another copy"
 
@@ -92,16 +93,17 @@ def unpack(frame: bytes, size: int) -> bytes:
     return _decompress(frame)
 
 
-def unpack_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def unpack_stream(chunks: Iterable[bytes], *, salvage: bool = False) -> Iterator[bytes]:
     """Decompress a payload of many frames that comes in chunks of any size; raises `Damaged`.
 
     Skippable frames are passed over. Gives pieces of at most 1 MiB in bounded memory. What was given before
-    an error may be a part: a frame's checksum comes after its content.
+    an error may be a part: a frame's checksum comes after its content. With `salvage` it is all that there is
+    before the damage, which the caller must prove by other means.
     """
     source = _Source(chunks)
     while head := source.take_up_to(4):
         if head == _MAGIC:
-            yield from _unpack_frame(source)
+            yield from _unpack_frame(source, 1 if salvage else _BLOCKS_AT_ONCE)
         elif int.from_bytes(head, "little") & ~15 == _SKIPPABLE:
             source.skip(int.from_bytes(source.take(4), "little"))
         else:
@@ -127,6 +129,29 @@ def padding(payload_length: int) -> bytes:
         return b""
     filling = target - payload_length - _SKIPPABLE_HEADER.size
     return _SKIPPABLE_HEADER.pack(_SKIPPABLE, filling) + bytes(filling)
+
+
+def unpack_foreign(stored: bytes, limit: int) -> bytes:
+    """Decompress what another program wrote: frames one after another, with sizes and checksums or without.
+
+    Raises `Damaged` for what does not decompress, is cut, or gives more than `limit` bytes.
+    """
+    given = bytearray()
+    view = memoryview(stored)
+    while view:
+        decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
+        while view and not decoder.eof:
+            try:
+                given += decoder.decompress(view[:_FOREIGN_STEP])
+            except zstandard.ZstdError:
+                raise _damaged("it does not decompress") from None
+            view = view[_FOREIGN_STEP:]
+            if len(given) > limit:
+                raise _damaged(f"it holds more than {limit} bytes")
+        if not decoder.eof:
+            raise _damaged("it is cut")
+        view = memoryview(decoder.unused_data + bytes(view))
+    return bytes(given)
 
 
 # --- compressors and decompressors, kept for each thread: a new one costs more than a small message -----
@@ -231,7 +256,7 @@ def _check_header(head: bytes) -> int:
     return says.content_size
 
 
-def _unpack_frame(source: _Source) -> Iterator[bytes]:
+def _unpack_frame(source: _Source, blocks_at_once: int) -> Iterator[bytes]:
     """Decode one frame whose magic number is taken, block by block: so one call decodes a bounded amount."""
     descriptor = source.take(1)
     head = _MAGIC + descriptor + source.take(_header_rest(descriptor[0]))
@@ -242,7 +267,7 @@ def _unpack_frame(source: _Source) -> Iterator[bytes]:
     try:
         last = False
         while not last:
-            blocks, last = _take_blocks(source)
+            blocks, last = _take_blocks(source, blocks_at_once)
             piece = decoder.decompress(head + blocks)
             head = b""
             given += len(piece)
@@ -255,11 +280,11 @@ def _unpack_frame(source: _Source) -> Iterator[bytes]:
         raise _damaged("it does not hold what it declares")
 
 
-def _take_blocks(source: _Source) -> tuple[bytes, bool]:
+def _take_blocks(source: _Source, at_most: int) -> tuple[bytes, bool]:
     """Take some blocks, the last with the checksum behind it: their bytes, and whether they end the frame."""
     taken: list[bytes] = []
     last = 0
-    while not last and len(taken) < 2 * _BLOCKS_AT_ONCE:
+    while not last and len(taken) < 2 * at_most:
         head = source.take(3)
         value = int.from_bytes(head, "little")
         last, kind, size = value & 1, value >> 1 & 3, value >> 3

@@ -16,10 +16,13 @@ from email.utils import parsedate_to_datetime
 from msgspec import Struct
 
 from archiver.formats.message_id import HEADER_LIMIT, message_id
+from archiver.formats.receipt import receipt
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _HALF_PAIR = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # the others stand for bytes: surrogateescape
+_LAST_YEAR = 9998  # so that it can be told in any other time zone, too
 _NAME_LIMIT = 150  # bytes: a file system takes 255, and a suffix comes behind
 
 
@@ -102,6 +105,29 @@ def gist(raw: bytes) -> bytes:
     return told.digest() if parts else hashlib.sha256(raw).digest()
 
 
+def for_the_wire(raw: bytes) -> bytes:
+    """Give a message as servers take it: one with LF lines, as files have them, gets CRLF (RFC 5322 section 2.3).
+
+    One whose first line ends in CRLF came from a server, and is given as it is.
+    """
+    first = raw.find(b"\n")
+    return raw if first < 0 or raw[first - 1 : first] == b"\r" else _BARE_LF.sub(b"\r\n", raw)
+
+
+def received_at(raw: bytes) -> datetime | None:
+    """Tell when a message was received by what it says: the topmost Received field, else Date; None without."""
+    head = BytesHeaderParser(policy=compat32).parsebytes(header_block(raw))
+    for text in (_text(head, "Received").rpartition(";")[2], _text(head, "Date")):
+        try:
+            found = parsedate_to_datetime(text.strip())
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+        at = receipt(found if found.tzinfo else found.replace(tzinfo=UTC))
+        if at is not None:
+            return at
+    return None
+
+
 def safe_name(name: str, otherwise: str) -> str:
     """Make a sender's file name harmless: no folders, no control characters, no leading dot, 150 bytes."""
     plain = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", _clean(name)).strip(" .")
@@ -163,8 +189,25 @@ def _clean(text: str) -> str:
 
 
 def _date(head: Parsed) -> datetime | None:
+    return _read_date(str(head.get("Date", "")))
+
+
+def received_date(raw: bytes) -> datetime | None:
+    """Tell when a message was received, by what it says: its topmost Received field, else its Date.
+
+    The last server writes the topmost one (RFC 5321 section 4.4), the sender the Date. Aware, in whole seconds and
+    a year from 1970 on; None where neither is a date.
+    """
+    head = BytesHeaderParser(policy=compat32).parsebytes(header_block(raw))
+    date = _read_date(str(head.get("Received", "")).rpartition(";")[2])
+    if date is None or not 1970 <= date.year <= _LAST_YEAR:
+        date = _date(head)
+    return date if date is not None and 1970 <= date.year <= _LAST_YEAR else None
+
+
+def _read_date(text: str) -> datetime | None:
     try:
-        date = parsedate_to_datetime(str(head.get("Date", "")))
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Telling a message from the excuse that a server gave for it."""
+"""Know what a server sends in the place of a message that it cannot give."""
 
 import re
 
@@ -7,9 +7,9 @@ import re
 # Exchange Server", this Subject (folded), this first line. All three must be there, and at their places, so
 # that real mail which quotes them, or is forwarded, is never taken for a stand-in.
 _STAND_IN_LIMIT = 16 * 1024
-_STAND_IN_MARK = b"Retrieval using the IMAP4 protocol"
+_STAND_IN_MARKS = (b"Retrieval using the IMAP4 protocol", b"Retrieval using the POP3 protocol")
 _STAND_IN_SUBJECT = re.compile(
-    rb"^Subject:\s+Retrieval\s+using\s+the\s+IMAP4\s+protocol\s+failed\s+for\s+the\s+following\s+message:",
+    rb"^Subject:\s+Retrieval\s+using\s+the\s+(?:IMAP4|POP3)\s+protocol\s+failed\s+for\s+the\s+following\s+message:",
     re.MULTILINE | re.IGNORECASE,
 )
 _STAND_IN_FROM = re.compile(rb"^From:\s+\"?Microsoft Exchange Server", re.MULTILINE | re.IGNORECASE)
@@ -18,7 +18,7 @@ _STAND_IN_BODY = b"The server couldn't retrieve the following message:"
 
 def is_stand_in(raw: bytes) -> bool:
     """Tell whether these are not the message but Exchange's excuse for it."""
-    if len(raw) > _STAND_IN_LIMIT or _STAND_IN_MARK not in raw:
+    if len(raw) > _STAND_IN_LIMIT or not any(mark in raw for mark in _STAND_IN_MARKS):
         return False
     head, blank, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     if not blank or not body.lstrip().startswith(_STAND_IN_BODY):

@@ -19,7 +19,7 @@ from archiver.model import Entry, Folder, FolderState, Looked, Message, Removed
 from archiver.plan.prune import Cut, Evidence, Policy, Proof, Why, last_of, why_kept, why_not_chosen
 from archiver.ports import Catalog, Reader, Reporter, Run, Source
 
-CHUNK = 500  # messages between a look and their removal
+CHUNK = 1_000  # messages between a look and their removal: a removal lists its folder anew
 DROPS = 3  # dropped lines in a row, without a message removed, before a folder is given up
 
 

@@ -27,6 +27,16 @@ class PullReport(Struct):
         """Whether every message of every folder is held or excluded by rule."""
         return all(folder.complete for folder in self.folders)
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for another day."""
+        return sum(folder.waiting for folder in self.folders)
+
+    @property
+    def waiting_size(self) -> int:
+        """Their bytes, as the server names them."""
+        return sum(folder.waiting_size for folder in self.folders)
+
 
 class Pull:
     """One pull of one account; call it once."""
@@ -131,7 +141,7 @@ class Pull:
             self._commit("checkpoint")
 
     def _record_gone(self, present: set[str]) -> None:
-        if self._work.dry:
+        if self._work.dry or self._work.partial:
             return
         for state in self._run.catalog.folders():
             folder: Folder = state.folder

@@ -26,10 +26,19 @@ from archiver.model import (
     RunKind,
     Vanished,
 )
-from archiver.plan.pull import Balance, Candidate, Selection, confirmed, rebinding_candidates
-from archiver.ports import Account, Reporter, Run
+from archiver.plan.pull import (
+    Balance,
+    Candidate,
+    Selection,
+    affordable,
+    confirmed,
+    newest_first,
+    rebinding_candidates,
+)
+from archiver.ports import Account, Allowance, Reporter, Run
 
 BATCH = 5_000  # messages listed before their bytes are fetched
+SLICE = 500  # messages between two looks at what may still be downloaded today: sizes are a server's word
 
 
 class FolderReport(Struct):
@@ -42,6 +51,8 @@ class FolderReport(Struct):
     rebound: int = 0
     reflagged: int = 0
     vanished: int = 0
+    waiting: int = 0  # for another day: the daily limit is reached
+    waiting_size: int = 0
     balance: Balance | None = None
     error: str | None = None
     excluded: bool = False  # the whole folder, by rule
@@ -52,7 +63,9 @@ class FolderReport(Struct):
         if self.excluded:
             return True
         balance = self.balance
-        return self.error is None and balance is not None and not balance.missed and not balance.unexplained
+        if self.error is not None or balance is None:
+            return False
+        return not balance.missed and not balance.unexplained and not balance.waiting
 
 
 class Work(Struct, frozen=True):
@@ -65,6 +78,8 @@ class Work(Struct, frozen=True):
     reporter: Reporter
     stop: Callable[[], bool]
     dry: bool = False
+    allowance: Allowance | None = None
+    partial: bool = False  # the account shows some folders of many: what it does not show is not gone
 
     def check_stop(self) -> None:
         """Raise `Interrupted` where the user asked to stop."""
@@ -111,6 +126,8 @@ class FolderPull:
             return False
         vanished = {one.ref.key for one in self._gathered if isinstance(one, Vanished)}
         if _epoch_of(self._gathered) == state.epoch:
+            if any(isinstance(one, Done) and one.same_mailbox for one in self._gathered):
+                return True
             return len(self._catalog.known_among(state.id, state.epoch, list(vanished))) < state.held
         new = [one.remote for one in self._gathered if isinstance(one, New)]
         self._rebindings = self._find_rebindings(state, new)
@@ -158,13 +175,17 @@ class FolderPull:
         self._retry_missed()
         self._fetch_new()
         self._done = done
-        return Balance(done.exists, self._held, len(self._missed), self._excluded, self._gone)
+        waiting = self.report.waiting
+        return Balance(done.exists, self._held, len(self._missed), self._excluded, self._gone, waiting)
 
     def advance(self) -> None:
         """Record the folder's new cursor, now that everything before it is recorded."""
-        if self._work.selection.since is not None:
-            return  # what the date excluded is still to be pulled by a later run
         state, done = self._state, self._done
+        if self.report.waiting:
+            self._work.run.folder(self.folder, done.cursor.epoch, token=None, exists=done.exists)
+            return  # what waits is still to be pulled by a later run
+        if self._work.selection.since is not None:
+            return  # so is what the date excluded
         unchanged = (
             state is not None
             and not self._opened
@@ -212,7 +233,7 @@ class FolderPull:
         self._begin(remote.ref.epoch)
         self._new.append(remote)
         rebinds = self._state is not None and self._state.epoch != remote.ref.epoch
-        if len(self._new) >= BATCH and not rebinds:
+        if len(self._new) >= BATCH and not rebinds and self._work.allowance is None:
             self._fetch_new()
 
     def _fetch_new(self) -> None:
@@ -225,7 +246,20 @@ class FolderPull:
         taken = self._rebind(taken)
         size = sum(remote.size or 0 for remote in taken)
         self._work.reporter.report(FolderScanned(self._work.name, self.folder.name, len(taken), size))
-        self._fetch(taken)
+        self._fetch_affordable(taken)
+
+    def _fetch_affordable(self, remotes: Sequence[Remote]) -> None:
+        """Fetch as much as may be downloaded today, newest first; the rest waits."""
+        allowance = self._work.allowance
+        if allowance is None or self._work.dry:
+            self._fetch(remotes)
+            return
+        waiting = newest_first(remotes)
+        while waiting and (count := affordable(waiting[:SLICE], allowance.left(), allowance.limit)):
+            now, waiting = waiting[:count], waiting[count:]
+            self._fetch(now)
+        self.report.waiting += len(waiting)
+        self.report.waiting_size += sum(remote.size or 0 for remote in waiting)
 
     def _drop_known(self, new: list[Remote]) -> list[Remote]:
         """Leave out what is held: an interrupted run got further than the cursor tells."""
@@ -278,6 +312,8 @@ class FolderPull:
                 self._missed.discard(key)
                 stored = run.add(found)
                 size = len(found.raw)
+                if self._work.allowance is not None:
+                    self._work.allowance.spend(size)
                 self._held += 1
                 self.report.new += 1
                 self.report.size += size
@@ -306,7 +342,8 @@ class FolderPull:
             Remote(ref, row.size, self._flags_of_missed.get(row.key, row.flags), row.received, row.kind)
             for ref, row in zip(refs, rows, strict=True)
         ]
-        if remotes:
+        allowance = self._work.allowance
+        if remotes and (allowance is None or allowance.left() > 0):
             self._fetch(remotes, {row.key: row.tries for row in rows})
 
     def _settle_intents(self, vanished: list[str]) -> list[str]:

@@ -4,15 +4,16 @@ What is there already is known by this tool's own ledger, by Message-ID and size
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 
 from msgspec import Struct, field
 
 from archiver.errors import ArchiverError, FolderRefused, Interrupted, Unreachable
 from archiver.events import FolderScanned, MessageRestored, RunCommitted, Warned
-from archiver.formats.message import gist
+from archiver.formats.message import for_the_wire, gist
 from archiver.formats.message_id import message_id
-from archiver.model import Appended, Done, Entry, Folder, Message, New, Outgoing, Ref, Refused, Remote
+from archiver.model import Appended, Done, Entry, Flags, Folder, Message, New, Outgoing, Ref, Refused, Remote
 from archiver.plan.restore import Doubt, claims_by_id, wanted, without_slashes
 from archiver.ports import Account, Reader, Reporter, Run, Target
 
@@ -110,11 +111,17 @@ class FolderRestore:
         self._given_up: set[str] = set()  # digests that the server refuses or nobody can read
         self._nameless: list[Entry] = []  # taken, and the server did not say under which key
         self._entries: dict[str, Entry] = {}
-        self._fragile: set[str] = set()  # digests of messages with NUL, which servers replace without a word
+        # messages with NUL, which servers replace without a word: digest -> digest of what is sent
+        self._fragile: dict[str, str] = {}
         self._to_compare: list[Remote] = []
+        self._flags: dict[str, Flags] = {}  # digest -> flags; of equal messages, those that all have
+        self._flagged: dict[str, dict[str, str]] = {}  # epoch -> key -> digest of what was put in with flags
+        self._altered: set[str] = set()  # digests that were told of
 
     def restore(self, present: Sequence[Folder], use: str | None, entries: Sequence[Entry]) -> None:
         self._entries = {entry.digest: entry for entry in entries}
+        for entry in entries:
+            self._flags[entry.digest] = entry.flags & self._flags.get(entry.digest, entry.flags)
         target = self._folder({folder.name: folder for folder in present}, use)
         drops = 0
         while True:
@@ -137,6 +144,7 @@ class FolderRestore:
                 continue
             self._find_nameless(target, there)
             self._compare()
+            self._check_flags(target)
             return
 
     def _folder(self, present: Mapping[str, Folder], use: str | None) -> Folder | None:
@@ -259,25 +267,45 @@ class FolderRestore:
     def _append(self, target: Folder, missing: Sequence[Entry]) -> None:
         if not missing:
             return
+        # closed here, whatever ends this: left to the collector of garbage, it would wait for its threads there
+        with closing(self._outgoing(missing)) as outgoing:
+            for answer in self._work.target.append(target, outgoing):
+                self._take(target, answer)
+
+    def _take(self, target: Folder, answer: Appended | Refused) -> None:
         report = self._report
-        for answer in self._work.target.append(target, self._outgoing(missing)):
-            if isinstance(answer, Refused):
-                self._give_up(answer.digest, answer.reason, report.refused)
-                continue
-            entry = self._entries[answer.digest]
-            report.appended += 1
-            report.size += entry.size
-            if answer.ref is not None:
-                self._ledger.note(target.name, answer)
-                if answer.digest in self._fragile:
-                    self._to_compare.append(Remote(answer.ref))
-            else:
-                self._nameless.append(entry)
-            if answer.altered:
-                self._tell_altered(answer.digest, answer.altered)
-            self._work.reporter.report(MessageRestored(target.name, entry.size))
+        if isinstance(answer, Refused):
+            self._give_up(answer.digest, answer.reason, report.refused)
+            return
+        entry = self._entries[answer.digest]
+        report.appended += 1
+        report.size += entry.size
+        if answer.ref is not None:
+            self._ledger.note(target.name, answer)
+            self._note_flags(answer.ref, answer.digest)
+            if answer.digest in self._fragile:
+                self._to_compare.append(Remote(answer.ref))
+        else:
+            self._nameless.append(entry)
+        if answer.altered:
+            self._tell_altered(answer.digest, answer.altered)
+        self._work.reporter.report(MessageRestored(target.name, entry.size))
+
+    def _note_flags(self, ref: Ref, digest: str) -> None:
+        if self._flags[digest]:
+            self._flagged.setdefault(ref.epoch, {})[ref.key] = digest
+
+    def _check_flags(self, target: Folder) -> None:
+        """Set again what flags the server forgot, and tell what it does not keep."""
+        for epoch, digests in self._flagged.items():
+            wanted = {key: self._flags[digest] for key, digest in digests.items()}
+            for key, lost in self._work.target.keep_flags(target, epoch, wanted).items():
+                if digests[key] not in self._altered:  # what it refused was told already
+                    names = ", ".join(f'"{flag}"' for flag in sorted(lost))
+                    self._tell_altered(digests[key], f"the server did not keep the flag {names}")
 
     def _tell_altered(self, digest: str, reason: str) -> None:
+        self._altered.add(digest)
         self._report.altered.append(Left(digest, reason))
         self._work.reporter.report(Warned(f"message {digest[:12]}: {reason}"))
 
@@ -289,8 +317,9 @@ class FolderRestore:
         for epoch, remotes in by_epoch.items():
             put = self._ledger.known(self._report.target, epoch)
             for key, raw in self._fetch(remotes):
-                if hashlib.sha256(raw).hexdigest() != put.get(key):
-                    self._tell_altered(put.get(key, ""), "the server replaced the NUL characters in it")
+                digest = put.get(key, "")
+                if hashlib.sha256(raw).hexdigest() != self._fragile.get(digest):
+                    self._tell_altered(digest, "the server replaced the NUL characters in it")
 
     def _give_up(self, digest: str, reason: str, where: list[Left]) -> None:
         self._given_up.add(digest)
@@ -298,7 +327,7 @@ class FolderRestore:
         text = f'message {digest[:12]} is not in folder "{self._report.target}": {reason}'
         self._work.reporter.report(Warned(text))
 
-    def _outgoing(self, missing: Sequence[Entry]) -> Iterator[Outgoing]:
+    def _outgoing(self, missing: Sequence[Entry]) -> Generator[Outgoing, None, None]:
         by_digest: dict[str, list[Entry]] = {}
         for entry in missing:
             by_digest.setdefault(entry.digest, []).append(entry)
@@ -308,9 +337,10 @@ class FolderRestore:
                     self._give_up(first.digest, raw.text, self._report.unreadable)
                 continue
             if b"\0" in raw:
-                self._fragile.add(first.digest)
+                self._fragile[first.digest] = hashlib.sha256(for_the_wire(raw)).hexdigest()
+            sent = for_the_wire(raw)
             for entry in by_digest[first.digest]:
-                yield Outgoing(entry.digest, raw, entry.flags, entry.received)
+                yield Outgoing(entry.digest, sent, entry.flags, entry.received)
 
     def _find_nameless(self, target: Folder, before: Sequence[Remote]) -> None:
         """Learn the keys of what was put in, where the server did not tell them (no UIDPLUS)."""
@@ -331,6 +361,8 @@ class FolderRestore:
             found = keys.get(own[entry.digest])
             ref = Ref(target.name, epoch, found.pop(0)) if found and own[entry.digest] else None
             self._ledger.note(target.name, Appended(entry.digest, ref))
+            if ref is not None:
+                self._note_flags(ref, entry.digest)
         self._nameless = []
 
 

@@ -1,28 +1,21 @@
-"""verify: hold an archive against its signed chain, its messages against their digests, a server against both.
+"""verify: hold an archive against its signed chain, and its messages against their digests.
 
 Without a key: every manifest, every object, every byte. With the owner's key: every message too.
 """
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from archiver.events import MessageRead, ObjectChecked
 from archiver.model import (
-    Cursor,
-    Done,
     Entry,
     Finding,
-    Folder,
-    FolderState,
     Head,
-    New,
-    Reflagged,
-    Vanished,
 )
-from archiver.ports import Account, Audit, Catalog, Reader, Reporter
+from archiver.ports import Audit, Catalog, Reader, Reporter
 
 
 class VerifyReport(Struct):
@@ -39,6 +32,7 @@ class VerifyReport(Struct):
     findings: list[Finding] = []
     heads: list[Head] = []  # of all its runs
     affected: dict[str, int] = {}  # folder -> messages whose stored copy is in a damaged object
+    volumes: frozenset[str] = frozenset()  # the objects that hold messages, and nothing else
 
     @property
     def damaged(self) -> bool:
@@ -52,6 +46,7 @@ def verify(
     """Check a chain without any key; of its objects' bytes, a random `share` (0 to 1)."""
     findings = list(audit.manifests())
     report = VerifyReport(audit.name, audit.head, len(audit.runs), findings=findings, heads=audit.heads)
+    report.volumes = frozenset(one.key for run in audit.runs for one in run.objects if one.role == "volume")
     for found in audit.objects(lambda _: share >= 1.0 or roll() < share):
         if isinstance(found, ObjectChecked):
             report.objects += 1
@@ -78,72 +73,24 @@ def verify_messages(report: VerifyReport, catalog: Catalog, reader: Reader, repo
         report.findings.append(Finding("damage", report.chain, text, (volume,)))
 
 
-def find_affected(report: VerifyReport, entries: Iterable[Entry]) -> None:
-    """Count, by folder, the messages whose stored copy lies in a damaged object."""
+def find_affected(report: VerifyReport, entries: Iterable[Entry], *, all_known: bool = False) -> None:
+    """Count, by folder, the messages whose stored copy lies in a damaged object.
+
+    Where `entries` are all that the chain holds (`all_known`), a damaged volume on which none of them depends is
+    no more than a note: a repair has given each of its messages another copy.
+    """
     damaged = {key for finding in report.findings if finding.severity == "damage" for key in finding.objects}
-    report.affected = dict(Counter(entry.ref.folder for entry in entries if entry.place.volume in damaged))
+    hurt = [entry for entry in entries if entry.place.volume in damaged]
+    report.affected = dict(Counter(entry.ref.folder for entry in hurt))
+    if all_known:
+        needed = {entry.place.volume for entry in hurt}
+        report.findings = [_relieved(one, report.volumes, needed) for one in report.findings]
 
 
-class ServerFolder(Struct, frozen=True):
-    """How a folder on the server stands against the archive."""
-
-    folder: str
-    exists: int
-    held: int
-    missed: int
-    new: int
-    vanished: int
-    reflagged: int
-    excluded: bool = False
-    error: str | None = None
-
-    @property
-    def accounted(self) -> bool:
-        """Whether every message on the server is held, or new since the last pull."""
-        return self.excluded or (self.error is None and self.exists == self.held + self.new)
-
-
-def verify_server(
-    account: Account, catalog: Catalog, takes: Callable[[Folder], bool]
-) -> Sequence[ServerFolder]:
-    """List every folder in full and compare it with what is held; changes nothing anywhere."""
-    return [
-        _compare(account, catalog, folder) if takes(folder) else _excluded(folder)
-        for folder in account.folders()
-    ]
-
-
-def _excluded(folder: Folder) -> ServerFolder:
-    return ServerFolder(folder.name, 0, 0, 0, 0, 0, 0, excluded=True)
-
-
-def _compare(account: Account, catalog: Catalog, folder: Folder) -> ServerFolder:
-    state = catalog.folder(folder.name)
-    known = dict(catalog.known(state.id, state.epoch)) if state else {}
-    since = Cursor(state.epoch, "") if state else None
-    new = vanished = reflagged = exists = 0
-    epoch = ""
-    for change in account.changes(folder, since, lambda: known):
-        match change:
-            case New():
-                new += 1
-            case Vanished():
-                vanished += 1
-            case Reflagged():
-                reflagged += 1
-            case Done(cursor, exists):
-                epoch = cursor.epoch
-    same = state is not None and state.epoch == epoch
-    return ServerFolder(
-        folder=folder.name,
-        exists=exists,
-        held=len(known) - vanished if same else 0,
-        missed=_missed(catalog, state, epoch),
-        new=new,
-        vanished=vanished,
-        reflagged=reflagged,
-    )
-
-
-def _missed(catalog: Catalog, state: FolderState | None, epoch: str) -> int:
-    return len(catalog.missed(state.id, epoch)) if state else 0
+def _relieved(finding: Finding, volumes: frozenset[str], needed: set[str]) -> Finding:
+    if finding.severity != "damage" or not finding.objects or not volumes.issuperset(finding.objects):
+        return finding
+    if not needed.isdisjoint(finding.objects):
+        return finding
+    what = f"{finding.what}; no message depends on it: each has another copy since a repair"
+    return Finding("note", finding.chain, what, finding.objects)

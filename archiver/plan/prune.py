@@ -111,6 +111,8 @@ def why_not_chosen(entry: Entry, policy: Policy, last: Set[str]) -> Why | None:
 
 
 def _why_unsettled(entry: Entry, policy: Policy, evidence: Evidence) -> Why | None:
+    if entry.lost:
+        return Why.NOT_READ_BACK
     if policy.settled is None:
         return None
     committed = evidence.times.get(entry.run)
@@ -189,7 +191,7 @@ def brakes(
     """Tell why a plan is too much to be meant; `held` counts the account's messages that are on the server."""
     allowed = set(allow_empty)
     found = [
-        f'it would empty the folder "{cut.folder}": --allow-empty "{cut.folder}"'
+        f'it would empty the folder "{cut.folder}" (allowed by --allow-empty "{cut.folder}")'
         for cut in cuts
         if cut.removed and cut.removed >= min(cut.held, cut.exists) and cut.folder not in allowed
     ]
@@ -197,6 +199,6 @@ def brakes(
     if removed > held * max_share:
         share = f"{max_share:.0%}"
         found.append(
-            f"it would take {removed:,} of the account's {held:,} messages, more than {share}: --max-share"
+            f"it would take {removed:,} of the account's {held:,} messages, more than {share} (allowed by --max-share)"
         )
     return found

@@ -92,11 +92,30 @@ class Balance(Struct, frozen=True):
     missed: int = 0
     excluded: int = 0
     gone: int = 0  # vanished between the listing and the fetch
+    waiting: int = 0  # for another day: the daily limit is reached
 
     @property
     def unexplained(self) -> int:
         """Messages on the server that nothing explains; negative where more is held than is there."""
-        return self.exists - self.held - self.missed - self.excluded - self.gone
+        return self.exists - self.held - self.missed - self.excluded - self.gone - self.waiting
+
+
+def affordable(remotes: Sequence[Remote], left: int, limit: int) -> int:
+    """Count how many of the first messages fit into `left` bytes, by the sizes that the server names.
+
+    One that is larger than a whole day's `limit` may come where nothing else did.
+    """
+    fits = left
+    for number, remote in enumerate(remotes):
+        fits -= remote.size or 0
+        if fits < 0:
+            return number or int(left == limit)
+    return len(remotes) if left > 0 else 0
+
+
+def newest_first(remotes: Iterable[Remote]) -> list[Remote]:
+    """Order messages by date of receipt, newest first; those without date come last."""
+    return sorted(remotes, key=lambda one: one.received.timestamp() if one.received else 0.0, reverse=True)
 
 
 def is_other_mailbox(*, held_before: int, recognised: int, new: int) -> bool:

@@ -12,7 +12,7 @@ from archiver.model import Entry
 
 _AGO = re.compile(r"(\d{1,6})([hdwmy])\Z")
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
-_SIZE = re.compile(r"(\d{1,12})([KMG]?)B?\Z", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)([KMG]?)B?\Z", re.IGNORECASE)
 
 
 class Filter(Struct, frozen=True):
@@ -64,11 +64,11 @@ def parse_time(text: str, now: datetime) -> datetime:
 
 
 def parse_size(text: str) -> int:
-    """Read a size such as `5M` or `300k`: K, M and G are powers of 1024."""
+    """Read a size such as `5M`, `300k` or `2.4GB`: K, M and G are powers of 1024."""
     found = _SIZE.match(text)
     if not found:
         raise UsageError(f'"{text}" is not a size', "write 300K, 5M or 2G")
-    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
+    return int(float(found[1]) * (1 << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]))
 
 
 def parse_share(text: str, example: str = "10%") -> float:

@@ -7,6 +7,7 @@ which never overwrites, and an fsync of its directory. A temporary file is `.<na
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from archiver.errors import ArchiverError, ObjectExists, ObjectMissing, StoreFailed, StoreFull, StoreReadOnly
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_TEMPORARY = re.compile(r"\.(.{1,180})\.[0-9a-f]{8}\.tmp", re.DOTALL)
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -63,16 +65,7 @@ class LocalStore:
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """See `Store.keys`."""
-        top = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.folder
-        try:
-            found = sorted(
-                path.relative_to(self.folder).as_posix()
-                for parent, _, names in _walk(top)
-                for path in (parent / name for name in names if not _is_temporary(name))
-            )
-        except OSError as error:
-            raise self._explain(error, prefix or ".") from error
-        yield from (key for key in found if key.startswith(prefix))
+        yield from (key for key in self._paths(prefix) if not _is_temporary(key.rpartition("/")[2]))
 
     def folders(self, prefix: str) -> Iterator[str]:
         """See `Store.folders`."""
@@ -92,6 +85,26 @@ class LocalStore:
         except OSError as error:
             raise self._explain(error, key) from error
         self._dirty.add(path.parent)
+
+    def unfinished(self, prefix: str = "") -> Iterator[tuple[str, str]]:
+        """See `Store.unfinished`."""
+        for path in self._paths(prefix):
+            folder, slash, name = path.rpartition("/")
+            if _is_temporary(name):
+                made = _TEMPORARY.fullmatch(name)
+                yield path, f"{folder}{slash}{made[1]}" if made else ""
+
+    def _paths(self, prefix: str) -> list[str]:
+        top = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self.folder
+        try:
+            found = sorted(
+                (parent / name).relative_to(self.folder).as_posix()
+                for parent, _, names in _walk(top)
+                for name in names
+            )
+        except OSError as error:
+            raise self._explain(error, prefix or ".") from error
+        return [path for path in found if path.startswith(prefix)]
 
     def _commit(self, temporary: Path, target: Path) -> None:
         for folder in self._dirty:

@@ -38,3 +38,7 @@ class MemoryStore:
     def delete(self, key: str) -> None:
         """See `Store.delete`."""
         self.objects.pop(key, None)
+
+    def unfinished(self, prefix: str = "") -> Iterator[tuple[str, str]]:
+        """See `Store.unfinished`: a write is one step here."""
+        return iter(())

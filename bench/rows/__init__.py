@@ -6,6 +6,7 @@ from bench.rows.distance import distance
 from bench.rows.many import many
 from bench.rows.memory import memory
 from bench.rows.nothing import nothing
+from bench.rows.pop3 import pop3
 from bench.rows.pull import pull
 from bench.rows.restore import restore
 from bench.rows.size import size
@@ -22,4 +23,5 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "size": size,
     "memory": memory,
     "distance": distance,
+    "pop3": pop3,
 }

@@ -154,3 +154,21 @@ class CanAppendContract:
         next(answers)
         del answers
         assert len(there(account, folder.name)) >= 1
+
+    def test_flags_put_in_are_kept_and_others_are_left_alone(self, account: Target) -> None:
+        folder = self.folder(account, "Flagged")
+        put(account, folder, outgoing(mail(1), "\\Seen"), outgoing(mail(2)), outgoing(mail(3)))
+        remotes = there(account, folder.name)
+        keys = [one.ref.key for one in remotes]
+        epoch = remotes[0].ref.epoch
+        wanted = {keys[0]: frozenset({"\\Flagged", "\\Recent"}), keys[1]: frozenset({"Work"})}
+        assert account.keep_flags(folder, epoch, wanted) == {}
+        assert account.keep_flags(folder, epoch, wanted) == {}
+        found = {one.ref.key: one.flags - {"\\Recent"} for one in there(account, folder.name)}
+        assert found == {keys[0]: {"\\Seen", "\\Flagged"}, keys[1]: {"Work"}, keys[2]: set()}
+
+    def test_a_message_that_is_gone_lacks_no_flag(self, account: Target) -> None:
+        folder = self.folder(account, "Flagged")
+        put(account, folder, outgoing(mail(1)))
+        (one,) = there(account, folder.name)
+        assert account.keep_flags(folder, one.ref.epoch, {"77": frozenset({"Work"})}) == {}

@@ -117,3 +117,26 @@ class StoreContract:
 
         store.put(KEY, chunks())  # type: ignore[arg-type]
         assert store.get(KEY) == b"halfwhole"
+
+    def test_nothing_is_unfinished_where_every_write_ended(self, store: Store) -> None:
+        def broken() -> object:
+            yield b"half"
+            raise ValueError("broken")
+
+        store.put(KEY, [b"x"])
+        store.put(MANIFEST, [b"x"], if_absent=True)
+        with pytest.raises(ValueError, match="broken"):
+            store.put(ODD, broken())  # type: ignore[arg-type]
+        assert list(store.unfinished()) == []
+        assert list(store.unfinished("chains/k7q2m9xa/")) == []
+        assert list(store.unfinished("nothing/")) == []
+
+    def test_what_is_unfinished_can_be_deleted_and_is_no_object(self, store: Store) -> None:
+        def chunks() -> object:
+            yield b"half"
+            for path, key in store.unfinished("chains/"):
+                assert key == KEY
+                assert path not in list(store.keys())
+
+        store.put(KEY, chunks())  # type: ignore[arg-type]
+        assert list(store.unfinished()) == []

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import pytest
 
 from archiver.accounts.fake import FakeAccount, FakeMailbox
-from archiver.errors import RefusedForSafety
+from archiver.errors import Forbidden, RefusedForSafety
+from archiver.model import Removed, Unremoved
 from archiver.ports import Source
 from tests.contract.account import find, mail
 from tests.contract.delete import CanDeleteContract, SourceMailbox, contents, epoch_of, there
@@ -121,3 +122,60 @@ def check_refused(mailbox: SourceMailbox, account: Source, *, to_trash: bool) ->
     assert ("trash" in refused.value.hint) == (not to_trash)
     assert contents(account) == {key: mail(n) for n, key in enumerate(keys)}
     assert [one.flags for one in there(account)] == [frozenset(), frozenset(), {"\\Deleted"}]
+
+
+class TestWithRights:
+    """A Dovecot with access control (RFC 4314): what the login may not do is refused, and nothing is changed."""
+
+    options: ClassVar[dict[str, Any]] = {
+        "settings": "mail_plugins = acl\n"
+        "protocol imap {\n  mail_plugins = acl imap_acl\n}\n"
+        "plugin {\n  acl = vfile\n}\n"
+    }
+
+    @pytest.fixture
+    def owner(self, server: Dovecot, users: Iterator[str]) -> Iterator[Owner]:  # noqa: F811 -- the fixtures
+        owner = Owner(server, next(users))
+        owner.create("Trash")
+        yield owner
+        owner.close()
+
+    @pytest.mark.parametrize(
+        ("rights", "to_trash"),
+        [("lr", True), ("lr", False), ("lrs", True), ("lrs", False), ("lrswt", True), ("lrswe", False)],
+    )
+    def test_a_folder_that_may_only_be_read_is_left_alone(
+        self, owner: Owner, rights: str, to_trash: bool
+    ) -> None:
+        keys = [owner.deliver("INBOX", mail(n)) for n in range(3)]
+        owner.allow("INBOX", rights)
+        account = owner.account()
+        to = account.trash() if to_trash else None
+        answers: list[Removed | Unremoved] = []
+        with pytest.raises(Forbidden) as refused:
+            for one in account.remove(find(account, "INBOX"), epoch_of(account), keys, to):
+                answers.append(one)
+        assert refused.value.hint
+        assert not [one for one in answers if isinstance(one, Removed)]
+        assert contents(account) == {key: mail(n) for n, key in enumerate(keys)}
+        assert {one.flags for one in there(account)} == {frozenset()}
+        assert there(account, "Trash") == []
+        account.close()
+
+    def test_an_expunge_that_the_server_passes_over_leaves_no_mark(self, owner: Owner) -> None:
+        keys = [owner.deliver("INBOX", mail(n)) for n in range(3)]
+        owner.allow("INBOX", "lrswt")
+        account = owner.account()
+        told = list(account.remove(find(account, "INBOX"), epoch_of(account), keys, None))
+        assert told == [Unremoved(key, "the server keeps it") for key in keys]
+        assert {one.flags for one in there(account)} == {frozenset()}
+        account.close()
+
+    def test_a_trash_that_takes_nothing_keeps_all_where_it_is(self, owner: Owner) -> None:
+        keys = [owner.deliver("INBOX", mail(n)) for n in range(3)]
+        owner.allow("Trash", "lr")
+        account = owner.account()
+        with pytest.raises(Forbidden):
+            list(account.remove(find(account, "INBOX"), epoch_of(account), keys, account.trash()))
+        assert contents(account) == {key: mail(n) for n, key in enumerate(keys)}
+        account.close()

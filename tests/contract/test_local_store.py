@@ -153,6 +153,27 @@ def test_what_a_dead_process_left_unfinished_is_not_listed(store: LocalStore) ->
     assert list(store.keys("chains/k7q2m9xa/")) == [KEY]
 
 
+def test_what_a_dead_process_left_unfinished_is_told_with_its_key_and_can_be_removed(
+    store: LocalStore,
+) -> None:
+    store.put(KEY, [b"x"])
+    left = f"{Path(KEY).parent}/.{Path(KEY).name}.0123abcd.tmp"
+    odd = f"{Path(KEY).parent}/.a stranger's.tmp"
+    other = "chains/aaaaaaaa/manifests/.00000001.manifest.00000000.tmp"
+    for path in (left, odd, other):
+        (store.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (store.folder / path).write_bytes(b"half")
+    assert list(store.unfinished("chains/k7q2m9xa/")) == [(left, KEY), (odd, "")]
+    assert list(store.unfinished()) == [
+        (other, "chains/aaaaaaaa/manifests/00000001.manifest"),
+        (left, KEY),
+        (odd, ""),
+    ]
+    store.delete(left)
+    assert list(store.unfinished("chains/k7q2m9xa/")) == [(odd, "")]
+    assert store.get(KEY) == b"x"
+
+
 @pytest.mark.parametrize(
     "key", ["", "/", "../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", "a/", "chains/../../x"]
 )

@@ -57,7 +57,7 @@ def sections() -> dict[str, str]:
 
 
 def written(text: str) -> set[str]:
-    return set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE))
+    return set(re.findall(r"^\| `(--[a-z0-9-]+)", text, re.MULTILINE))
 
 
 def test_every_command_has_a_section_and_no_other_has() -> None:
@@ -118,7 +118,7 @@ def test_what_the_pages_type_is_a_command_with_these_options(page: Path) -> None
         name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
         assert name in known or name in COMMANDS, f"archiver {typed}"
         if name in known:
-            told = set(re.findall(r"(?<= )--?[a-z][a-z-]*", " " + typed))
+            told = set(re.findall(r"(?<= )--?[a-z][a-z0-9-]*", " " + typed))
             assert told <= options(known[name]) | {"-h", "--help"}, f"archiver {typed}"
 
 
@@ -174,6 +174,7 @@ def test_every_field_of_a_document_is_told(kind: str) -> None:
     ("file", "kind"),
     [
         ("pull.py", "pull"),
+        ("import.py", "imported"),
         ("status.py", "status"),
         ("folders.py", "folders"),
         ("runs.py", "runs"),
@@ -182,6 +183,7 @@ def test_every_field_of_a_document_is_told(kind: str) -> None:
         ("export.py", "exported"),
         ("restore.py", "restored"),
         ("verify.py", "verified"),
+        ("repair.py", "repaired"),
     ],
 )
 def test_the_fields_told_of_a_command_are_those_of_its_code(file: str, kind: str) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Server
 from archiver.model import Folder, Message, New, Remote, Secret
 from tests.servers.imap_double import ImapDouble, Mail
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Server
 from archiver.errors import ConfigInvalid, LoginRefused, Unreachable, Untrusted
 from archiver.model import Done, Message, New, Secret
 from archiver.ports import Account

@@ -1,12 +1,14 @@
 """Putting mail onto servers that refuse some of it: each double plays what some server did."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from archiver.accounts.imap import append as append_module
+from archiver.accounts.imap import uidset
 from archiver.accounts.imap.append import can_be_set, internal_date
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, Unreachable
 from archiver.model import Appended, Folder, Outgoing, Refused
@@ -244,6 +246,20 @@ def test_what_is_larger_than_appendlimit_is_not_sent(client: Make) -> None:
     assert "300" in refused[0].reason
 
 
+@pytest.mark.parametrize(("told", "sent"), [(b"300", 2), (b"NIL", 3), (b"", 3), (b"0", 0)])
+def test_a_mailbox_may_have_a_limit_of_its_own(client: Make, told: bytes, sent: int) -> None:
+    with ImapDouble(capabilities=FULL + " APPENDLIMIT") as double:
+        said = b"* STATUS INBOX (APPENDLIMIT %s)\r\n%%t OK\r\n" % told if told else b"%t NO what\r\n"
+        double.answers = [(rb"STATUS \"?INBOX\"? \(APPENDLIMIT\)", said)]
+        messages = [outgoing(1), outgoing(2, body=b"x" * 400), outgoing(3)]
+        taken, refused, error = put(client, double, messages)
+        assert (len(taken), error) == (sent, None)
+        assert len(double.posted) == sent
+        for one in refused:
+            size = next(len(each.raw) for each in messages if each.digest == one.digest)
+            assert one.reason == f"{size} bytes are more than the {int(told)} that the server takes"
+
+
 @pytest.mark.parametrize("code", [b"[APPENDUID 7]", b"[APPENDUID 7 1:3]", b"[APPENDUID x y]", b"[APPENDUID"])
 def test_an_appenduid_without_sense_is_as_good_as_none(client: Make, code: bytes) -> None:
     with ImapDouble(capabilities=FULL, answers=[(b"APPEND", b"%t OK " + code + b" done\r\n")]) as double:
@@ -275,3 +291,87 @@ def test_dates_are_written_as_the_standard_says() -> None:
     assert internal_date(datetime(102, 12, 31, 23, 59, 59, tzinfo=UTC)) == "31-Dec-0102 23:59:59 +0000"
     assert can_be_set("\\SEEN")
     assert not can_be_set("\\Recent")
+
+
+# --- flags that are forgotten -----------------------------------------------------------------------------
+
+
+def stores(double: ImapDouble, *, never: str = "") -> Callable[[re.Match[bytes]], bytes | None]:
+    """Answer UID STORE +FLAGS.SILENT as a server does that knows no flag `never`."""
+
+    def answer(found: re.Match[bytes]) -> bytes | None:
+        flags = found[2].decode().split()
+        if never in flags:
+            return b"%t NO no such flag\r\n"
+        for low, high in uidset.read(found[1]):
+            for uid in range(low, high + 1):
+                double.mails[uid].flags = " ".join({*double.mails[uid].flags.split(), *flags})
+        return b"%t OK stored\r\n"
+
+    return answer
+
+
+def forgets(*flags: str) -> Callable[[Posted], bytes | None]:
+    def take(posted: Posted) -> bytes | None:
+        posted.flags = posted.flags - set(flags)
+        return None
+
+    return take
+
+
+def kept(client: Make, double: ImapDouble, *flags: str) -> dict[str, frozenset[str]]:
+    """Put in five messages, the third with these flags, the others read; make sure of their flags."""
+    account = client(double).account
+    given = [outgoing(n, *(flags if n == 2 else ["\\Seen"])) for n in range(5)]
+    taken = [one for one in account.append(INBOX, iter(given)) if isinstance(one, Appended) and one.ref]
+    wanted = {one.ref.key: given[n].flags for n, one in enumerate(taken) if one.ref}
+    assert taken[0].ref
+    return dict(account.keep_flags(INBOX, taken[0].ref.epoch, wanted))
+
+
+STORE = rb"UID STORE (\S+) \+FLAGS\.SILENT \(([^)]*)\)"
+
+
+@pytest.fixture
+def full() -> Iterator[ImapDouble]:
+    with ImapDouble(capabilities=FULL) as running:
+        yield running
+
+
+def test_a_flag_that_the_server_forgot_is_set_again(client: Make, full: ImapDouble) -> None:
+    full.takes = forgets("\\Flagged")
+    full.answers = [
+        (STORE, stores(full)),
+        (rb"SELECT", lambda _: full._examine() + b"%t OK [READ-WRITE] open\r\n"),
+    ]
+    assert kept(client, full, "\\Flagged", "\\Seen", "\\Recent") == {}
+    assert set(full.mails[3].flags.split()) == {"\\Flagged", "\\Seen"}
+    assert full.commands(rb"UID STORE") == [b"UID STORE 3 +FLAGS.SILENT (\\Flagged)"]
+
+
+def test_nothing_is_stored_where_nothing_was_forgotten(client: Make, full: ImapDouble) -> None:
+    assert kept(client, full, "\\flagged", "Work") == {}
+    assert not full.commands(rb"UID STORE|SELECT")
+
+
+def test_what_the_server_does_not_keep_is_told_and_the_rest_is_set(client: Make, full: ImapDouble) -> None:
+    full.takes = forgets("\\Flagged", "Work")
+    full.answers = [
+        (STORE, stores(full, never="Work")),
+        (rb"SELECT", lambda _: full._examine() + b"%t OK [READ-WRITE] open\r\n"),
+    ]
+    assert kept(client, full, "\\Flagged", "Work") == {"3": frozenset({"Work"})}
+    assert full.mails[3].flags == "\\Flagged"
+
+
+def test_no_flag_is_set_in_a_folder_that_was_renumbered_meanwhile(client: Make, full: ImapDouble) -> None:
+    full.takes = forgets("\\Flagged")
+
+    def other(_: re.Match[bytes]) -> bytes:
+        full.uidvalidity = 8
+        return full._examine() + b"%t OK [READ-WRITE] open\r\n"
+
+    full.answers = [(STORE, stores(full)), (rb"SELECT", other)]
+    with pytest.raises(FolderRefused, match="renumbered"):
+        kept(client, full, "\\Flagged")
+    assert not full.commands(rb"UID STORE")

@@ -3,12 +3,13 @@
 import pytest
 
 from archiver.accounts.imap import epoch
+from archiver.accounts.owner import owner_of
 from archiver.errors import FolderRefused
 from archiver.model import Cursor, Done, Flags, New, Reflagged, Vanished
 from tests.integration.double_client import INBOX, Client, Make, check_all_but, mails
 from tests.servers.imap_double import Answer, ImapDouble, Mail
 
-EPOCH = epoch.write(7, epoch.owner_of("127.0.0.1", "ann"))
+EPOCH = epoch.write(7, owner_of("127.0.0.1", "ann"))
 
 
 @pytest.mark.parametrize(

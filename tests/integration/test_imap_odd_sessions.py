@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Server
 from archiver.accounts.imap.login import open_session
 from archiver.errors import Forbidden, LoginRefused, Unreachable, Untrusted
 from archiver.model import AccessToken, Secret

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Server
+from archiver.accounts.pop3.account import Pop3Account
 from archiver.errors import LoginRefused
 from archiver.model import AccessToken, Secret
 from tests.require import require
@@ -34,6 +35,7 @@ def servers(authority: Authority) -> Iterator[Callable[[str, bool], Dovecot]]:
         if (mechanisms, at_once) not in started:
             running = started[mechanisms, at_once] = Dovecot(
                 [USER],
+                pop3=True,
                 mechanisms=mechanisms,
                 introspection=f"{authority.url}/introspect?token=",
                 settings="auth_username_chars =\n" + ("" if at_once else "imap_capability = IMAP4rev1\n"),
@@ -51,6 +53,16 @@ def log_in(server: Dovecot, secret: Secret, user: str = USER, security: str = "t
     port = server.imaps if security == "tls" else server.imap
     where = Server("localhost", port, "tls" if security == "tls" else "plaintext", server.ca_file, 20)
     opened = ImapAccount(where, user, lambda: secret, lambda text: None)
+    try:
+        return [folder.name for folder in opened.folders()]
+    finally:
+        opened.close()
+
+
+def fetch(server: Dovecot, secret: Secret) -> list[str]:
+    """Log in by POP3 and give the names of the folders."""
+    where = Server("localhost", server.pop3s, "tls", server.ca_file, 20)
+    opened = Pop3Account(where, USER, lambda: secret, lambda text: None)
     try:
         return [folder.name for folder in opened.folders()]
     finally:
@@ -102,6 +114,35 @@ def test_a_token_goes_by_a_mechanism_for_tokens(
     assert logged(server, LOGIN, before)[-1] == used
     with pytest.raises(LoginRefused, match="AUTHENTICATIONFAILED") as refused:
         log_in(server, AccessToken("no-such-token"))
+    assert "sign in again" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("offered", "used"),
+    [(ALL, "SCRAM-SHA-256"), ("plain scram-sha-1", "SCRAM-SHA-1"), ("plain login", "PLAIN")],
+)
+def test_pop3_takes_a_password_by_the_best_mechanism(
+    servers: Callable[[str, bool], Dovecot], offered: str, used: str
+) -> None:
+    server = servers(offered, True)
+    before, failed = (len(re.findall(each, server.log())) for each in (LOGIN, FAILED))
+    assert fetch(server, Secret(server.password)) == ["INBOX"]
+    assert logged(server, LOGIN, before)[-1] == used
+    with pytest.raises(LoginRefused, match="Authentication failed"):
+        fetch(server, Secret("wrong"))
+    assert logged(server, FAILED, failed)[-1][0] == "1"
+
+
+@pytest.mark.parametrize(("offered", "used"), [(ALL, "XOAUTH2"), ("plain oauthbearer", "OAUTHBEARER")])
+def test_pop3_takes_a_token(
+    servers: Callable[[str, bool], Dovecot], authority: Authority, offered: str, used: str
+) -> None:
+    server = servers(offered, True)
+    before = len(re.findall(LOGIN, server.log()))
+    assert fetch(server, AccessToken(authority.grant()["access_token"])) == ["INBOX"]
+    assert logged(server, LOGIN, before)[-1] == used
+    with pytest.raises(LoginRefused, match="Authentication failed") as refused:
+        fetch(server, AccessToken("no-such-token"))
     assert "sign in again" in str(refused.value.hint)
 
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.accounts.imap import names, uidset, utf7, wire
+from archiver.accounts.imap import names, replies, uidset, utf7, wire
 from archiver.accounts.imap.dates import internal_date
+from archiver.accounts.imap.events import Status
 from archiver.accounts.imap.fetched import parse_body, parse_listing
 from archiver.accounts.imap.scanner import WireError
 
@@ -108,3 +110,46 @@ def test_any_folder_name_goes_to_text_and_back(name: str, separator: str | None,
 @given(st.binary(max_size=40), st.sampled_from(["/", "."]), st.booleans())
 def test_any_bytes_are_some_name(raw: bytes, separator: str, utf8: bool) -> None:
     names.text(raw, separator, utf8=utf8).encode("utf-8")
+
+
+@given(
+    st.binary(max_size=60) | st.lists(st.sampled_from([b"304", b",", b":", b"7", b"1", b"0"])).map(b"".join)
+)
+def test_no_set_read_in_its_order_is_longer_than_it_may_be(raw: bytes) -> None:
+    with contextlib.suppress(uidset.BadSet):
+        found = uidset.in_order(raw, 50)
+        assert len(found) <= 50
+        assert set(found) == set(uidset.each(uidset.read(raw)))
+
+
+@given(st.lists(UIDS | st.integers(1, 9), max_size=40))
+def test_uids_in_any_order_are_read_in_that_order(uids: list[int]) -> None:
+    text = b",".join(b"%d" % uid for uid in uids)
+    if uids:
+        assert uidset.in_order(text, 40) == uids
+
+
+@given(st.dictionaries(UIDS, UIDS, min_size=1, max_size=40), st.randoms(use_true_random=False))
+def test_copyuid_pairs_come_back_as_they_went(pairs: dict[int, int], chance: random.Random) -> None:
+    there = [*range(100, 100 + len(pairs))]
+    chance.shuffle(there)
+    told = dict(zip(pairs, there, strict=True))
+    line = b"a1 OK [COPYUID 38505 %s %s] done\r\n" % (
+        b",".join(b"%d" % uid for uid in told),
+        b",".join(b"%d" % uid for uid in told.values()),
+    )
+    status = wire.parse([line])
+    assert isinstance(status, Status)
+    assert replies.copied(status, set(told)) == (38505, told)
+    fewer = set(list(told)[1:])
+    found = replies.copied(status, fewer)
+    assert found is None or found[1].items() <= told.items()
+
+
+@given(st.binary(max_size=60) | st.lists(st.sampled_from([b"1:9", b" ", b",3", b"7", b":"])).map(b"".join))
+def test_no_copyuid_makes_anything_but_pairs_of_what_was_asked(raw: bytes) -> None:
+    found = replies.copied(Status("*", "OK", "COPYUID", raw), {3, 7, 8})
+    if found is not None:
+        assert found[0] > 0
+        assert set(found[1]) <= {3, 7, 8}
+        assert len(set(found[1].values())) == len(found[1])

@@ -59,6 +59,7 @@ def assert_harmless(text: str) -> None:
 @example(b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" * 200)
 def test_any_bytes_are_read_without_an_error_and_shown_without_harm(raw: bytes) -> None:
     summary = message.summary(raw)
+    message.received_date(raw)
     for text in (summary.sender, summary.to, summary.subject):
         assert_harmless(text)
         assert "\n" not in text

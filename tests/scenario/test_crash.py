@@ -63,6 +63,9 @@ class MortalStore:
     def delete(self, key: str) -> None:
         raise AssertionError("a pull deletes nothing")
 
+    def unfinished(self, prefix: str = "") -> Iterator[tuple[str, str]]:
+        raise AssertionError("a pull has nothing to do with the writes of others")
+
 
 @pytest.fixture(autouse=True)
 def small_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -381,10 +381,12 @@ def test_a_damaged_archive_lets_nothing_go(full: Scene, damage: Callable[[Scene]
 def test_a_local_catalog_that_lies_proves_nothing(full: Scene) -> None:
     """What the cache says of a message's digest is not asked: the signed indexes are."""
     full.server.deliver("INBOX", mail("never archived", size=200), flags=["\\Seen"], received=LONG_AGO)
+    columns = (
+        "folder, epoch, sha256, size, volume, offset, length, flags, received, message_id, kind, run, lost"
+    )
     full.catalog._db.execute(
-        "INSERT INTO message (folder, epoch, key, sha256, size, volume, offset, length, flags, received, named_size,"
-        " message_id, kind, run) SELECT folder, epoch, '8', sha256, size, volume, offset, length, flags, received,"
-        f" {len(mail('never archived', size=200))}, message_id, kind, run FROM message WHERE folder = 1 AND key = '1'"
+        f"INSERT INTO message (key, named_size, {columns})"
+        f" SELECT '8', {len(mail('never archived', size=200))}, {columns} FROM message WHERE folder = 1 AND key = '1'"
     )
     assert ("INBOX", "8") not in full.prune(OLD).removable
     assert mail("never archived", size=200) in contents(full, "INBOX")

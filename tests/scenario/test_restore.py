@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -220,6 +220,35 @@ def test_as_of_an_earlier_run_restores_what_was_there_then_and_once(put: Putting
     assert total(put(until=run)) == (0, 11)
 
 
+def test_flags_that_the_target_forgets_are_set_again(put: Putting) -> None:
+    put.server.forgets = {"$Forwarded", "\\Seen"}
+    assert not any(one.altered for one in put())
+    assert_complete(put)
+
+
+def test_equal_messages_of_other_flags_keep_each_its_own(put: Putting) -> None:
+    for flags in (["\\Seen"], [], ["\\Seen", "Work"]):
+        put.scene.server.deliver("Work/Old", mail("thrice"), flags=flags, received=AT)
+    put.scene.pull()
+    put()
+    assert rows(put.server) == rows(put.scene.server)
+
+
+def test_flags_that_the_target_does_not_keep_are_told(put: Putting, monkeypatch: pytest.MonkeyPatch) -> None:
+    def keeps_none(
+        self: FakeAccount, folder: Folder, epoch: str, wanted: Mapping[str, frozenset[str]]
+    ) -> Mapping[str, frozenset[str]]:
+        return {key: flags - {"\\Seen"} for key, flags in wanted.items() if "$Forwarded" in flags}
+
+    put.server.forgets = {"$Forwarded"}
+    monkeypatch.setattr(FakeAccount, "keep_flags", keeps_none)
+    altered = [one for report in put() for one in report.altered]
+    digests = {one.digest for one in put.scene.catalog.entries() if "$Forwarded" in one.flags}
+    assert {one.sha256 for one in altered} == digests
+    assert all(one.reason == 'the server did not keep the flag "$Forwarded"' for one in altered)
+    assert len(altered) == len(digests) == 2
+
+
 def test_a_renumbered_folder_is_restored_once(put: Putting) -> None:
     put.scene.server.renumber("INBOX")
     put.scene.pull()
@@ -425,3 +454,21 @@ def test_of_a_damaged_volume_the_others_are_restored_and_the_lost_are_told(put: 
     assert total(reports) == (1, 0)
     assert sum(len(one.unreadable) for one in reports) == 11
     assert all(key in one.reason for report in reports for one in report.unreadable)
+
+
+def test_mail_with_lf_lines_is_sent_with_crlf_and_known_again_without_the_ledger(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    wire = mail("from a file", "text\r\nwith \0\r\n")
+    scene.server.deliver("INBOX", wire.replace(b"\r\n", b"\n"), received=AT)
+    scene.server.deliver("INBOX", mail("from a server", "bare\nlines\n"), received=AT + timedelta(hours=1))
+    scene.pull()
+    put = Putting(scene)
+    (report,) = put()
+    assert report.appended == 2
+    assert [one.raw for one in put.server.folders()["INBOX"].messages.values()] == [
+        wire,
+        mail("from a server", "bare\nlines\n"),
+    ]
+    assert report.altered == []  # the server did nothing to the NUL
+    (again,) = put(ledger=False, to="other name")
+    assert (again.appended, again.there) == (0, 2)

@@ -39,7 +39,7 @@ class Posted:
     """Whether it came as `UTF8 (...)` (RFC 6855)."""
 
 
-class _Dropped(Exception):
+class Dropped(Exception):
     pass
 
 
@@ -90,6 +90,7 @@ class ImapDouble:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._clients: list[socket.socket] = []
+        self._taking = threading.Lock()
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
         self._threads[0].start()
         return self
@@ -125,7 +126,7 @@ class ImapDouble:
             thread.start()
 
     def _client(self, client: socket.socket) -> None:
-        with client, client.makefile("rb") as reader, contextlib.suppress(OSError, _Dropped):
+        with client, client.makefile("rb") as reader, contextlib.suppress(OSError, Dropped):
             client.sendall(self.greeting)
             while line := reader.readline():
                 parts: list[bytes] = []
@@ -153,7 +154,7 @@ class ImapDouble:
             found = re.match(pattern, command, re.IGNORECASE)
             said = (answer(found) if callable(answer) else answer) if found else None
             if said == b"DROP":
-                raise _Dropped
+                raise Dropped
             if said is not None:
                 return [said.replace(b"%t", tag)]
         words = command.upper().split(b" ")
@@ -165,7 +166,8 @@ class ImapDouble:
         if words[0] == b"LIST":
             return [*(b"* LIST %s\r\n" % row for row in self.folders), tag + b" OK listed\r\n"]
         if words[0] == b"APPEND":
-            return [tag + b" " + self._append(parts) + b"\r\n"]
+            with self._taking:  # several clients may append at a time
+                return [tag + b" " + self._append(parts) + b"\r\n"]
         if words[0] == b"EXAMINE":
             return [self._examine(), tag + b" OK [READ-ONLY] opened\r\n"]
         if words[:2] == [b"UID", b"FETCH"] and b"BODY.PEEK[]" in command.upper():
@@ -190,7 +192,7 @@ class ImapDouble:
             )
         said = [self.takes(one) for one in given]
         if b"DROP" in said:
-            raise _Dropped
+            raise Dropped
         against = [one for one in said if one not in (None, b"TAKE")]
         if against:
             return against[0] or b""
@@ -200,7 +202,7 @@ class ImapDouble:
             self.mails[uid] = Mail(one.raw, " ".join(sorted(one.flags)), date=at)
         self.posted += given
         if b"TAKE" in said:
-            raise _Dropped
+            raise Dropped
         if "UIDPLUS" not in self.capabilities:
             return b"OK taken"
         uids = b"%d:%d" % (first, first + len(given) - 1) if len(given) > 1 else b"%d" % first
@@ -259,7 +261,7 @@ class ImapDouble:
         client = self._clients[-1]
         client.sendall(last)
         client.shutdown(socket.SHUT_RDWR)
-        raise _Dropped
+        raise Dropped
 
     def _body(self, number: int, uid: int, mail: Mail, part: re.Match[bytes] | None) -> bytes:
         raw, item = mail.raw, b"BODY[]"

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import names
 from archiver.accounts.imap.account import ImapAccount
-from archiver.accounts.imap.connection import Server
+from archiver.accounts.pop3.account import Pop3Account
 from archiver.model import Secret
 from tests.servers.dovecot import Dovecot
 
@@ -40,6 +41,12 @@ class Owner:
         assert found, answer
         return found[1].decode()
 
+    def uidvalidity(self, folder: str) -> int:
+        """Tell the UIDVALIDITY of a folder."""
+        found = re.search(rb"UIDVALIDITY (\d+)", self._do("status", self._name(folder), "(UIDVALIDITY)")[0])
+        assert found
+        return int(found[1])
+
     def flag(self, folder: str, key: str, flags: Iterable[str]) -> None:
         """Store exactly these flags."""
         self._do("select", self._name(folder))
@@ -69,6 +76,10 @@ class Owner:
         words: Sequence[str] = ("mailbox", "update", "-u", self.user, "--uid-validity", "77", folder)
         self.server.doveadm(*words)
 
+    def allow(self, folder: str, rights: str) -> None:
+        """Leave the user only these rights in a folder (RFC 4314), where the server keeps rights."""
+        self._do("setacl", self._name(folder), self.user, rights)
+
     def _name(self, folder: str) -> str:
         return '"' + names.mailbox(folder, self.server.separator).decode() + '"'
 
@@ -78,3 +89,55 @@ class Owner:
         kind, answer = getattr(self._line, verb)(*arguments)
         assert kind == "OK", (verb, answer)
         return list(answer)
+
+
+class Pop3Owner:
+    """One user's INBOX on a Dovecot with POP3, changed by IMAP; `account` opens archiver's view of it by POP3."""
+
+    def __init__(self, server: Dovecot, user: str) -> None:
+        self._owner = Owner(server, user)
+
+    def account(self) -> Pop3Account:
+        """Open an account on it, over TLS."""
+        server = self._owner.server
+        where = Server("localhost", server.pop3s, "tls", server.ca_file, 20)
+        return Pop3Account(where, self._owner.user, lambda: Secret(server.password))
+
+    def close(self) -> None:
+        """Log out."""
+        self._owner.close()
+
+    def deliver(
+        self, folder: str, raw: bytes, flags: Iterable[str] = (), received: datetime | None = None
+    ) -> str:
+        """Append a message and give its key: Dovecot's ids are UID and UIDVALIDITY in hexadecimal."""
+        uid = int(self._owner.deliver(folder, raw, flags, received))
+        return f"{uid:08x}{self._owner.uidvalidity(folder):08x}:{len(raw)}"
+
+    def flag(self, folder: str, key: str, flags: Iterable[str]) -> None:
+        """Store exactly these flags."""
+        self._owner.flag(folder, _uid(key), flags)
+
+    def expunge(self, folder: str, *keys: str) -> None:
+        """Expunge messages for good."""
+        self._owner.expunge(folder, *map(_uid, keys))
+
+    def create(self, folder: str) -> None:
+        """Make a folder."""
+        self._owner.create(folder)
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a folder."""
+        self._owner.rename(old, new)
+
+    def delete(self, folder: str) -> None:
+        """Remove a folder."""
+        self._owner.delete(folder)
+
+    def renumber(self, folder: str) -> None:
+        """Change the UIDVALIDITY of a folder."""
+        self._owner.renumber(folder)
+
+
+def _uid(key: str) -> str:
+    return str(int(key[:8], 16))

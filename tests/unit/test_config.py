@@ -166,12 +166,34 @@ def test_a_host_is_a_bare_name_and_a_password_in_it_is_not_repeated(host: str) -
     assert found == ['account.work.host: must be a bare name or address, such as "imap.example.org"']
 
 
-@pytest.mark.parametrize("kind", ["pop3", "exchange", "files"])
-def test_a_kind_that_is_not_there_yet_says_so_and_nothing_else(kind: str) -> None:
-    text = f'[archive.a]\npath = "/x"\n[account.work]\nkind = "{kind}"\nmailbox = "x"'
+def test_a_kind_that_is_not_there_yet_says_so_and_nothing_else() -> None:
+    text = '[archive.a]\npath = "/x"\n[account.work]\nkind = "exchange"\nmailbox = "x"'
     assert problems(text) == [
-        f'account.work.kind: accounts of kind "{kind}" are not supported yet, only "imap" is'
+        'account.work.kind: accounts of kind "exchange" are not supported yet, only "imap", "pop3", "files" are'
     ]
+
+
+def test_mail_in_files_has_a_path_and_no_server() -> None:
+    text = '[archive.a]\npath = "/x"\n[account.local]\narchive = "a"\nkind = "files"\npath = "mail"\n'
+    found = config.parse((text + 'form = "mboxrd"\nexclude = ["Spam"]').encode(), Path("/etc/config.toml"))
+    local = found.accounts["local"]
+    assert (local.kind, local.path, local.form, local.exclude) == (
+        "files",
+        Path("/etc/mail"),
+        "mboxrd",
+        ("Spam",),
+    )
+    assert problems(text + 'host = "imap.example.org"\nuser = "ann"\nform = "mbox"') == [
+        'account.local.form: must be one of "mboxo", "mboxrd", "mboxcl", "mboxcl2", did you mean "mboxo"?',
+        "account.local.host: unknown key",
+        "account.local.user: unknown key",
+    ]
+    assert problems(text.replace('path = "mail"', "")) == ["account.local.path: missing"]
+
+
+def test_an_account_on_a_server_has_no_path() -> None:
+    text = '[archive.a]\npath = "/x"\n[account.w]\narchive = "a"\nkind = "imap"\nhost = "h"\nuser = "u"\n'
+    assert problems(text + 'path = "/var/mail"') == ["account.w.path: unknown key"]
 
 
 def test_a_kind_that_nobody_knows_lists_the_known_ones() -> None:

@@ -3,30 +3,32 @@
 import logging
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import names, quirks, replies, uidset
-from archiver.accounts.imap.append import Appender
+from archiver.accounts.imap.appending import Appending
 from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
-from archiver.accounts.imap.connection import Server
 from archiver.accounts.imap.delete import Remover, carry_out, uid_of
 from archiver.accounts.imap.events import Event, Fetched, Listed
+from archiver.accounts.imap.flagging import keep_flags
 from archiver.accounts.imap.link import Link, reopen
 from archiver.accounts.imap.opened import OpenFolder
-from archiver.accounts.imap.retrieval import GONE, WITHHELD, batches
+from archiver.accounts.imap.retrieval import batches
 from archiver.accounts.imap.scanner import text
 from archiver.accounts.imap.session import Piece, Session, astring, is_selectable
 from archiver.accounts.imap.sync import is_unchanged, read_token
 from archiver.accounts.imap.taking import Target
 from archiver.accounts.imap.wire import LITERAL_LIMIT
-from archiver.errors import ArchiverError, FolderRefused, RefusedForSafety, Unreachable
+from archiver.accounts.reasons import GONE, WITHHELD
+from archiver.errors import FolderRefused, RefusedForSafety
 from archiver.model import (
     Appended,
     Change,
     Cursor,
     Done,
+    Flags,
     Folder,
     Looked,
     Message,
@@ -45,7 +47,6 @@ from archiver.ports import Known
 _log = logging.getLogger(__name__)
 
 _MESSAGE_ID = re.compile(rb"^Message-ID[ \t]*:(.*(?:\r?\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
-_DROPS = 5  # points of suspicion: one for each drop among others, two for each alone
 _SPECIAL = {"\\all", "\\archive", "\\drafts", "\\flagged", "\\important", "\\junk", "\\sent", "\\trash"}
 
 
@@ -70,9 +71,7 @@ class ImapAccount:
         self._literal_limit = literal_limit
         self._mailboxes: dict[str, bytes] = {}
         self._separator: str | None = None
-        self._dropped: Counter[str] = (
-            Counter()
-        )  # digest -> how often the line dropped while it was on its way
+        self._appending = Appending(self._link)
         self._statuses: dict[str, Mapping[str, int]] = {}
         if server.security == "plaintext":
             self._warn(f'the password goes to "{server.host}" in the clear')
@@ -196,44 +195,15 @@ class ImapAccount:
         self._mailboxes[name] = mailbox
 
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
-        """Put messages into a mailbox by APPEND.
-
-        A dropped line is never tried again here: who knows what was taken. What was on its way then is sent
-        alone the next time, and no more once it dropped the line alone.
-        """
+        """Put messages into a mailbox by APPEND, by several connections where there is much to do."""
         mailbox = self._mailbox(folder)
-        session = self._link.session()
-        appender = Appender(
-            session, mailbox, folder, lambda: self._make(session, folder.name), alone=self._dropped
+        yield from self._appending.put(
+            folder, mailbox, messages, lambda session: self._make(session, folder.name)
         )
-        hopeless: list[Refused] = []
-        done = False
-        try:
-            for answer in appender.put(self._hopeful(messages, hopeless)):
-                yield from _all_of(hopeless)
-                yield answer
-            yield from _all_of(hopeless)
-            done = True
-        except Unreachable as error:
-            flying = appender.flying
-            for one in flying:
-                self._dropped[one.digest] += 2 if len(flying) == 1 and one.digest in self._dropped else 1
-            self._link.lost(error, tries=1)
-            raise
-        except ArchiverError:
-            done = not appender.flying
-            raise
-        finally:
-            if not done:
-                self._link.drop()  # answers may be on their way that nobody waits for
 
-    def _hopeful(self, messages: Iterable[Outgoing], hopeless: list[Refused]) -> Iterator[Outgoing]:
-        """Leave out those that make the server drop the line, each by itself."""
-        for message in messages:
-            if self._dropped.get(message.digest, 0) < _DROPS:
-                yield message
-            else:
-                hopeless.append(Refused(message.digest, "the server drops the line whenever it is sent"))
+    def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
+        """See `CanAppend.keep_flags`: by FETCH, and STORE where something is lacking."""
+        return keep_flags(self._link, self._mailbox(folder), folder, epoch, wanted)
 
     def trash(self) -> Folder | None:
         """Find the folder of the special use \\Trash (RFC 6154), else the one that is called like it."""
@@ -287,6 +257,7 @@ class ImapAccount:
 
     def close(self) -> None:
         """Log out."""
+        self._appending.close()
         self._link.close()
 
     # --- names ----------------------------------------------------------------------------------------
@@ -317,11 +288,6 @@ class ImapAccount:
             self._warn(f'two folders are called the same; one is archived as "{name}"')
             named.setdefault(name, one)
         return named
-
-
-def _all_of(answers: list[Refused]) -> Iterator[Refused]:
-    while answers:
-        yield answers.pop(0)
 
 
 def _special_use(listed: Listed) -> str | None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap import quirks, replies, uidset
-from archiver.accounts.imap.events import Status
+from archiver.accounts.imap.events import Event, MailboxStatus, Status
 from archiver.accounts.imap.session import LiteralRefused, Octets, Piece, Session, astring
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, Unreachable
 from archiver.model import Appended, Flags, Folder, Outgoing, Ref, Refused
@@ -61,7 +61,7 @@ class Appender:
 
     def put(self, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put messages in. Raises `Forbidden` for a full quota, `FolderRefused`; answers what was taken first."""
-        limit = append_limit(self._session)
+        limit = append_limit(self._session, self._mailbox)
         try:
             for batch in self._batches(messages):
                 while len(self._flying) >= AHEAD:
@@ -222,8 +222,7 @@ class Appender:
         return frozenset(
             flag
             for flag in flags
-            if flag.lower() not in _NEVER_SET
-            and (not can_be_set(flag) or flag.lower() in self._refused_flags)
+            if not is_servers_own(flag) and (not can_be_set(flag) or flag.lower() in self._refused_flags)
         )
 
     # --- commands -------------------------------------------------------------------------------------
@@ -251,7 +250,7 @@ class Appender:
 
 def _forms(message: Outgoing, unset: frozenset[str]) -> Iterator[tuple[Outgoing, str]]:
     """Give the other forms of a message, from the least loss to the greatest, with what each goes without."""
-    flags = frozenset(flag for flag in message.flags - unset if flag.lower() not in _NEVER_SET)
+    flags = frozenset(flag for flag in message.flags - unset if not is_servers_own(flag))
     keywords = sorted(flag for flag in flags if flag.lower() not in _SYSTEM)
     without = [frozenset({one}) for one in keywords]
     without += [
@@ -270,13 +269,25 @@ def _quoted(flags: Iterable[str]) -> str:
     return "the flag " + ", ".join(f'"{flag}"' for flag in sorted(flags))
 
 
-def append_limit(session: Session) -> int | None:
-    """Tell the largest message that the server takes, in bytes (RFC 7889); None where it does not say."""
+def append_limit(session: Session, mailbox: bytes) -> int | None:
+    """Tell the largest message that the server takes here, in bytes (RFC 7889); None where it does not say.
+
+    `APPENDLIMIT=n` is for all mailboxes; where the word stands alone, each has one of its own, or none.
+    """
     for word in session.capabilities:
         name, _, size = word.partition("=")
         if name == "APPENDLIMIT" and size.isdecimal() and len(size) < 20:
             return int(size)
-    return None
+    if "APPENDLIMIT" not in session.capabilities:
+        return None
+    told: list[int] = []
+
+    def take(event: Event) -> None:
+        if isinstance(event, MailboxStatus) and "APPENDLIMIT" in event.values:
+            told.append(event.values["APPENDLIMIT"])
+
+    session.run(b"STATUS ", astring(mailbox), b" (APPENDLIMIT)", take=take)
+    return told[-1] if told else None
 
 
 def _attributes(flags: Flags, received: datetime | None) -> bytes:
@@ -293,12 +304,17 @@ def _flag_list(flags: Flags) -> str:
 
 @lru_cache(maxsize=1024)
 def _odd(flags: Flags) -> Flags:
-    return frozenset(flag for flag in flags if flag.lower() not in _NEVER_SET and not can_be_set(flag))
+    return frozenset(flag for flag in flags if not is_servers_own(flag) and not can_be_set(flag))
 
 
 def can_be_set(flag: str) -> bool:
     r"""Tell whether APPEND can carry a flag: no `\Recent` or other unknown `\Word`, and an atom (RFC 9051)."""
     return flag.lower() in _SYSTEM or _ATOM.fullmatch(flag) is not None
+
+
+def is_servers_own(flag: str) -> bool:
+    r"""Tell whether no client sets this flag, and none misses it: `\Recent`."""
+    return flag.lower() in _NEVER_SET
 
 
 def internal_date(at: datetime) -> str:

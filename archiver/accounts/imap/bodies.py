@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from archiver.accounts.imap import quirks, replies, uidset, wire
 from archiver.accounts.imap.events import Event, Fetched, Section, Status
 from archiver.accounts.imap.fetched import parse_body
-from archiver.accounts.imap.link import TRIES, Link, reopen
-from archiver.accounts.imap.retrieval import EMPTY, GONE, STAND_IN, Batch, Retrieval
+from archiver.accounts.imap.link import Link, reopen
+from archiver.accounts.imap.retrieval import Batch, Retrieval
 from archiver.accounts.imap.scanner import WireError
 from archiver.accounts.imap.session import Session
+from archiver.accounts.link import TRIES, Busy
+from archiver.accounts.reasons import EMPTY, GONE, STAND_IN
 from archiver.errors import Unreachable
 from archiver.formats.stand_in import is_stand_in
 from archiver.model import Message, Missed, Remote
@@ -152,7 +154,7 @@ class Bodies:
         if not self._link.holds(session):  # the line was not lost, but taken for another question
             self._plan.again(batches)
             return
-        if isinstance(error, replies.Busy):
+        if isinstance(error, Busy):
             self._plan.again(batches)
             self._busy += 1
             self._link.lost(error, self._busy)

@@ -62,6 +62,7 @@ class Remover:
         self._there: set[int] = set()  # all of the folder, as listed before a canary; less what was taken
         self._surveyed = False
         self._proven = False  # a canary went, and nothing with it
+        self._fresh = False  # nothing was done since the survey
         self._reopened = False  # since the survey: what others took out meanwhile was not told
 
     @property
@@ -103,7 +104,7 @@ class Remover:
         if self._taker.marked:
             session = self._link.session()
             check_epoch(select(session, self._mailbox, self._folder.name), self._folder.name, self._epoch)
-            self._taker.unmark(session, self._taker.marked)
+            self._taker.unmark(session)
 
     # --- opening --------------------------------------------------------------------------------------
 
@@ -142,7 +143,7 @@ class Remover:
             rows = self._list_all(session)
             if rows is None:
                 raise self._unlisted()
-            self._there, self._reopened = set(rows), False
+            self._there, self._fresh, self._reopened = set(rows), True, False
             if not self._surveyed:
                 self._taker.foreign = {uid for uid, row in rows.items() if "\\Deleted" in (row.flags or ())}
             if not self._now.expunges and not self._now.vanished:
@@ -178,10 +179,12 @@ class Remover:
         """Take out a batch; give the answers and what ends it all, if something does."""
         session = self._ready()
         if canary:
-            self._survey(session)
+            if self._reopened or not self._fresh:
+                self._survey(session)
             if not self._there & set(batch):  # somebody else was quicker, and it proves nothing
                 return [Removed(str(uid)) for uid in batch], None
         self._forget_told()
+        self._fresh = False
         fate = self._taker.take(session, batch)
         still, more = self._still(batch, full=canary)
         why = KEPT if fate.status.word == "OK" else f"{KEPT}: {replies.words(fate.status)}"
@@ -250,23 +253,18 @@ class Remover:
         asked, reopened = set(batch), self._reopened
         others = self._there - asked
         now = self._listed(session, batch, full=full)
-        gone = asked - now if now is not None else set()
-        told = self._now.expunges + _common(self._now.vanished, asked)
-        more = 0
-        if now is not None:
-            more = max(self._now.expunges - len(gone), _common(self._now.vanished, others), 0)
-        if now is None or told < len(gone):
+        by_number, by_uid = self._now.expunges, self._now.vanished
+        if now is None or by_number + _common(by_uid, asked) < len(asked - now):
             self._selected, full = None, True
-            session = self._ready()
-            now = self._listed(session, batch, full=True)
+            now = self._listed(self._ready(), batch, full=True)
             if now is None:
                 raise Unreachable(
                     f'the server does not tell what became of messages of the folder "{self._folder.name}"',
                     "run again: what is there then is looked at anew",
                 )
         check_epoch(self._now, self._folder.name, self._epoch)
-        if full and not reopened:
-            more = max(more, len(others - now))
+        lost = others - now if full and not reopened else set()
+        more = max(by_number - len(asked - now), _common(by_uid, others), len(lost))
         return asked & now, more
 
     def _listed(self, session: Session, batch: Sequence[int], *, full: bool) -> set[int] | None:

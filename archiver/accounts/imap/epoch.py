@@ -5,13 +5,6 @@ constant. So the epoch carries host and user, hashed; a change of either is a ch
 messages are recognised by what they are and not by their UIDs.
 """
 
-import hashlib
-
-
-def owner_of(host: str, user: str) -> str:
-    """Name whose mailbox it is: 8 hex digits."""
-    return hashlib.sha256(f"{user}\0{host}".lower().encode("utf-8", "replace")).hexdigest()[:8]
-
 
 def write(uidvalidity: int, owner: str) -> str:
     """Write an epoch: `1712345678.3f9a61c2`."""

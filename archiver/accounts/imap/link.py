@@ -1,31 +1,24 @@
-"""Keep one session to the server alive: connect on first use, and again, patiently, when the line drops."""
+"""The session to an IMAP server, and how a mailbox is opened on it."""
 
-import logging
-import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from archiver.accounts.imap import epoch as epochs
+from archiver.accounts import link as links
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import quirks, replies
-from archiver.accounts.imap.connection import Server
 from archiver.accounts.imap.events import Status
 from archiver.accounts.imap.login import open_session
 from archiver.accounts.imap.session import Selected, Session
-from archiver.errors import FolderRefused, Forbidden, Unreachable
-from archiver.model import Secret
+from archiver.accounts.owner import owner_of
+from archiver.errors import FolderRefused, Forbidden
+from archiver.model import AccessToken, Secret
 
-_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-TRIES = 4
-"""How often one step is tried before the account is called unreachable."""
 
-_LONGEST_PAUSE_S = 8.0
-
-
-class Link:
-    """The owner of the session. A refused login is never tried again; a dropped line is."""
+class Link(links.Link[Session]):
+    """The owner of the session, of whose mailboxes `owner` is the mark."""
 
     def __init__(
         self,
@@ -34,66 +27,29 @@ class Link:
         password: Callable[[], Secret],
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.owner = epochs.owner_of(server.host, user)
+        self.owner = owner_of(server.host, user)
         self._server = server
         self._user = user
         self._password = password
-        self._pause = pause
-        self._session: Session | None = None
-        self._was_up = False
+        self._used: Secret | None = None
+        super().__init__(lambda: open_session(server, user, self._ask, self.owner), pause)
 
-    def run(self, work: Callable[[Session], T]) -> T:
-        """Do a step that may be done twice, on a session, again on another if the line drops under it."""
-        tries = 0
-        while True:
-            try:
-                return work(self.session())
-            except Unreachable as error:
-                tries += 1
-                self.lost(error, tries)
+    def another(self) -> "Link":
+        """Make a second link to the same account; it logs in with the password that this one asked for last.
 
-    def session(self) -> Session:
-        """Give the session, opening one if there is none."""
-        if self._session is not None and self._session.streaming:
-            self.drop()  # a reader of bodies stopped half-way; what is still to come is not for others
-        if self._session is None:
-            self._session = open_session(self._server, self._user, self._password, self.owner)
-            self._was_up = True
-        return self._session
-
-    def lost(self, error: Unreachable, tries: int) -> None:
-        """Drop the session and wait before the next try; raise `error` if there should be none.
-
-        A server that never answered is not asked twice: host or port are wrong, more likely than not.
+        A token is asked for anew: it may have died since.
         """
-        self.drop()
-        busy = isinstance(error, replies.Busy)
-        if tries >= TRIES or not (self._was_up or busy):
-            raise error
-        wait_s = error.wait_s if isinstance(error, replies.Busy) else None
-        if wait_s is None:
-            spread = random.uniform(0.5, 1.0)  # noqa: S311  (so that many clients do not come back at once)
-            wait_s = min(_LONGEST_PAUSE_S, 0.25 * 4 ** (tries - 1)) * spread
-        elif wait_s > quirks.LONGEST_WAIT_S:
-            raise error
-        _log.info("%s; trying again in %.1f s", error.text, wait_s)
-        self._pause(wait_s)
 
-    def drop(self, session: Session | None = None) -> None:
-        """Close the line without a word, if it is still that of `session`: what it brings is not wanted."""
-        if self._session is not None and session in (None, self._session):
-            self._session.connection.close()
-            self._session = None
+        def ask() -> Secret:
+            if self._used is None or isinstance(self._used, AccessToken):
+                return self._password()
+            return self._used
 
-    def holds(self, session: Session) -> bool:
-        """Tell whether this is the session still."""
-        return self._session is session
+        return Link(self._server, self._user, ask, self._pause)
 
-    def close(self) -> None:
-        """Log out. Never raises."""
-        if self._session is not None:
-            self._session.logout()
-            self._session = None
+    def _ask(self) -> Secret:
+        self._used = self._password()
+        return self._used
 
     def on(self, mailbox: bytes, name: str, epoch: str, work: Callable[[Session], T]) -> T:
         """Do a step, that may be done twice, with a mailbox open and still of this epoch."""

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Callable
 
 from archiver.accounts import refusals, sasl
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import quirks, replies
-from archiver.accounts.imap.connection import Connection, Server
+from archiver.accounts.imap.connection import Connection
 from archiver.accounts.imap.events import Continue, Status
 from archiver.accounts.imap.session import Session, astring
-from archiver.errors import LoginRefused, Unreachable, Untrusted
+from archiver.accounts.link import logged_in
+from archiver.errors import Unreachable, Untrusted
 from archiver.model import AccessToken, Secret
 
 _log = logging.getLogger(__name__)
@@ -17,24 +19,9 @@ _log = logging.getLogger(__name__)
 def open_session(server: Server, user: str, password: Callable[[], Secret], owner: str) -> Session:
     """Connect, log in and prepare; `owner` says whose mailbox it is.
 
-    A token that is refused is renewed, once: the provider may have ended it before its time. Raises
-    `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`.
+    Raises `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`.
     """
-    secret: Secret | None = None
-
-    def ask() -> Secret:
-        nonlocal secret
-        secret = password()
-        return secret
-
-    try:
-        return _open_session(server, user, ask, owner)
-    except LoginRefused:
-        renew = secret.renew if isinstance(secret, AccessToken) else None
-        if renew is None:
-            raise
-        _log.info("the server refuses a token that should be good still; asking for another")
-    return _open_session(server, user, renew, owner)
+    return logged_in(password, lambda ask: _open_session(server, user, ask, owner))
 
 
 def _open_session(server: Server, user: str, password: Callable[[], Secret], owner: str) -> Session:
@@ -124,7 +111,7 @@ def _authenticate(session: Session, mechanism: sasl.Mechanism, *, at_once: bool)
             rounds += 1
             answer = mechanism.answer(sasl.decode(event.text)) if first is None else first
             first = None
-            session.connection.send(sasl.encode(answer) + b"\r\n", b"***")
+            session.connection.send(sasl.encode(answer) + b"\r\n", shown=b"***")
         elif isinstance(event, Status) and event.tag == tag:
             session.note(event)
             return event

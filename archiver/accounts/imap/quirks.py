@@ -17,9 +17,6 @@ _OVER_QUOTA = re.compile(
 )
 _BUSY = re.compile(r"throttled|too many (simultaneous )?connections|temporarily unavailable", re.IGNORECASE)
 
-LONGEST_WAIT_S = 300.0
-"""A server that asks for more than five minutes is told of to the user, who decides."""
-
 
 def backoff_s(text: str) -> float | None:
     """Tell how many seconds an Office 365 that throttles wants to be left alone; None if it does not."""
@@ -54,6 +51,12 @@ def distrusts_qresync(capabilities: frozenset[str]) -> bool:
 def hides_capabilities(capabilities: frozenset[str]) -> bool:
     """Tell whether these capabilities were put in place of the true ones, which must be asked for again."""
     return "XAPPLEPUSHSERVICE" in capabilities and len(capabilities) < 4
+
+
+# https://github.com/gaubert/gmvault/issues/172 and 181: long compressed sessions with Gmail break off.
+def breaks_compressed_sessions(capabilities: frozenset[str]) -> bool:
+    """Tell whether this server is Gmail, which offers COMPRESS and is better served without."""
+    return "X-GM-EXT-1" in capabilities
 
 
 # https://github.com/purelymail/Purelymail-issues/issues/446: HIGHESTMODSEQ 0, which RFC 7162 forbids.

@@ -6,17 +6,10 @@ from collections.abc import Collection
 from archiver.accounts import refusals
 from archiver.accounts.imap import quirks, uidset
 from archiver.accounts.imap.events import Status
+from archiver.accounts.link import Busy
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, LoginRefused, Unreachable
 
 FORBIDDEN = {"AUTHORIZATIONFAILED", "PRIVACYREQUIRED", "CONTACTADMIN", "NOPERM", "OVERQUOTA", "EXPIRED"}
-
-
-class Busy(Unreachable):
-    """The server serves others now, or wants to be left alone; for `wait_s` seconds if it said so."""
-
-    def __init__(self, text: str, wait_s: float | None = None) -> None:
-        super().__init__(text, "try again later")
-        self.wait_s = wait_s
 
 
 def words(status: Status) -> str:

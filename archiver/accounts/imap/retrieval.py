@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from archiver.accounts.imap import uidset
+from archiver.accounts.reasons import DROPPED, EMPTY, GONE, UNANSWERED
 from archiver.model import Missed, Remote
 
 BATCH_MESSAGES = 500
@@ -20,13 +21,6 @@ BATCH_BYTES = 8 << 20
 
 STRIKES = 2
 """How often the line may drop at one message before it is given up (Yahoo, MailKit#358)."""
-
-GONE = "no longer on the server"
-WITHHELD = "the server lists it and does not give it"
-EMPTY = "the server announces it and gives no body"
-STAND_IN = "the server gave an error text in its place"
-UNANSWERED = "the server never answered for it"
-DROPPED = "the server drops the connection at this message"
 
 
 class Batch(Struct, frozen=True):

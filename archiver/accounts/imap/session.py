@@ -130,10 +130,10 @@ class Session:
             elif self.sends_literals_at_once:
                 out += [piece.header(at_once=True), piece.data]
             else:
-                self.connection.send(b"".join([*out, piece.header(at_once=False)]), shown)
+                self.connection.send(*out, piece.header(at_once=False), shown=shown)
                 self._await_go(tag)
                 out = [piece.data]
-        self.connection.send(b"".join([*out, b"\r\n"]), shown)
+        self.connection.send(*out, b"\r\n", shown=shown)
         return tag
 
     @property
@@ -335,6 +335,13 @@ class Session:
                 take=lambda event: found.append(event) if isinstance(event, Namespace) else None,
             )
         return found[-1] if found else Namespace(())
+
+    def compress(self) -> None:
+        """Compress what goes over a long line (RFC 4978), where the server can and is to be trusted with it."""
+        can = self.capabilities
+        wanted = "COMPRESS=DEFLATE" in can and not quirks.breaks_compressed_sessions(can)
+        if wanted and self.connection.wants_compression and self.run(b"COMPRESS DEFLATE").word == "OK":
+            self.connection.start_compression()
 
     def identify(self) -> None:
         """Say who is calling (RFC 2971); some servers serve no stranger."""

@@ -83,20 +83,25 @@ class Taker:
         return Fate(status, to, left)
 
     def take_marks_off(self, session: Session, still: AbstractSet[int], fate: Fate) -> None:
-        """Leave no mark of ours on what is still there."""
-        marked = self.marked & still
-        if marked:
-            status = self.unmark(session, marked)
-            if status.word != "OK":
-                why = f"; it is marked as deleted, and the mark does not come off: {replies.words(status)}"
-                fate.left |= {uid: fate.left[uid] + why for uid in marked}
+        """Leave no mark of ours on what is still there, or say so."""
+        self.marked &= still
+        status = self.unmark(session)
+        said = f": {replies.words(status)}" if status is not None and status.word != "OK" else ""
+        why = f"; it is marked as deleted, and the mark does not come off{said}"
+        fate.left |= {uid: fate.left[uid] + why for uid in self.marked}
         self.marked = set()
 
-    def unmark(self, session: Session, uids: AbstractSet[int]) -> Status:
-        """Take marks off."""
-        status = session.run(b"UID STORE " + uidset.of(uids) + _NOT_DELETED)
-        if status.word == "OK":
-            self.marked -= uids
+    def unmark(self, session: Session) -> Status | None:
+        """Take our marks off and look whether they are; `marked` are those that may be left."""
+        if not self.marked:
+            return None
+        what = uidset.of(self.marked)
+        status = session.run(b"UID STORE " + what + _NOT_DELETED)
+        found, listed = session.listing(what, b"UID FLAGS")
+        if listed.word == "OK":
+            self.marked &= {row.uid for row in found if row.uid and "\\Deleted" in (row.flags or ())}
+        elif status.word == "OK":
+            self.marked = set()
         return status
 
     def _transfer(

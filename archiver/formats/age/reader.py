@@ -1,6 +1,6 @@
 """Random access to a sealed object: any range of its plaintext for the cost of the chunks that cover it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from archiver.formats.age.header import HEADER_LIMIT, header_end
@@ -19,10 +19,19 @@ class RandomReader:
     Making one reads the header (at most 64 KiB, 20 stanzas), checks its MAC and authenticates the last chunk,
     which alone proves `size`, the length of the plaintext. Every byte that `read` gives is authenticated;
     what is not asked for is not looked at. It keeps no state between reads: safe in threads if `read` is.
+    With `cut`, the last chunk is not looked at before it is asked for: what is whole in an object that is cut, or
+    damaged at its end, can be read, and `size` must be trusted for another reason.
     Raises `BadHeader`, `BadMac`, `BadPayload`, `NoMatch`.
     """
 
-    def __init__(self, read: Callable[[int, int], bytes], size: int, identities: Iterable[Identity]) -> None:
+    def __init__(
+        self,
+        read: Callable[[int, int], bytes],
+        size: int,
+        identities: Iterable[Identity],
+        *,
+        cut: bool = False,
+    ) -> None:
         self._read = read
         head = read(0, min(size, _FIRST_READ))
         if (header_end(head) or HEADER_LIMIT) + NONCE_SIZE > len(head) and size > len(head):
@@ -31,7 +40,8 @@ class RandomReader:
         self._sealed_size = size - self._start
         self._last = max(0, self._sealed_size - 1) // SEALED_SIZE
         self.size = self._sealed_size - TAG_SIZE * (self._last + 1)
-        self._open(self._last, self._last + 1)
+        if not cut:
+            self._open(self._last, self._last + 1)
 
     def read(self, start: int, length: int) -> bytes:
         """Give the plaintext from `start` on, `length` bytes or as many as there are."""
@@ -48,6 +58,14 @@ class RandomReader:
         plain[-1] = plain[-1][:cut]
         plain[0] = plain[0][start - first * CHUNK_SIZE :]
         return plain[0] if len(plain) == 1 else b"".join(plain)
+
+    def read_on(self, start: int, length: int) -> Iterator[bytes]:
+        """Give the same piece by piece: what lies before a damaged chunk is given before the error is raised."""
+        end = min(start + length, self.size)
+        while start < end:
+            behind = min(end, (start // CHUNK_SIZE + 1) * CHUNK_SIZE)
+            yield self.read(start, behind - start)
+            start = behind
 
     def _open(self, first: int, behind: int) -> list[bytes]:
         """Fetch and open the chunks from `first` to before `behind`."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.errors import Damaged
@@ -16,6 +17,8 @@ from archiver.rows import (
     HeaderRow,
     MessageRow,
     MissedRow,
+    PrunedRow,
+    RestoredRow,
     VanishedRow,
     VolumeRow,
 )
@@ -171,3 +174,51 @@ def test_a_catalog_damaged_in_its_middle_is_made_anew(tmp_path: Path) -> None:
     again = SqliteCatalog(path)
     assert again.head() == EMPTY_HEAD
     again.close()
+
+
+def lost(row: MessageRow) -> MessageRow:
+    return replace(row, lost=True)
+
+
+def test_what_is_lost_is_held_and_nothing_relies_on_it() -> None:
+    catalog = catalog_of(
+        [FolderRow(1, "INBOX", "7"), message("1"), message("2", OTHER)], [lost(message("1"))]
+    )
+    assert catalog.place(HASH) is None
+    assert catalog.place(OTHER) is not None
+    assert [entry.lost for entry in catalog.entries()] == [False, True]
+    assert [entry.ref.key for entry, _ in catalog.fingerprints(1)] == ["2"]
+    assert set(catalog.known(1, "7")) == {"1", "2"}
+    catalog.apply(Head(3, f"{3:064}"), [HEADER, message("1")])
+    assert catalog.place(HASH) is not None
+
+
+def test_a_later_run_tells_an_earlier_state_where_copies_lie_and_nothing_else() -> None:
+    catalog = catalog_of([FolderRow(1, "INBOX", "7"), message("1"), message("2", OTHER)])
+    before = list(catalog.entries())
+    frames = VolumeRow("w", 9, (Frame(1, 40),))
+    moved = replace(message("9"), volume="w", offset=20, flags=frozenset())
+    catalog.relocate(
+        [FolderRow(2, "Later", "1"), moved, lost(message("2", OTHER)), VanishedRow(1, "7", ("2",)), frames]
+    )
+    assert list(catalog.entries()) == [replace(before[0], place=Place("w", 20, 20)), before[1]]
+    assert catalog.head().seq == 1
+    assert [state.folder.name for state in catalog.folders()] == ["INBOX"]
+    assert catalog.volume("w") == frames
+
+
+def test_two_catalogs_of_the_same_rows_have_the_same_contents_and_others_have_not() -> None:
+    rows: list[AnyRow] = [FolderRow(1, "INBOX", "7"), message("1"), MissedRow(1, "7", "3", "why")]
+    one = list(catalog_of(rows).contents())
+    assert one == list(catalog_of(rows).contents())
+    others: list[list[AnyRow]] = [
+        rows[:2],
+        [rows[0], message("2"), rows[2]],
+        [*rows, FlagsRow(1, "7", ("1",), frozenset())],
+        [*rows, RestoredRow("a", "b", "c", ("1",), (HASH,))],
+        [*rows, PrunedRow(1, "7", ("1",), "intent", 1)],
+        [*rows, VolumeRow("v", 1, ())],
+        [*rows, FolderRow(2, "More", "1")],
+    ]
+    for other in others:
+        assert list(catalog_of(other).contents()) != one

@@ -1,7 +1,9 @@
 import os
+import random
 import struct
 import threading
 import tracemalloc
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -275,3 +277,16 @@ def test_padding_brings_a_payload_to_a_padme_length(length: int) -> None:
     assert not pad or len(pad) >= 8
     assert streamed(pad) == b""
     assert total < 1.13 * length + 24
+
+
+def test_salvage_gives_all_whole_blocks_before_the_cut() -> None:
+    content = random.Random(1).randbytes(1_000_000)
+    frame = b"".join(frames.pack([content]))
+    for cut in (len(frame), len(frame) - 1, 700_000, 300_000, 131_000, 10, 3):
+        got: list[bytes] = []
+        with suppress(Damaged):
+            for piece in frames.unpack_stream([frame[:cut]], salvage=True):
+                got.append(piece)
+        found = b"".join(got)
+        assert content.startswith(found)
+        assert len(content) - len(found) <= max(0, len(frame) - cut) + (1 << 17)

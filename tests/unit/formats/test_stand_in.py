@@ -1,4 +1,4 @@
-"""A server's excuse is known, and mail that looks like one is mail."""
+"""What Exchange sends in the place of a message is known, and real mail is never taken for it."""
 
 import pytest
 
@@ -16,6 +16,7 @@ EXCUSE = (
     "raw",
     [
         EXCUSE,
+        EXCUSE.replace(b"IMAP4", b"POP3"),
         EXCUSE.replace(b"\r\n", b"\n"),
         EXCUSE.replace(b"for the following message:\r\n 522", b"for the following\r\n message: 522"),
         EXCUSE.replace(b"Microsoft Exchange", b'"Microsoft Exchange'),

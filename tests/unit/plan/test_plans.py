@@ -105,6 +105,7 @@ def test_times_and_sizes_are_read_as_people_write_them() -> None:
     assert parse_time("2024-05-31", AT) == datetime(2024, 5, 31, tzinfo=UTC)
     assert parse_time("2024-05-31T18:00:00+02:00", AT) == datetime(2024, 5, 31, 16, tzinfo=UTC)
     assert (parse_size("300k"), parse_size("5MB"), parse_size("7")) == (300 << 10, 5 << 20, 7)
+    assert parse_size("2.4GB") == int(2.4 * (1 << 30))
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "30", "-3d", "2024-13-01", "999999y"])
@@ -113,7 +114,7 @@ def test_what_is_no_time_is_a_mistake_of_the_user(text: str) -> None:
         parse_time(text, AT)
 
 
-@pytest.mark.parametrize("text", ["", "5X", "-1", "1.5M", "M"])
+@pytest.mark.parametrize("text", ["", "5X", "-1", "1.M", ".5M", "M"])
 def test_what_is_no_size_is_a_mistake_of_the_user(text: str) -> None:
     with pytest.raises(UsageError):
         parse_size(text)

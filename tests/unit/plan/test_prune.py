@@ -197,6 +197,11 @@ def test_without_a_proof_of_its_own_a_message_stays() -> None:
     assert why_kept(ENTRY, POLICY, evidence(proofs={"cd" * 32: Proof()})) is Why.NOT_READ_BACK
 
 
+def test_what_a_repair_gave_up_stays() -> None:
+    assert why_kept(structs.replace(ENTRY, lost=True), POLICY, evidence()) is Why.NOT_READ_BACK
+    assert why_kept(structs.replace(ENTRY, lost=True), POLICY, evidence(proofs=None)) is Why.NOT_READ_BACK
+
+
 def test_before_any_proof_only_the_rest_is_decided() -> None:
     assert why_kept(ENTRY, POLICY, evidence(proofs=None)) is None
     assert why_kept(ENTRY, POLICY, evidence(None, proofs=None)) is Why.NOT_THERE

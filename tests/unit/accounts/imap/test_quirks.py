@@ -60,3 +60,8 @@ def test_a_refused_folder_is_the_folders_own_trouble() -> None:
     assert error.text == 'the server does not open the folder "Été": "[NONEXISTENT] Mailbox doesn\'t exist"'
     no_mailbox = Status("a", "BAD", text="User is authenticated but not connected.")
     assert isinstance(replies.folder_refused(no_mailbox, "INBOX"), Forbidden)
+
+
+def test_gmail_is_known_by_its_extension() -> None:
+    assert quirks.expunge_only_unlabels(frozenset({"IMAP4REV1", "X-GM-EXT-1", "MOVE"}))
+    assert not quirks.expunge_only_unlabels(frozenset({"IMAP4REV1", "MOVE"}))

@@ -1,6 +1,7 @@
 """The state machine of fetching: what a refusal, a silence and a drop mean."""
 
-from archiver.accounts.imap.retrieval import BATCH_BYTES, DROPPED, GONE, Batch, Retrieval, batches
+from archiver.accounts.imap.retrieval import BATCH_BYTES, Batch, Retrieval, batches
+from archiver.accounts.reasons import DROPPED, GONE
 from archiver.model import Ref, Remote
 
 

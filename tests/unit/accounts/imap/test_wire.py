@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from archiver.accounts.imap import wire
+from archiver.accounts.imap import replies, wire
 from archiver.accounts.imap.dates import internal_date
 from archiver.accounts.imap.events import (
     Capabilities,
@@ -242,3 +242,30 @@ def test_a_hundred_thousand_lines_of_a_listing_are_read_without_the_scanner() ->
     took_s = time.process_time() - begin
     assert all(rows)
     assert took_s < 5, "far from 1 s on a quiet machine"  # a guard against the scanner, not a benchmark
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        (b"38505 304,319:320 3956:3958", (38505, {304: 3956, 319: 3957, 320: 3958})),
+        (b"38505 320,304,319 3956:3958", (38505, {320: 3956, 304: 3957, 319: 3958})),
+        (b"38505 304,319:320 3958,3956:3957", (38505, {304: 3958, 319: 3956, 320: 3957})),
+        (b"38505 319:320,304 3958:3956", (38505, {319: 3956, 320: 3957, 304: 3958})),
+        (b"38505 304,77 3956:3957", (38505, {304: 3956})),
+        (b"38505 304,304 3956:3957", (38505, {})),
+        (b"38505 304,319 3956,3956", (38505, {})),
+        (b"38505 304 3956:3957", None),
+        (b"38505 304,319:320 3956:4294967295", None),
+        (b"0 304 3956", None),
+        (b"x 304 3956", None),
+        (b"38505 304", None),
+        (b"38505 304 *", None),
+        (b"", None),
+    ],
+)
+def test_copyuid_pairs_two_sets_in_their_own_order(
+    argument: bytes, expected: tuple[int, dict[int, int]] | None
+) -> None:
+    event = wire.parse([b"* OK [COPYUID " + argument + b"] moved\r\n"])
+    assert isinstance(event, Status)
+    assert replies.copied(event, {304, 319, 320}) == expected

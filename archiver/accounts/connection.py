@@ -1,0 +1,164 @@
+"""The line to a mail server: host, TLS, timeouts, bytes going out. Each protocol reads what comes in its own way.
+
+Every failure leaves here as one of archiver's errors; after any of them the line is of no more use.
+"""
+
+import contextlib
+import logging
+import socket
+import ssl
+from typing import Literal
+
+from msgspec import Struct
+
+from archiver.errors import ConfigInvalid, Unreachable, Untrusted
+
+_log = logging.getLogger(__name__)
+
+_PIECE = 256 * 1024
+"""Bytes that must go out within the timeout."""
+
+
+class Server(Struct, frozen=True):
+    """Where a server is and how to speak with it; times in seconds."""
+
+    host: str
+    port: int
+    security: Literal["tls", "starttls", "plaintext"] = "tls"
+    ca_file: str | None = None
+    timeout_s: float = 60.0
+    compress: bool | None = None  # what is sent in bulk, where the server can; None: if it is on the internet
+
+
+class Line:
+    """One line to a server, in TLS from the start where `server` says so. Raises `Unreachable`, `Untrusted`."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.socket = _connect(server)
+        self.begin_reading()
+        if server.security == "tls":
+            try:
+                self.start_tls()
+            except BaseException:
+                self.close()
+                raise
+
+    def begin_reading(self) -> None:
+        """Begin to read from `socket` anew: what was read ahead in the clear is thrown away."""
+        raise NotImplementedError
+
+    def start_tls(self) -> None:
+        """Turn to TLS now (RFC 8446). What came in the clear is thrown away."""
+        server = self.server
+        context = _context(server)
+        self.end_reading()
+        try:
+            self.socket = context.wrap_socket(self.socket, server_hostname=server.host)
+        except ssl.SSLCertVerificationError as error:
+            why = error.verify_message.lower().rstrip(".")
+            raise Untrusted(
+                f'the certificate of "{server.host}" is not trusted: {why}',
+                "if the server has its own certificate authority, name its file with ca-file",
+            ) from error
+        except ssl.SSLError as error:
+            raise Untrusted(
+                f'"{server.host}:{server.port}" does not speak TLS as it should: {_reason(error)}',
+                "check the port, and whether it wants starttls = true",
+            ) from error
+        except (OSError, ValueError) as error:
+            raise self.lost(error) from error
+        self.begin_reading()
+
+    def end_reading(self) -> None:
+        """Give up what reads from `socket`."""
+
+    def send(self, *pieces: bytes, shown: bytes | None = None) -> None:
+        """Send bytes; the log shows `shown` in their place where they hold a secret.
+
+        Small pieces go together, a large one goes as it is: to join them all would copy every message.
+        """
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("sent %r", (b"".join(pieces[:9]) if shown is None else shown)[:200])
+        small: list[bytes] = []
+        size = 0
+        for piece in pieces:
+            if size + len(piece) > _PIECE:
+                self.write(b"".join(small))
+                small, size = [], 0
+            if len(piece) > _PIECE:
+                self.write(piece)
+            else:
+                small.append(piece)
+                size += len(piece)
+        self.write(b"".join(small))
+
+    def write(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        try:
+            view = memoryview(data)
+            for start in range(
+                0, len(data), _PIECE
+            ):  # the timeout is for each: a large message may take long
+                self.socket.sendall(view[start : start + _PIECE])
+        except OSError as error:
+            raise self.lost(error) from error
+
+    def cut(self) -> None:
+        """End the line from another thread: whoever reads or writes there gets `Unreachable`. Never raises."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)  # TLS would want to say goodbye first
+
+    def close(self) -> None:
+        """Close the line. Never raises."""
+        with contextlib.suppress(OSError, ValueError):
+            self.end_reading()
+        with contextlib.suppress(OSError, ValueError):
+            self.socket.close()
+
+    def lost(self, error: OSError | ValueError) -> Unreachable:
+        """Make the error of a line that broke."""
+        server = self.server
+        if isinstance(error, TimeoutError):
+            return Unreachable(
+                f'"{server.host}" did not answer within {server.timeout_s:g} s', "try again later"
+            )
+        return Unreachable(f'the connection to "{server.host}" was lost: {_reason(error)}', "try again later")
+
+    def closed_by_server(self) -> Unreachable:
+        """Make the error of a line that the server closed."""
+        return Unreachable(f'"{self.server.host}" closed the connection', "try again later")
+
+
+def _connect(server: Server) -> socket.socket:
+    name = f'"{server.host}:{server.port}"'
+    try:
+        line = socket.create_connection((server.host, server.port), timeout=server.timeout_s)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    except socket.gaierror as error:
+        raise Unreachable(f'the host "{server.host}" is not known', "check the host") from error
+    except TimeoutError as error:
+        raise Unreachable(
+            f"{name} did not answer within {server.timeout_s:g} s", "check host and port"
+        ) from error
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(f"{name} cannot be reached: {_reason(error)}", "check host and port") from error
+    return line
+
+
+def _context(server: Server) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=server.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigInvalid(
+            f'no certificates can be read from "{server.ca_file}": {_reason(error)}',
+            "ca-file names a file of certificates in PEM form",
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.lower().replace("_", " ")
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.lower().rstrip(".") or type(error).__name__
