@@ -29,7 +29,7 @@ def sign_in(session: Session, settings: AccountSettings, way: Literal["device", 
     def browse(url: str) -> None:
         if session.json:
             print_json({"type": "sign-in", "url": url, "code": None, "until": None})
-        say(f"Sign in as {settings.user} with a browser on this machine:\n\n  {url}\n")
+        say(f"Sign in as {settings.user} with a browser on this machine:\n\n  {url}\n\nwaiting ...")
         webbrowser.open(url)
 
     def code(told: "DeviceCode") -> None:

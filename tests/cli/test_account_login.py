@@ -4,6 +4,7 @@ import base64
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -97,13 +98,15 @@ def test_a_person_at_a_terminal_signs_in(home: CommandLine, authority: Authority
     assert terminal.end() == 0, terminal.shown
 
 
+@pytest.mark.parametrize("way", ["--device", "--browser"])
 def test_ctrl_c_while_waiting_ends_it_and_leaves_the_old_sign_in(
-    home: CommandLine, authority: Authority
+    home: CommandLine, authority: Authority, way: str
 ) -> None:
     sign_in(home)
     authority.pending = 1 << 30
-    terminal = Terminal(home, "account", "login", "ann")
+    terminal = Terminal(home, "account", "login", "ann", way, BROWSER="true %s")
     terminal.until("waiting ...")
+    time.sleep(0.5)
     terminal.type("\x03")
     assert terminal.end() == 130, terminal.shown
     assert "Traceback" not in terminal.shown
