@@ -157,7 +157,10 @@ def _account(name: str, table: Table, archives: set[str]) -> AccountSettings | N
     folders, exclude = table.texts("folders"), table.texts("exclude")
     limit = table.understood("daily-download-limit", parse_size)
     prune, oauth = _prune(table), read_oauth(table)
-    table.refuse_unknown((*(key for key in ACCOUNT_KEYS if key not in FILES_KEYS), "password"))
+    for key in FILES_KEYS:
+        if key in table.raw:
+            table.problem(key, f'goes with kind = "files" alone, and kind is "{kind}"')
+    table.refuse_unknown((*ACCOUNT_KEYS, "password"))
     if len(table.problems) > before or archive is None or host is None or user is None:
         return None
     return AccountSettings(
