@@ -5,7 +5,7 @@ The contract of each door is written here and tested in tests/contract/, one cla
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
@@ -115,6 +115,15 @@ class CanAppend(Protocol):
         Gives what the server does not keep, key -> flags. A message that is gone lacks nothing; flags beside
         those wanted are left alone. Raises `FolderRefused` where the folder's epoch is another.
         """
+        ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """The power to tell what its server can do, for whoever adds the account."""
+
+    def abilities(self) -> Sequence[str]:
+        """Say in plain words what archiver can do there, and what it cannot."""
         ...
 
 

@@ -28,6 +28,7 @@ from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
     from archiver.accounts.connection import Server
+    from archiver.accounts.discovery.offers import Offer, Protocol
     from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
     from archiver.accounts.pop3.account import Pop3Account
@@ -150,6 +151,14 @@ def daily_limit(settings: AccountSettings) -> DailyLimit | None:
     if settings.daily_download_limit is None:
         return None
     return DailyLimit(state_folder() / "downloads" / f"{settings.name}.json", settings.daily_download_limit)
+
+
+def find_server(address: str, protocol: "Protocol") -> "Offer | None":
+    """Find the server of a mail address, by what is known, by its domain, by DNS; None where nobody knows one."""
+    from archiver.accounts.discovery.find import fetch, find  # noqa: PLC0415 -- only adding an account needs it
+    from archiver.accounts.discovery.srv import Dns  # noqa: PLC0415
+
+    return find(address, protocol, fetch, Dns())
 
 
 def open_target(settings: AccountSettings, warn: Warn) -> "Target":

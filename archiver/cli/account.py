@@ -7,12 +7,14 @@ import click
 
 from archiver import wiring
 from archiver.cli.output import number, print_json, print_table, say
+from archiver.cli.servers import keys_of
 from archiver.cli.session import Session, Subcommands, shared_options
 from archiver.cli.sign_in import sign_in
 from archiver.config import AccountSettings, Security, add_account, check_account, remove_account
 from archiver.config.reader import MBOX_FORMS
 from archiver.errors import ArchiverError, UsageError
 from archiver.model import Secret
+from archiver.ports import Describes
 from archiver.secrets import can_prompt, keyring_holds, remember_password, typed_password
 
 _HOSTS = {"microsoft": "outlook.office365.com", "google": "imap.gmail.com"}
@@ -62,7 +64,10 @@ def command() -> None:
 def add(session: Session, name: str | None, archive_name: str | None, no_test: bool, **given: Any) -> None:
     """Add an account to the configuration; on a terminal, what is not given is asked for.
 
+    Without a server it is looked for: by the domain of the mail address.
+
     \b
+      archiver account add work --user ann@example.org
       archiver account add work --imap imap.example.org --user ann@example.org
       archiver account add work --imap imap.example.org --user ann --password-command 'pass show work'
       archiver account add work --oauth microsoft --client-id ID --user ann@example.org
@@ -119,12 +124,16 @@ def _server_keys(name: str, given: dict[str, Any]) -> dict[str, Any]:
     oauth = _oauth(given)
     host = host or _HOSTS.get(given["oauth"])
     asks = not (host and given["user"])  # somebody is led through it
-    keys: dict[str, Any] = {
+    user = _or_ask(given["user"], "Mail address, or user name", "--user USER")
+    found = None if host or given["port"] else keys_of(user)
+    keys: dict[str, Any] = found or {
         "kind": kind,
         "host": _or_ask(host, "IMAP server", "--imap HOST"),
-        "user": _or_ask(given["user"], "User name", "--user USER"),
         "port": given["port"],
+        "user": user,
         "starttls": given["starttls"] or None,
+    }
+    keys |= {
         "insecure-plaintext": given["insecure_plaintext"] or None,
         "ca-file": _absolute(given["ca_file"]),
         "password-command": given["password_command"],
@@ -133,7 +142,7 @@ def _server_keys(name: str, given: dict[str, Any]) -> dict[str, Any]:
         "oauth": oauth,
         "exclude": list(given["exclude"]) or None,
     }
-    if asks and not oauth and not any(keys[key] for key in PASSWORD_KEYS):
+    if asks and not oauth and can_prompt() and not any(keys[key] for key in PASSWORD_KEYS):
         keys.update(_ask_password_source(name))
     return keys
 
@@ -204,17 +213,22 @@ def _test(session: Session, settings: AccountSettings, password: Secret | None =
     account = wiring.open_account(settings, _warn, given, warn_of_settings=True)
     try:
         folders = account.folders()
+        abilities = list(account.abilities()) if isinstance(account, Describes) else []
     finally:
         account.close()
     if session.json:
         names = [folder.name for folder in folders]
-        print_json({"type": "account-tested", "name": settings.name, "folders": names})
+        print_json(
+            {"type": "account-tested", "name": settings.name, "folders": names, "abilities": abilities}
+        )
         return
     what = number(len(folders), "folder")
     if settings.path is not None:
         session.say(f'read "{settings.path}": {what}')
     else:
         session.say(f'logged in to "{settings.host}" as "{settings.user}": {what}')
+    for ability in abilities:
+        session.say(f"  {ability}")
 
 
 def _warn(text: str) -> None:

@@ -98,3 +98,24 @@ def test_two_kinds_at_once_are_refused(home: CommandLine) -> None:
     refused = home("account", "add", "x", "--imap", "a", "--pop3", "b", "--user", "c")
     assert refused.exit == 2
     assert "two kinds of account" in refused.err
+
+
+def test_pruned_by_date_only_what_its_content_proves_and_for_good(
+    home: CommandLine, pop3_server: Dovecot, users: Iterator[str]
+) -> None:
+    user = next(users)
+    for number in range(6):
+        pop3_server.deliver(user, mail(number))
+    assert home(*words(pop3_server, user, "--port", str(pop3_server.pop3s))).exit == 0
+    assert home("pull", "-q").exit == 0
+    archived = held(home)
+    refused = home("prune", "old", "--older-than", "2024-03-04", "--yes")
+    assert refused.exit == 24
+    assert "--expunge" in refused.err
+    done = home("prune", "old", "--older-than", "2024-03-04", "--expunge", "--yes")
+    assert done.exit == 0, done.err
+    assert "3 messages" in done.err
+    again = home("pull", "old", "--json").document
+    assert (again["folders"][0]["vanished"], again["folders"][0]["balance"]["exists"]) == (0, 3)
+    assert held(home) == archived
+    assert home("verify", "old", "--read", "--server").exit == 0

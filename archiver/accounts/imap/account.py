@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from archiver.accounts.connection import Server
-from archiver.accounts.imap import names, quirks, replies, uidset
+from archiver.accounts.imap import abilities, names, quirks, replies, uidset
 from archiver.accounts.imap.appending import Appending
 from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
@@ -86,6 +86,10 @@ class ImapAccount:
             name: told[one.mailbox].values for name, one in named.items() if one.mailbox in told
         }
         return [Folder(name, one.separator, _special_use(one)) for name, one in named.items()]
+
+    def abilities(self) -> Sequence[str]:
+        """See `Describes.abilities`."""
+        return abilities.told(self._link.run(lambda session: session.capabilities))
 
     def changes(self, folder: Folder, since: Cursor | None, known: Known) -> Iterator[Change]:
         """Tell what changed; a folder whose STATUS is that of the cursor is not even opened."""
