@@ -65,6 +65,7 @@ class Folder(Struct, frozen=True):
     name: str
     separator: str | None = None
     special_use: str | None = None
+    subscribed: bool | None = None  # None: the server does not say
 
 
 class Ref(Struct, frozen=True, gc=False):

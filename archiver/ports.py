@@ -92,8 +92,8 @@ class CanAppend(Protocol):
         """Give the name below which this account keeps its folders, ending in `/`; mostly empty."""
         ...
 
-    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
-        """Make a folder, and those above it, and subscribe to it; one that is there is left as it is.
+    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
+        """Make a folder, and those above it, and subscribe to it or not; one that is there is left as it is.
 
         Where the server takes it, the folder gets its special use (RFC 6154). Raises `FolderRefused`.
         """

@@ -59,6 +59,7 @@ class FakeFolder:
     epoch: int
     separator: str | None = "/"
     special_use: str | None = None
+    subscribed: bool = True
     uidnext: int = 1
     modseq: int = 1
     messages: dict[int, FakeMessage] = field(default_factory=dict)
@@ -198,7 +199,7 @@ class FakeAccount:
         """List the folders."""
         self._mailbox.step("folders")
         return [
-            Folder(name, folder.separator, folder.special_use)
+            Folder(name, folder.separator, folder.special_use, folder.subscribed)
             for name, folder in self._mailbox.folders().items()
         ]
 
@@ -229,7 +230,7 @@ class FakeAccount:
         for remote in remotes:
             message = self._find(remote.ref)
             if message is not None:
-                value = " ".join(str(BytesHeaderParser().parsebytes(message.raw)["Message-ID"] or "").split())
+                value = "".join(str(BytesHeaderParser().parsebytes(message.raw)["Message-ID"] or "").split())
                 if value:
                     found[remote.ref.key] = value
         return found
@@ -238,11 +239,12 @@ class FakeAccount:
         """See `CanAppend.home`."""
         return ""
 
-    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
+    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
         """See `CanAppend.make_folder`."""
         self._mailbox.step("make_folder")
         if name not in self._mailbox.folders():
             self._mailbox.create(name, special_use=special_use)
+            self._mailbox.folders()[name].subscribed = subscribe
         return next(folder for folder in self.folders() if folder.name == name)
 
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:

@@ -38,7 +38,7 @@ GRACE_OF_SCHEDULE = "7d"
 @click.option("--flagged", is_flag=True, help="Flagged messages too.")
 @click.option("--drafts", is_flag=True, help="Drafts too.")
 @click.option("--unread", is_flag=True, help="Unread messages too.")
-@click.option("--refetch", is_flag=True, help="Fetch each message once more, and compare all of it.")
+@click.option("--refetch", is_flag=True, help="Fetch each message again, and compare all of it.")
 @click.option("--grace", metavar="AGE", help="Not what was archived less than this ago: 12h, 7d.")
 @click.option("--trash", metavar="FOLDER", help="Move to this folder, not to the server's Trash.")
 @click.option("--expunge", is_flag=True, help="Remove for good, not to the Trash.")

@@ -88,7 +88,7 @@ def plan(work: Pruning) -> list[FolderPlan]:
         entries.append(here)
     proofs = _read_back(work, [entry for one in plans for entry in one.removable])
     for one, here in zip(plans, entries, strict=True):
-        fetched = _fetch(work, one) if one.policy.refetch else None
+        fetched = _fetch(work, one, one.removable) if one.policy.refetch else None
         one.evidence = structs.replace(one.evidence, proofs=proofs, fetched=fetched)
         if one.error is None:
             one.decide(here)
@@ -143,10 +143,10 @@ def _read_back(work: Pruning, entries: Sequence[Entry]) -> dict[str, Proof]:
     return proofs
 
 
-def _fetch(work: Pruning, one: FolderPlan) -> dict[str, str]:
+def _fetch(work: Pruning, one: FolderPlan, entries: Sequence[Entry]) -> dict[str, str]:
     """Fetch what is to go once more: key -> digest of what the server gives."""
     found = {}
-    remotes = [one.evidence.looked.messages[entry.ref.key] for entry in one.removable]
+    remotes = [one.evidence.looked.messages[entry.ref.key] for entry in entries]
     for message in work.source.fetch(remotes) if remotes else ():
         work.check_stop()
         if isinstance(message, Message):
@@ -250,9 +250,11 @@ class _FolderRemoval:
 
     def _chunk(self, keys: Sequence[str]) -> None:
         """Remove what may still go; what a dropped line leaves in doubt waits for the next look."""
-        plan = self._plan
+        plan, fetched = self._plan, self._plan.evidence.fetched
+        if self._work.policy.refetch:  # before the look, which is to be the last word
+            fetched = _fetch(self._work, plan, [self._waiting[key] for key in keys])
         going = []
-        for key, why in self._look(keys).items():
+        for key, why in self._look(keys, fetched).items():
             if why is None:
                 going.append(key)
             elif why is Why.NOT_THERE and key in self._asked:
@@ -273,10 +275,10 @@ class _FolderRemoval:
             if key in self._waiting:
                 self._refuse(key, "the server did not answer for it")
 
-    def _look(self, keys: Sequence[str]) -> dict[str, Why | None]:
+    def _look(self, keys: Sequence[str], fetched: Mapping[str, str] | None = None) -> dict[str, Why | None]:
         plan = self._plan
         looked = self._work.source.look(plan.folder, plan.epoch, keys)
-        evidence = structs.replace(plan.evidence, looked=looked)
+        evidence = structs.replace(plan.evidence, looked=looked, fetched=fetched)
         return {key: why_kept(self._waiting[key], plan.policy, evidence) for key in keys}
 
     def _settle_rest(self) -> None:

@@ -304,10 +304,10 @@ def test_without_any_ledger_a_rewritten_message_is_known_by_what_it_says(put: Pu
 class Slashless(FakeAccount):
     """A server that takes no `/` within a name."""
 
-    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
+    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
         if "%2F" in name:
             raise FolderRefused("invalid mailbox name")
-        return super().make_folder(name, special_use)
+        return super().make_folder(name, special_use, subscribe=subscribe)
 
 
 def test_a_slash_in_a_name_becomes_another_letter_where_it_must(put: Putting) -> None:
@@ -472,3 +472,18 @@ def test_mail_with_lf_lines_is_sent_with_crlf_and_known_again_without_the_ledger
     assert report.altered == []  # the server did nothing to the NUL
     (again,) = put(ledger=False, to="other name")
     assert (again.appended, again.there) == (0, 2)
+
+
+def test_subscriptions_are_archived_and_put_back(put: Putting) -> None:
+    put.scene.server.folders()["Work/Old"].subscribed = False
+    put.scene.pull()
+    assert {one.folder.name: one.folder.subscribed for one in put.scene.catalog.folders()} == {
+        "INBOX": True,
+        "Sent": True,
+        "Work/Old": False,
+    }
+    put()
+    assert {name: one.subscribed for name, one in put.server.folders().items() if name != "INBOX"} == {
+        "Sent": True,
+        "Work/Old": False,
+    }

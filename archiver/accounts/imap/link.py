@@ -9,7 +9,8 @@ from archiver.accounts.connection import Server
 from archiver.accounts.imap import quirks, replies
 from archiver.accounts.imap.events import Status
 from archiver.accounts.imap.login import open_session
-from archiver.accounts.imap.session import Selected, Session
+from archiver.accounts.imap.selected import Selected
+from archiver.accounts.imap.session import Session
 from archiver.accounts.owner import owner_of
 from archiver.errors import FolderRefused, Forbidden
 from archiver.model import AccessToken, Secret
