@@ -5,7 +5,7 @@ folder names are decoded and joined by `/` (a `/` inside one component is writte
 the hundred thousand have `gc=False`: nothing of theirs can form a cycle, so the collector need not walk them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -31,6 +31,19 @@ class Secret:
         return "***"
 
     __str__ = __repr__
+
+
+class AccessToken(Secret):
+    """An OAuth access token (RFC 6749): it logs in by XOAUTH2 or OAUTHBEARER, and is never sent as a password.
+
+    `renew` gets another one, for when it is refused before its time; None for one that has just been made.
+    """
+
+    __slots__ = ("renew",)
+
+    def __init__(self, value: str, renew: "Callable[[], AccessToken] | None" = None) -> None:
+        super().__init__(value)
+        self.renew = renew
 
 
 class Kind(StrEnum):

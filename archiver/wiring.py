@@ -118,9 +118,32 @@ def open_account(
         if made:
             warn(text)
 
-    account = make(settings, password or (lambda: account_password(settings)), tell)
+    account = make(settings, password or (lambda: _secret(settings)), tell)
     made = True
     return account
+
+
+def _secret(settings: AccountSettings) -> Secret:
+    """Get what an account logs in with: a token where it signs in by OAuth, else its password."""
+    if settings.oauth is None:
+        return account_password(settings)
+    from archiver import tokens  # noqa: PLC0415 -- most accounts have a password
+
+    return tokens.access_token(settings)
+
+
+def fresh_token(settings: AccountSettings) -> Secret:
+    """Renew the sign-in of an account, and give the new access token. Raises as `tokens.access_token`."""
+    from archiver import tokens  # noqa: PLC0415 -- as above
+
+    return tokens.access_token(settings, anew=True)
+
+
+def forget_sign_in(account: str) -> None:
+    """Forget the sign-in of an account, if it has one."""
+    from archiver import tokens  # noqa: PLC0415 -- as above
+
+    tokens.forget(account)
 
 
 def daily_limit(settings: AccountSettings) -> DailyLimit | None:

@@ -230,9 +230,7 @@ class Session:
             told.clear()
             status = self.run(b'LIST "" "*"', take=take)
         if status.word != "OK":
-            raise replies.busy(status) or Unreachable(
-                f"the server does not list its folders: {replies.words(status)}", "try again later"
-            )
+            raise replies.list_refused(status)
         if self.has_condstore and not told:
             names = [one.mailbox for one in listed if is_selectable(one)]
             self.run_all(([b"STATUS ", astring(name), b" " + wanted[7:]] for name in names), take)
