@@ -60,7 +60,7 @@ ORDER = [
     ),
     (
         "no second look",
-        "        looked = self._work.source.look(plan.folder, plan.epoch, keys)\n",
+        "        looked = self._work.source.look(plan.folder, plan.epoch, [*keys, *last])\n",
         "        looked = plan.evidence.looked\n",
     ),
     (
