@@ -181,7 +181,7 @@ class ImapDouble:
     def _append(self, parts: list[bytes]) -> bytes:
         given = []
         for before, raw in zip(parts[::2], parts[1::2], strict=False):
-            flags = re.search(rb"\(([^)]*)\)", before)
+            flags = re.search(rb' \(([^)"]*)\)(?: "[^"]*")? (?:UTF8 \()?~?$', before)
             date = re.search(rb'"([^"]*-[^"]*)" (?:UTF8 \()?~?$', before)
             given.append(
                 Posted(

@@ -45,7 +45,7 @@ from archiver.model import (
     Secret,
     Unremoved,
 )
-from archiver.plan.labels import labels_of, without_labels
+from archiver.plan.labels import label_flags, labels_of, without_labels
 from archiver.plan.special_uses import home_of, trash_of
 from archiver.ports import Known
 
@@ -204,7 +204,11 @@ class ImapAccount:
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put messages into a mailbox by APPEND, by several connections where there is much to do."""
         mailbox = self._mailbox(folder)
-        sent = (replace(one, flags=without_labels(one.flags)) for one in messages)  # no flags to a server
+        # labels are no flags to a server
+        sent = (
+            replace(one, flags=without_labels(one.flags)) if label_flags(one.flags) else one
+            for one in messages
+        )
         yield from self._appending.put(folder, mailbox, sent, lambda one: self._make(one, folder.name))
 
     def keeps_labels(self) -> bool:
