@@ -26,9 +26,9 @@ class Restore:
         """Put entries into the target's folders; what a folder refuses never stops the next."""
         work = self._work
         present = list(work.target.folders())
-        has_all = any(folder.special_use == "\\All" for folder in present)
-        labels = work.into is None and has_all and work.target.keeps_labels()
-        entries, sources = spread(entries, sources, labels=labels)
+        visible = {folder.special_use or "" for folder in present}
+        labels = work.into is None and "\\All" in visible and work.target.keeps_labels()
+        entries, sources = spread(entries, sources, visible if labels else None)
         by_source: dict[str, list[Entry]] = {}
         for entry in entries:
             by_source.setdefault(entry.ref.folder, []).append(entry)

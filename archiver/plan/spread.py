@@ -1,10 +1,13 @@
 """Where messages with labels go on restore: all mail with its labels, or into the folder of each label.
 
-Where labels are kept (Gmail), one copy goes to the folder of all mail, and its labels put it into the others.
-Elsewhere a message is copied into the folder that each of its labels names, and one with none is archived.
+Where labels are kept (Gmail), one copy goes to the folder of all mail, and its labels put it into the others. Only
+what was sent, and drafts, go to the folders for these: Gmail silently gives no message those two labels
+(Foundry376/Mailspring, commit 574f171f). Elsewhere a message is copied into the folder that each of its labels
+names, and one with none is archived.
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
@@ -23,24 +26,26 @@ _FOLDERS = {
     "\\Trash": Folder("Trash", "/", "\\Trash"),
 }
 _FLAGS = {"\\Starred": "\\Flagged", "\\Important": "$Important"}  # RFC 8457 section 2
+_FIXED = frozenset({"\\Sent", "\\Draft"})
 _LABELS = {"\\Sent": "\\Sent", "\\Drafts": "\\Draft", "\\Flagged": "\\Starred", "\\Important": "\\Important"}
 
 
 def spread(
-    entries: Iterable[Entry], sources: Sequence[Folder], *, labels: bool
+    entries: Iterable[Entry], sources: Sequence[Folder], uses: AbstractSet[str] | None
 ) -> tuple[list[Entry], list[Folder]]:
-    """Choose folders for entries with labels; `labels` says that the target keeps these.
+    """Choose folders for entries with labels.
 
-    Gives the entries, each under the folder that it is to be restored from, and these folders. Archives whose
-    folder of all mail has no labels are left as they are.
+    `uses` are the special uses of the target's folders where it keeps labels, and None where it keeps none. Gives
+    the entries, each under the folder that it is to be restored from, and these folders. Archives whose folder of
+    all mail has no labels are left as they are.
     """
     listed = list(entries)
     views = {folder.name for folder in sources if folder.special_use == "\\All"}
     if not any(entry.ref.folder in views and label_flags(entry.flags) for entry in listed):
         return listed, list(sources)
-    if labels:
-        return _without_copies(listed, sources, views), list(sources)
-    return _to_folders(listed, sources, views)
+    if uses is None:
+        return _to_folders(listed, sources, views)
+    return _by_labels(_without_copies(listed, sources, views), sources, views, uses)
 
 
 def _without_copies(entries: Sequence[Entry], sources: Sequence[Folder], views: set[str]) -> list[Entry]:
@@ -53,6 +58,26 @@ def _without_copies(entries: Sequence[Entry], sources: Sequence[Folder], views: 
     }
     own = {folder.name: _label(folder) for folder in sources if folder.name not in views}
     return [entry for entry in entries if (entry.digest, own.get(entry.ref.folder)) not in labelled]
+
+
+def _by_labels(
+    entries: Sequence[Entry], sources: Sequence[Folder], views: set[str], uses: AbstractSet[str]
+) -> tuple[list[Entry], list[Folder]]:
+    """Leave entries with the labels that they have, but put what was sent, and drafts, into the folders for these."""
+    by_use = {folder.special_use: folder for folder in sources if folder.special_use}
+    folders = {folder.name: folder for folder in sources}
+    found = []
+    for entry in entries:
+        own = _FIXED & labels_of(entry.flags) if entry.ref.folder in views else frozenset()
+        label = next((one for one in sorted(own) if _FOLDERS[one].special_use in uses), None)
+        if label is None:
+            found.append(entry)
+            continue
+        folder = by_use.get(_FOLDERS[label].special_use or "", _FOLDERS[label])
+        folders.setdefault(folder.name, folder)
+        ref = replace(entry.ref, folder=folder.name)
+        found.append(replace(entry, ref=ref, flags=entry.flags - {flag_of(label)}))
+    return found, list(folders.values())
 
 
 def _label(folder: Folder) -> str:

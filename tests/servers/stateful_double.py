@@ -249,7 +249,10 @@ class StatefulDouble(ImapDouble):
         return b"OK stored", []
 
     def _store_labels(self, command: bytes) -> tuple[bytes, list[bytes]]:
-        """Put messages into the folders of labels (Gmail); a label that is no folder is refused."""
+        """Put messages into the folders of labels (Gmail); a label that is no folder is refused.
+
+        That a message was sent, or is a draft, cannot be said so: Gmail says OK and does nothing.
+        """
         found = _STORE_LABELS.match(command)
         if self._mine.read_only or found is None or not self.gmail:
             return b"NO [READ-ONLY] not here", []
@@ -259,7 +262,7 @@ class StatefulDouble(ImapDouble):
             return b"NO [CANNOT] no such label", []
         for uid in self._named(command):
             mail = self._box().mails[uid]
-            for box in (by_label[one] for one in named):
+            for box in (by_label[one] for one in named if one not in (b"\\Sent", b"\\Draft")):
                 if all(held is not mail for held in box.mails.values()):
                     box.put(mail)
         return b"OK stored", []

@@ -26,8 +26,13 @@ def are_told(capabilities: frozenset[str], folder: Folder) -> bool:
 @lru_cache(maxsize=4096)
 def read(words: tuple[bytes, ...], *, utf8: bool) -> Flags:
     """Read labels as flags; with `utf8` the session has names in UTF-8 (RFC 6855)."""
-    # NUL parts the flags of a message in the catalog
-    return frozenset(flag_of(names.text(one, "/", utf8=utf8).replace("\0", "\\x00")) for one in words if one)
+    return frozenset(flag_of(_text(one, utf8=utf8)) for one in words if one)
+
+
+def _text(word: bytes, *, utf8: bool) -> str:
+    if word.startswith(b"\\"):  # Gmail has been seen to quote it once too often (planetaryescape/mxr#50)
+        word = b"\\" + word.lstrip(b"\\")
+    return names.text(word, "/", utf8=utf8).replace("\0", "\\x00")  # NUL parts the flags in the catalog
 
 
 def write(flags: Iterable[str], *, utf8: bool) -> list[Piece]:

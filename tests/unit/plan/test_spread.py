@@ -18,9 +18,9 @@ def entry(digest: str, *labels: str, folder: str = ALL.name, flags: tuple[str, .
 
 
 def gone_to(
-    entries: list[Entry], sources: list[Folder], *, labels: bool = False
+    entries: list[Entry], sources: list[Folder], uses: set[str] | None = None
 ) -> Counter[tuple[str, str, Flags]]:
-    found, folders = spread(entries, sources, labels=labels)
+    found, folders = spread(entries, sources, uses)
     names = {folder.name for folder in folders}
     assert {one.ref.folder for one in found} <= names
     assert len(names) == len(folders)
@@ -54,7 +54,7 @@ def test_labels_of_gmails_own_are_folders_of_a_use_or_flags() -> None:
         entry("muted", "\\Muted"),
         entry("none"),
     ]
-    found, folders = spread(entries, [ALL], labels=False)
+    found, folders = spread(entries, [ALL], None)
     names = target_names(folders, Destination([Folder("INBOX", "/"), Folder("Gesendet", "/", "\\Sent")]))
     assert [(one.digest, names[one.ref.folder], one.flags) for one in found] == [
         ("sent", "Gesendet", {"$Important"}),
@@ -90,15 +90,34 @@ def test_where_labels_are_kept_one_copy_stands_for_all() -> None:
         entry("b", folder="INBOX"),
     ]
     sources = [Folder("INBOX", "/"), SENT, Folder("Other", "/"), ALL]
-    assert gone_to(entries, sources, labels=True) == Counter(
+    assert gone_to(entries, sources, {"\\All"}) == Counter(
         [("a", "Other", frozenset[str]()), ("a", ALL.name, whole.flags), ("b", "INBOX", frozenset[str]())]
     )
 
 
+def test_what_was_sent_and_drafts_go_to_the_folders_for_these_where_they_are_shown() -> None:
+    entries = [
+        entry("sent", "\\Sent", "Work"),
+        entry("draft", "\\Draft", flags=("\\Draft",)),
+        entry("in", "\\Inbox"),
+        entry("sent", folder=SENT.name),
+    ]
+    assert gone_to(entries, [ALL, SENT], {"\\All", "\\Sent", "\\Drafts"}) == Counter(
+        [
+            ("sent", SENT.name, frozenset({"label: Work"})),
+            ("draft", "Drafts", frozenset({"\\Draft"})),
+            ("in", ALL.name, frozenset({"label: \\Inbox"})),
+        ]
+    )
+    hidden = gone_to(entries, [ALL, SENT], {"\\All"})
+    assert {folder for _, folder, _ in hidden} == {ALL.name}
+
+
 def test_all_mail_that_was_archived_without_labels_stays_one_folder() -> None:
     entries = [entry("a"), entry("a", folder="INBOX"), entry("b", "Work", folder=SPAM.name)]
-    for labels in (True, False):
-        found, folders = spread(entries, [ALL, SPAM], labels=labels)
+    every: tuple[set[str] | None, ...] = ({"\\All"}, None)
+    for uses in every:
+        found, folders = spread(entries, [ALL, SPAM], uses)
         assert (found, folders) == (entries, [ALL, SPAM])
 
 
