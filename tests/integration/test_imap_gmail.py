@@ -180,6 +180,23 @@ def test_a_line_about_flags_alone_takes_no_label_away(client: Make) -> None:
         assert flags_of(listed(client(double), ALL, cursor_of(first), flags_of(first))) == {}
 
 
+def test_qresync_is_not_used_for_labels_since_it_tells_of_flags_alone(client: Make) -> None:
+    with condstore() as double:
+        double.capabilities += " QRESYNC"
+        double.answers.append((rb"ENABLE", b"* ENABLED QRESYNC\r\n%t OK\r\n"))
+        first = listed(client(double))
+        double.modseq, double.changed, double.mails[2].labels = 71, {2}, b"Work"
+        assert flags_of(listed(client(double), ALL, cursor_of(first))) == {"2": {"label: Work"}}
+        assert not double.commands(rb"EXAMINE .*QRESYNC")
+
+
+def test_a_line_about_flags_in_a_listing_leaves_the_labels(client: Make) -> None:
+    with condstore() as double:
+        double.chatter = b"* 2 FETCH (UID 2 FLAGS (\\Answered))\r\n"
+        flags = flags_of(listed(client(double)))
+        assert {"label: \\Inbox", "label: Work"} <= flags["2"]
+
+
 # --- putting in -------------------------------------------------------------------------------------------
 
 
