@@ -190,6 +190,17 @@ def test_qresync_is_not_used_for_labels_since_it_tells_of_flags_alone(client: Ma
         assert not double.commands(rb"EXAMINE .*QRESYNC")
 
 
+def test_a_line_about_flags_on_opening_takes_no_label_away(client: Make) -> None:
+    with condstore() as double:
+        first = listed(client(double))
+        double.modseq, double.changed, double.mails[2].flags = 71, {2}, "\\Seen"
+        unasked = b"* 2 FETCH (UID 2 FLAGS (\\Seen))\r\n"
+        double.answers.append((rb"EXAMINE", lambda _: unasked + double._examine() + b"%t OK opened\r\n"))
+        assert flags_of(listed(client(double), ALL, cursor_of(first), flags_of(first))) == {
+            "2": {"\\Seen", "label: \\Inbox", "label: Work"}
+        }
+
+
 def test_a_line_about_flags_in_a_listing_leaves_the_labels(client: Make) -> None:
     with condstore() as double:
         double.chatter = b"* 2 FETCH (UID 2 FLAGS (\\Answered))\r\n"
@@ -232,6 +243,13 @@ def test_labels_are_set_in_utf_8_where_names_are(client: Make) -> None:
         double.answers.append((rb"ENABLE", b"* ENABLED UTF8=ACCEPT\r\n%t OK\r\n"))
         put_in(client(double), frozenset({"label: Grüße"}))
         assert double.commands(rb"UID STORE") == ["UID STORE 200 +X-GM-LABELS (Grüße)".encode()]
+
+
+def test_a_line_about_flags_does_not_make_a_label_seem_lost(client: Make) -> None:
+    with GmailDouble() as double:
+        double.chatter = b"* 1 FETCH (UID 200 FLAGS (\\Seen))\r\n"
+        assert put_in(client(double), frozenset({"\\Seen", "label: Work"})) == frozenset()
+        assert len(double.commands(rb"UID STORE")) == 1
 
 
 def test_a_label_that_gmail_refuses_is_told_and_the_others_are_set(client: Make) -> None:

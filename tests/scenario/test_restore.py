@@ -572,3 +572,4 @@ def test_a_label_that_no_folder_stands_for_is_told(tmp_path: Path) -> None:
     put.server = FakeMailbox()
     (told,) = [one.reason for report in put() for one in report.altered]
     assert told == 'the server did not keep the flag "label: \\Muted"'
+    assert not any(one.altered for one in put()), "it is told once"
