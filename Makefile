@@ -31,7 +31,7 @@ demo: $(RUNTIME)
 test: $(DEV)
 	contrib/setup-debian.sh test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 bench: $(DEV)
 	contrib/setup-debian.sh bench

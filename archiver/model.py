@@ -5,7 +5,7 @@ folder names are decoded and joined by `/` (a `/` inside one component is writte
 the hundred thousand have `gc=False`: nothing of theirs can form a cycle, so the collector need not walk them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -33,6 +33,19 @@ class Secret:
     __str__ = __repr__
 
 
+class AccessToken(Secret):
+    """An OAuth access token (RFC 6749): it logs in by XOAUTH2 or OAUTHBEARER, and is never sent as a password.
+
+    `renew` gets another one, for when it is refused before its time; None for one that has just been made.
+    """
+
+    __slots__ = ("renew",)
+
+    def __init__(self, value: str, renew: "Callable[[], AccessToken] | None" = None) -> None:
+        super().__init__(value)
+        self.renew = renew
+
+
 class Kind(StrEnum):
     """What an archived item is; every item is carried as one RFC 5322 message."""
 
@@ -52,6 +65,7 @@ class Folder(Struct, frozen=True):
     name: str
     separator: str | None = None
     special_use: str | None = None
+    subscribed: bool | None = None  # None: the server does not say
 
 
 class Ref(Struct, frozen=True, gc=False):

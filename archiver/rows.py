@@ -34,6 +34,7 @@ class FolderRow(Row, frozen=True, tag="folder"):
     special_use: str | None = None
     exists: int | None = None
     gone: bool = False  # the server no longer has the folder
+    subscribed: bool | None = None
 
 
 class MessageRow(Row, frozen=True, gc=False, tag="message"):

@@ -19,6 +19,7 @@ FILE_LIMIT_BYTES = 64 * 1024
 # These are the names of drawers, not what is in them
 PASSPHRASE_SERVICE = "archiver"  # noqa: S105
 PASSWORD_SERVICE = "archiver-account"  # noqa: S105
+TOKEN_SERVICE = "archiver-sign-in"  # noqa: S105
 PROMPT_TRIES = 3
 
 _log = logging.getLogger(__name__)
@@ -27,14 +28,18 @@ __all__ = [
     "NoSecret",
     "account_password",
     "can_prompt",
+    "client_secret",
     "forget_passphrase",
     "forget_password",
+    "forget_token",
     "keyring_holds",
     "new_passphrase",
     "owner_passphrase",
     "passphrase_is_typed",
     "remember_passphrase",
     "remember_password",
+    "remember_token",
+    "remembered_token",
     "typed_password",
 ]
 
@@ -69,6 +74,18 @@ def account_password(account: AccountSettings) -> Secret:
         f"set password-command, password-keyring or password-file in [account.{account.name}], "
         f"or give the systemd credential {account.name}.password",
     )
+
+
+def client_secret(account: AccountSettings) -> Secret | None:
+    """Get the client secret of an account's sign-in; None where none is configured. Raises `ConfigInvalid`."""
+    label = f'client secret of account "{account.name}"'
+    if account.oauth is None:
+        return None
+    if account.oauth.client_secret_command is not None:
+        return _from_command(label, account.oauth.client_secret_command)
+    if account.oauth.client_secret_file is not None:
+        return _from_file(label, account.oauth.client_secret_file)
+    return None
 
 
 def typed_password(account: AccountSettings) -> Secret:
@@ -241,6 +258,21 @@ def remember_passphrase(archive_id: str, secret: Secret) -> None:
 def forget_passphrase(archive_id: str) -> bool:
     """Remove the passphrase of an archive's owner key from the keyring; tell whether it was there."""
     return _out_of_keyring(PASSPHRASE_SERVICE, archive_id)
+
+
+def remembered_token(account: str) -> Secret | None:
+    """Get what the keyring holds of an account's sign-in. Raises `ConfigInvalid` if there is no keyring."""
+    return _from_keyring(TOKEN_SERVICE, account)
+
+
+def remember_token(account: str, secret: Secret) -> None:
+    """Keep an account's sign-in in the keyring of the desktop. Raises `ConfigInvalid` if there is none."""
+    _to_keyring(TOKEN_SERVICE, account, secret)
+
+
+def forget_token(account: str) -> bool:
+    """Remove an account's sign-in from the keyring; tell whether it was there."""
+    return _out_of_keyring(TOKEN_SERVICE, account)
 
 
 def _from_keyring(service: str, user: str) -> Secret | None:

@@ -28,6 +28,7 @@ from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
     from archiver.accounts.connection import Server
+    from archiver.accounts.discovery.offers import Offer, Protocol
     from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
     from archiver.accounts.pop3.account import Pop3Account
@@ -117,9 +118,32 @@ def open_account(
         if made:
             warn(text)
 
-    account = make(settings, password or (lambda: account_password(settings)), tell)
+    account = make(settings, password or (lambda: _secret(settings)), tell)
     made = True
     return account
+
+
+def _secret(settings: AccountSettings) -> Secret:
+    """Get what an account logs in with: a token where it signs in by OAuth, else its password."""
+    if settings.oauth is None:
+        return account_password(settings)
+    from archiver import tokens  # noqa: PLC0415 -- most accounts have a password
+
+    return tokens.access_token(settings)
+
+
+def fresh_token(settings: AccountSettings) -> Secret:
+    """Renew the sign-in of an account, and give the new access token. Raises as `tokens.access_token`."""
+    from archiver import tokens  # noqa: PLC0415 -- as above
+
+    return tokens.access_token(settings, anew=True)
+
+
+def forget_sign_in(account: str) -> None:
+    """Forget the sign-in of an account, if it has one."""
+    from archiver import tokens  # noqa: PLC0415 -- as above
+
+    tokens.forget(account)
 
 
 def daily_limit(settings: AccountSettings) -> DailyLimit | None:
@@ -127,6 +151,14 @@ def daily_limit(settings: AccountSettings) -> DailyLimit | None:
     if settings.daily_download_limit is None:
         return None
     return DailyLimit(state_folder() / "downloads" / f"{settings.name}.json", settings.daily_download_limit)
+
+
+def find_server(address: str, protocol: "Protocol") -> "Offer | None":
+    """Find the server of a mail address, by what is known, by its domain, by DNS; None where nobody knows one."""
+    from archiver.accounts.discovery.find import fetch, find  # noqa: PLC0415 -- only adding an account needs it
+    from archiver.accounts.discovery.srv import Dns  # noqa: PLC0415
+
+    return find(address, protocol, fetch, Dns())
 
 
 def open_target(settings: AccountSettings, warn: Warn) -> "Target":

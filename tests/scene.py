@@ -3,9 +3,10 @@
 import copy
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,32 +15,30 @@ from archiver.archive.archive import Archive, Founding, create
 from archiver.archive.chain import Chain
 from archiver.archive.machine import Machine
 from archiver.archive.writer import ChainOwner
+from archiver.catalog.several import SeveralCatalogs
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.events import Event
 from archiver.model import (
-    Change,
-    Cursor,
-    Done,
     Entry,
     Finding,
     Folder,
     Manifest,
     Message,
     Missed,
-    New,
     Ref,
-    Reflagged,
     Remote,
     Secret,
-    Vanished,
 )
 from archiver.ops.prune import FolderPlan, FolderPruned, Pruning, Removal, plan
 from archiver.ops.pull import Pull, PullReport
 from archiver.ops.pull_folder import FolderReport, Work
+from archiver.ops.restore import Restore
+from archiver.ops.restore_folder import FolderRestored, Restoring
 from archiver.ops.verify import VerifyReport, verify, verify_messages
 from archiver.plan.prune import Policy, Why
 from archiver.plan.pull import Selection
-from archiver.ports import Account, Allowance, Known, Source, Store
+from archiver.plan.restore import before_prune, once
+from archiver.ports import Account, Allowance, Source, Store, Target
 from archiver.rows import AnyRow, MessageRow, VolumeRow
 from archiver.stores.memory import MemoryStore
 
@@ -72,37 +71,12 @@ def mail(subject: str, body: str = "", *, message_id: str | None = None, size: i
 
 
 class SceneAccount(FakeAccount):
-    """The account of a scene: it lists in full and compares for a cursor with an empty token."""
+    """The account of a scene: it remembers what was fetched."""
 
     def __init__(self, mailbox: FakeMailbox) -> None:
         super().__init__(mailbox)
         self.mailbox = mailbox
         self.fetched: list[Ref] = []
-
-    def changes(self, folder: Folder, since: Cursor | None, known: Known) -> Iterator[Change]:
-        """See `Account.changes`."""
-        kept = self.mailbox.folders().get(folder.name)
-        if since is None or since.token or kept is None or str(kept.epoch) != since.epoch:
-            yield from super().changes(folder, since, known)
-            return
-        self.mailbox.step("changes")
-        for change in self._compare(folder, known()):
-            self.mailbox.step("change")
-            yield change
-
-    def _compare(self, folder: Folder, known: Mapping[str, frozenset[str]]) -> list[Change]:
-        kept = self.mailbox.folders()[folder.name]
-        epoch = str(kept.epoch)
-        found: list[Change] = []
-        for uid, one in kept.messages.items():
-            ref = Ref(folder.name, epoch, str(uid))
-            if str(uid) not in known:
-                found.append(New(Remote(ref, one.size, one.flags, one.received, one.kind)))
-            elif known[str(uid)] != one.flags:
-                found.append(Reflagged(ref, one.flags))
-        found += [Vanished(Ref(folder.name, epoch, key)) for key in known if int(key) not in kept.messages]
-        modseq = kept.modseq if self.mailbox.has_modseq else 0
-        return [*found, Done(Cursor(epoch, f"{kept.uidnext} {modseq}"), len(kept.messages))]
 
     def fetch(self, remotes: Sequence[Remote]) -> Iterator[Message | Missed]:
         """See `Account.fetch`."""
@@ -257,6 +231,53 @@ class Scene:
             removal()
             self.pruned.run = removal.intent
         return self.pruned
+
+    def restore(
+        self,
+        *,
+        account: Target | None = None,
+        store: Store | None = None,
+        to: str = OWNER.account,
+        into: str | None = None,
+        vanished: bool = False,
+        until: int | None = None,
+        pruned: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        dry: bool = False,
+        ledger: bool = True,
+    ) -> list[FolderRestored] | None:
+        """Restore; None where the run `pruned` removed nothing."""
+        archive = self.open(store, unlock=True)
+        chain = self.chain(archive)
+        archive.catch_up(chain, self.catalog)
+        then = self.catalog
+        if pruned is not None:
+            until = pruned - 1
+        if until is not None:
+            then = SqliteCatalog()
+            archive.replay(chain, then, until)
+        catalogs, now = SeveralCatalogs([then]), SeveralCatalogs([self.catalog])
+        entries: list[Entry] | None = once(then.entries(), vanished=vanished)
+        if pruned is not None:
+            entries = before_prune(entries or [], now.entries(), pruned)
+        if entries is None:
+            return None
+        same = to == OWNER.account
+        self.told = Told()
+        with archive.begin(OWNER, chain, self.catalog, "default", self.clock) as run:
+            work = Restoring(
+                account=to,
+                target=account or self.account,
+                reader=archive.reader(catalogs),
+                ledger=partial(now.ledger, to, same=same),
+                run=run if ledger and not dry else None,
+                reporter=self.told,
+                stop=stop,
+                same=same,
+                into=into,
+                dry=dry,
+            )
+            return Restore(work)(entries, catalogs.folders())
 
     # --- what the archive holds -----------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 Every failure leaves here as one of archiver's errors; after any of them the line is of no more use.
 """
 
-import base64
 import contextlib
 import logging
 import socket
@@ -163,8 +162,3 @@ def _reason(error: Exception) -> str:
         return error.reason.lower().replace("_", " ")
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.lower().rstrip(".") or type(error).__name__
-
-
-def plain_response(user: str, password: str) -> bytes:
-    """Write the answer of SASL PLAIN (RFC 4616) in base64."""
-    return base64.b64encode(f"\0{user}\0{password}".encode())

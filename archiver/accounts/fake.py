@@ -60,6 +60,7 @@ class FakeFolder:
     epoch: int
     separator: str | None = "/"
     special_use: str | None = None
+    subscribed: bool = True
     uidnext: int = 1
     modseq: int = 1
     messages: dict[int, FakeMessage] = field(default_factory=dict)
@@ -201,7 +202,7 @@ class FakeAccount:
         """List the folders."""
         self._mailbox.step("folders")
         return [
-            Folder(name, folder.separator, folder.special_use)
+            Folder(name, folder.separator, folder.special_use, folder.subscribed)
             for name, folder in self._mailbox.folders().items()
         ]
 
@@ -232,7 +233,7 @@ class FakeAccount:
         for remote in remotes:
             message = self._find(remote.ref)
             if message is not None:
-                value = " ".join(str(BytesHeaderParser().parsebytes(message.raw)["Message-ID"] or "").split())
+                value = "".join(str(BytesHeaderParser().parsebytes(message.raw)["Message-ID"] or "").split())
                 if value:
                     found[remote.ref.key] = value
         return found
@@ -241,11 +242,12 @@ class FakeAccount:
         """See `CanAppend.home`."""
         return ""
 
-    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
+    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
         """See `CanAppend.make_folder`."""
         self._mailbox.step("make_folder")
         if name not in self._mailbox.folders():
             self._mailbox.create(name, special_use=special_use)
+            self._mailbox.folders()[name].subscribed = subscribe
         return next(folder for folder in self.folders() if folder.name == name)
 
     def keeps_labels(self) -> bool:
@@ -344,7 +346,7 @@ class FakeAccount:
         found: list[Change]
         if since is None or since.epoch != epoch:
             found = [_new(name, folder, uid) for uid in folder.messages]
-        elif self._mailbox.has_modseq:
+        elif self._mailbox.has_modseq and since.token:
             found = _since(name, folder, *(int(part) for part in since.token.split()))
         else:
             found = _compared(name, folder, known())

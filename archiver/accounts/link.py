@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from archiver.errors import Unreachable
+from archiver.errors import LoginRefused, Unreachable
+from archiver.model import AccessToken, Secret
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,28 @@ class Kept(Protocol):
 
 S = TypeVar("S", bound=Kept)
 T = TypeVar("T")
+
+
+def logged_in(password: Callable[[], Secret], connect: Callable[[Callable[[], Secret]], S]) -> S:
+    """Open a session by `connect`, which asks for the password; a password that is refused is not tried again.
+
+    A token that is refused is renewed, once: the provider may have ended it before its time.
+    """
+    secret: Secret | None = None
+
+    def ask() -> Secret:
+        nonlocal secret
+        secret = password()
+        return secret
+
+    try:
+        return connect(ask)
+    except LoginRefused:
+        renew = secret.renew if isinstance(secret, AccessToken) else None
+        if renew is None:
+            raise
+        _log.info("the server refuses a token that should be good still; asking for another")
+    return connect(renew)
 
 
 class Link(Generic[S]):

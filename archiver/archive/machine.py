@@ -7,6 +7,7 @@ Everything is 0600 in a folder 0700, written by rename.
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,22 +118,41 @@ class Machine:
         """Keep which archive a name means."""
         self._write(f"{name}.archive", archive + "\n")
 
+    def kept(self, name: str) -> str | None:
+        """Read a private text that was kept; None where there is none."""
+        return self._read(name)
+
+    def keep(self, name: str, text: str) -> None:
+        """Keep a private ASCII text: the new one is on the disk before the old one is gone."""
+        self._write(name, text)
+
+    def drop(self, name: str) -> bool:
+        """Remove a private text; tell whether it was there."""
+        try:
+            (self.folder / name).unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreFailed(
+                f'"{self.folder / name}" cannot be removed: {error.strerror}',
+                "check the rights of its folder",
+            ) from error
+        return True
+
     @contextmanager
-    def lock(self, account: str) -> Iterator[None]:
+    def lock(self, account: str, wait_s: float = 0) -> Iterator[None]:
         """Hold an account's chain against other runs of this machine; a dead process holds nothing.
 
-        Raises `Locked` at once where another process holds it.
+        Raises `Locked` where another process holds it for longer than `wait_s` seconds.
         """
         self._make_folder()
         descriptor = os.open(self.folder / f"{account}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _locked(descriptor, wait_s):
                 raise Locked(
                     f'another run is working on account "{account}"',
                     "wait for it to end; a run that has died holds no lock",
-                ) from None
+                )
             yield
         finally:
             os.close(descriptor)
@@ -183,3 +203,16 @@ class Machine:
 
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _locked(descriptor: int, wait_s: float) -> bool:
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.1)
+        else:
+            return True

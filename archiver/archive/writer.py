@@ -144,6 +144,7 @@ class Run:
                 token=token,
                 separator=folder.separator,
                 special_use=folder.special_use,
+                subscribed=folder.subscribed,
                 exists=exists,
             )
         )
@@ -158,6 +159,7 @@ class Run:
                 epoch=epoch,
                 separator=folder.separator,
                 special_use=folder.special_use,
+                subscribed=folder.subscribed,
                 gone=True,
                 exists=0,
             )

@@ -103,11 +103,15 @@ class Applier:
     def _folder(self, row: FolderRow) -> None:
         self._touched.add(row.id)
         self._db.execute(
-            "INSERT INTO folder (id, name, epoch, token, separator, special_use, present, gone)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+            "INSERT INTO folder (id, name, epoch, token, separator, special_use, present, gone, subscribed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
             " epoch = excluded.epoch, token = excluded.token, separator = excluded.separator,"
-            " special_use = excluded.special_use, present = excluded.present, gone = excluded.gone",
-            (row.id, row.name, row.epoch, row.token, row.separator, row.special_use, row.exists, row.gone),
+            " special_use = excluded.special_use, present = excluded.present, gone = excluded.gone,"
+            " subscribed = excluded.subscribed",
+            (
+                *(row.id, row.name, row.epoch, row.token, row.separator, row.special_use),
+                *(row.exists, row.gone, row.subscribed),
+            ),
         )
 
     def _vanished(self, row: VanishedRow) -> None:
@@ -151,6 +155,13 @@ class Applier:
             )
             for row in rows
         ]
+        # A UID that a server gave to two messages, or a UIDVALIDITY that came back for others: that which was
+        # there stays, as a message of an epoch that is past.
+        self._db.executemany(
+            "UPDATE message SET epoch = epoch || ' ~' || id, vanished = 1"
+            " WHERE folder = ? AND epoch = ? AND key = ? AND sha256 <> ?",
+            [each[:4] for each in values],
+        )
         self._db.executemany(
             "INSERT OR REPLACE INTO message (folder, epoch, key, sha256, size, volume, offset, length,"
             " flags, received, named_size, message_id, kind, run, lost)"

@@ -52,6 +52,13 @@ class SeveralCatalogs:
             if entry.ref.epoch == epoch
         }
 
+    def ledger(self, account: str, folder: str, epoch: str, *, same: bool) -> Mapping[str, str]:
+        """Tell what is known of a folder of an account: what was put there and, of the `same` account that the
+        mail came from, what was archived from there. Key there -> digest.
+        """
+        held = self.held(folder, epoch) if same else {}
+        return {**held, **self.restored(account, folder, epoch)}
+
     def volume(self, key: str) -> VolumeRow:
         """Find a volume in whichever chain has it. Raises `Damaged`."""
         last: ArchiverError = Damaged(f'no index names the frames of "{key}"')

@@ -1,19 +1,23 @@
 """archiver account: add, list, test and remove accounts."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from archiver import wiring
 from archiver.cli.output import number, print_json, print_table, say
+from archiver.cli.servers import keys_of
 from archiver.cli.session import Session, Subcommands, shared_options
+from archiver.cli.sign_in import sign_in
 from archiver.config import AccountSettings, Security, add_account, check_account, remove_account
 from archiver.config.reader import MBOX_FORMS
 from archiver.errors import ArchiverError, UsageError
 from archiver.model import Secret
+from archiver.ports import Describes
 from archiver.secrets import can_prompt, keyring_holds, remember_password, typed_password
 
+_HOSTS = {"microsoft": "outlook.office365.com", "google": "imap.gmail.com"}
 PASSWORD_KEYS = ("password-command", "password-file", "password-keyring")
 
 
@@ -44,6 +48,15 @@ def command() -> None:
 @click.option("--password-command", metavar="COMMAND", help="Prints the password: 'pass show mail'.")
 @click.option("--password-file", metavar="FILE", help="Holds the password, readable by you alone.")
 @click.option("--password-keyring", is_flag=True, help="The password is in the desktop's keyring.")
+@click.option(
+    "--oauth", type=click.Choice(["microsoft", "google"]), help="Sign in there, in place of a password."
+)
+@click.option("--client-id", metavar="ID", help="With --oauth: the client that you have registered.")
+@click.option("--client-secret-command", metavar="COMMAND", help="With --oauth: prints the client's secret.")
+@click.option("--client-secret-file", metavar="FILE", help="With --oauth: holds the client's secret.")
+@click.option(
+    "--tenant", metavar="TENANT", help="With --oauth microsoft: your company's, where it must be named."
+)
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Folders to leave out.")
 @click.option("--archive", "archive_name", metavar="NAME", help="The archive, where there are several.")
 @click.option("--no-test", is_flag=True, help="Do not try the login.")
@@ -51,9 +64,13 @@ def command() -> None:
 def add(session: Session, name: str | None, archive_name: str | None, no_test: bool, **given: Any) -> None:
     """Add an account to the configuration; on a terminal, what is not given is asked for.
 
+    Without a server it is looked for: by the domain of the mail address.
+
     \b
+      archiver account add work --user ann@example.org
       archiver account add work --imap imap.example.org --user ann@example.org
       archiver account add work --imap imap.example.org --user ann --password-command 'pass show work'
+      archiver account add work --oauth microsoft --client-id ID --user ann@example.org
       archiver account add old --pop3 pop.example.org --user ann
       archiver account add local --files ~/Maildir
     """
@@ -71,7 +88,7 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     settings = check_account(session.config, name, keys).accounts[name]
     try:
         password = _password_to_keep(settings)
-        if not no_test:
+        if not no_test and settings.oauth is None:
             _test(session, settings, password)
     except ArchiverError as error:
         raise error.retold(f'account "{name}" was not added: {error.text}') from None
@@ -81,7 +98,8 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     if session.json:
         print_json({"type": "account-added", "name": name, "archive": archive.name})
     else:
-        session.say(f'added account "{name}"; next: archiver pull {name}')
+        following = "pull" if settings.oauth is None else "account login"
+        session.say(f'added account "{name}"; next: archiver {following} {name}')
 
 
 def _files_keys(given: dict[str, Any]) -> dict[str, Any]:
@@ -103,21 +121,28 @@ def _server_keys(name: str, given: dict[str, Any]) -> dict[str, Any]:
     if given["form"]:
         raise UsageError("--form goes with --files alone", "leave it out")
     kind, host = _server(given["imap"], given["pop3"])
+    oauth = _oauth(given)
+    host = host or _HOSTS.get(given["oauth"])
     asks = not (host and given["user"])  # somebody is led through it
-    keys: dict[str, Any] = {
+    user = _or_ask(given["user"], "Mail address, or user name", "--user USER")
+    found = None if host or given["port"] else keys_of(user)
+    keys: dict[str, Any] = found or {
         "kind": kind,
         "host": _or_ask(host, "IMAP server", "--imap HOST"),
-        "user": _or_ask(given["user"], "User name", "--user USER"),
         "port": given["port"],
+        "user": user,
         "starttls": given["starttls"] or None,
+    }
+    keys |= {
         "insecure-plaintext": given["insecure_plaintext"] or None,
         "ca-file": _absolute(given["ca_file"]),
         "password-command": given["password_command"],
         "password-file": _absolute(given["password_file"]),
         "password-keyring": given["password_keyring"] or None,
+        "oauth": oauth,
         "exclude": list(given["exclude"]) or None,
     }
-    if asks and not any(keys[key] for key in PASSWORD_KEYS):
+    if asks and not oauth and can_prompt() and not any(keys[key] for key in PASSWORD_KEYS):
         keys.update(_ask_password_source(name))
     return keys
 
@@ -140,8 +165,34 @@ def list_(session: Session) -> None:
 @click.argument("name")
 @shared_options
 def test(session: Session, name: str) -> None:
-    """Log in, and tell what is there."""
-    _test(session, session.settings.account(name))
+    """Log in, and tell what is there, or why it cannot be."""
+    settings = session.settings.account(name)
+    # the whole way of a sign-in, which a token that is good for some minutes more would hide
+    _test(session, settings, wiring.fresh_token(settings) if settings.oauth is not None else None)
+
+
+@command.command("login", short_help="Sign in by OAuth, once, for all runs to come.")
+@click.argument("name")
+@click.option(
+    "--device", "way", flag_value="device", help="Show a code to type on any device with a browser."
+)
+@click.option("--browser", "way", flag_value="browser", help="Open the browser of this machine.")
+@shared_options
+def login(session: Session, name: str, way: Literal["device", "browser"] | None) -> None:
+    """Sign in to an account that has [account.NAME.oauth]; the runs to come need nobody.
+
+    \b
+      archiver account login work
+      archiver account login work --browser
+    """
+    settings = session.settings.account(name)
+    known = sign_in(session, settings, way)
+    if session.json:
+        print_json({"type": "signed-in", "name": name, "kept": known.kept, "until": known.until})
+    else:
+        where = "in the keyring" if known.kept == "keyring" else "sealed, in a file"
+        session.say(f'signed in to account "{name}"; kept {where}')
+    _test(session, settings)
 
 
 @command.command("remove", short_help="Take an account out of the configuration.")
@@ -150,6 +201,7 @@ def test(session: Session, name: str) -> None:
 def remove(session: Session, name: str) -> None:
     """Take an account out of the configuration. Its archived mail stays where it is."""
     remove_account(session.config, name)
+    wiring.forget_sign_in(name)
     if session.json:
         print_json({"type": "account-removed", "name": name})
     else:
@@ -161,17 +213,22 @@ def _test(session: Session, settings: AccountSettings, password: Secret | None =
     account = wiring.open_account(settings, _warn, given, warn_of_settings=True)
     try:
         folders = account.folders()
+        abilities = list(account.abilities()) if isinstance(account, Describes) else []
     finally:
         account.close()
     if session.json:
         names = [folder.name for folder in folders]
-        print_json({"type": "account-tested", "name": settings.name, "folders": names})
+        print_json(
+            {"type": "account-tested", "name": settings.name, "folders": names, "abilities": abilities}
+        )
         return
     what = number(len(folders), "folder")
     if settings.path is not None:
         session.say(f'read "{settings.path}": {what}')
     else:
         session.say(f'logged in to "{settings.host}" as "{settings.user}": {what}')
+    for ability in abilities:
+        session.say(f"  {ability}")
 
 
 def _warn(text: str) -> None:
@@ -181,6 +238,29 @@ def _warn(text: str) -> None:
 def _absolute(given: str | None) -> str | None:
     """Resolve a path from where the command was typed: in the file it would start from elsewhere."""
     return str(Path(given).expanduser().absolute()) if given else None
+
+
+def _oauth(given: dict[str, Any]) -> dict[str, str] | None:
+    """Make the table of a sign-in from its options; None where there is none."""
+    keys = {
+        "client-id": given["client_id"],
+        "client-secret-command": given["client_secret_command"],
+        "client-secret-file": _absolute(given["client_secret_file"]),
+        "tenant": given["tenant"],
+    }
+    found = {key: value for key, value in keys.items() if value}
+    if not given["oauth"]:
+        if found:
+            raise UsageError(
+                f"--{next(iter(found))} goes with --oauth", "name the provider: --oauth microsoft"
+            )
+        return None
+    if not given["client_id"]:
+        raise UsageError(
+            "--client-id is missing: archiver has no client of its own",
+            "register one; docs/how-to/sign-in-with-oauth.md tells how",
+        )
+    return {"provider": given["oauth"], **found}
 
 
 def _ask_password_source(name: str) -> dict[str, object]:

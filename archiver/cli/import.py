@@ -15,8 +15,9 @@ from archiver.cli.pull import report_document
 from archiver.cli.session import Session, shared_options
 from archiver.cli.stop import stoppable
 from archiver.config import AccountSettings
-from archiver.config.reader import MBOX_FORMS, NAME
+from archiver.config.reader import MBOX_FORMS
 from archiver.config.settings import MboxForm
+from archiver.config.table import NAME
 from archiver.errors import Incomplete, Unreachable, UsageError
 from archiver.ops.adding import Adding
 from archiver.ops.pull import Pull, PullReport

@@ -13,8 +13,9 @@ from archiver.archive.writer import ChainOwner
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.consent import agree, yes_option
 from archiver.cli.output import number, print_json, say, size
+from archiver.cli.progress import Progress
 from archiver.cli.session import Session, passphrase_option, shared_options
-from archiver.cli.stop import stoppable
+from archiver.cli.stop import Stop, stoppable
 from archiver.config import AccountSettings
 from archiver.config.settings import PruneSettings
 from archiver.errors import Incomplete, RefusedForSafety, UsageError
@@ -38,7 +39,7 @@ GRACE_OF_SCHEDULE = "7d"
 @click.option("--flagged", is_flag=True, help="Flagged messages too.")
 @click.option("--drafts", is_flag=True, help="Drafts too.")
 @click.option("--unread", is_flag=True, help="Unread messages too.")
-@click.option("--refetch", is_flag=True, help="Fetch each message once more, and compare all of it.")
+@click.option("--refetch", is_flag=True, help="Fetch each message again, and compare all of it.")
 @click.option("--grace", metavar="AGE", help="Not what was archived less than this ago: 12h, 7d.")
 @click.option("--trash", metavar="FOLDER", help="Move to this folder, not to the server's Trash.")
 @click.option("--expunge", is_flag=True, help="Remove for good, not to the Trash.")
@@ -81,36 +82,48 @@ def command(
         stop = stack.enter_context(stoppable())
         source = wiring.open_source(settings, session.say)
         stack.callback(source.close)
-        work = _work(stack, session, archive, settings, rules, policy, source, stop)
-        plans = plan(work)
+        with session.progress() as progress:
+            work = _work(stack, archive, settings, rules, policy, source, progress, stop)
+            plans = plan(work)
         session.warn_unmatched((*rules.folders, *rules.exclude), {one.folder.name for one in plans})
         _tell_plan(session, name, plans, work.to, dry=dry_run)
-        objections = _objections(work, plans, rules)
-        for objection in objections:
-            say(f"{'note: would be refused' if dry_run else 'refused'}: {objection}")
-        if objections and not dry_run:
-            raise RefusedForSafety(
-                f"the plan takes too much to be meant: {objections[0]}"
-                + (f", and {len(objections) - 1} more, see above" if len(objections) > 1 else ""),
-                "look at it with --dry-run; if it is right, say so with the options named above",
-            )
+        _check_brakes(work, plans, rules, dry=dry_run)
         count = sum(len(one.removable) for one in plans)
         if dry_run or not count:
             _raise_for(name, plans, [])
             return
-        where = (
-            f'move {number(count, "message")} to "{work.to.name}"'
-            if work.to
-            else f"remove {number(count, 'message')} for good"
+        stop.begin()  # an interrupt at the question ends it at once
+        where = f'move them to "{work.to.name}"' if work.to else "remove them for good"
+        agree(f'{number(count, "message")} of account "{name}": {where}?', yes=yes or scheduled)
+        run = _run(stack, archive, settings, archive_settings.compression)
+        reports = _remove(session, work, run, plans)
+    _raise_for(name, plans, reports)
+
+
+def _check_brakes(work: Pruning, plans: list[FolderPlan], rules: PruneSettings, *, dry: bool) -> None:
+    held = sum(state.held for state in work.held.folders())
+    share = HALF if rules.max_share is None else rules.max_share
+    found = brakes([one.cut for one in plans], held, allow_empty=rules.allow_empty, max_share=share)
+    for objection in found:
+        say(f"{'note: would be refused' if dry else 'refused'}: {objection}")
+    if found and not dry:
+        raise RefusedForSafety(
+            f"the plan takes too much to be meant: {found[0]}"
+            + (f", and {len(found) - 1} more, see above" if len(found) > 1 else ""),
+            "look at it with --dry-run; if it is right, say so with the options named above",
         )
-        agree(f'{where} of account "{name}"?', yes=yes or scheduled)
-        stop.begin()
-        removal = Removal(work, _run(stack, archive, settings, archive_settings.compression), plans)
+
+
+def _remove(session: Session, work: Pruning, run: Run, plans: list[FolderPlan]) -> list[FolderPruned]:
+    entries = [entry for one in plans for entry in one.removable]
+    with session.progress() as progress:
+        progress.expect(len(entries), sum(entry.size for entry in entries))
+        removal = Removal(msgspec.structs.replace(work, reporter=progress), run, plans)
         try:
-            removal()
+            return removal()
         finally:
-            _tell(session, name, removal, work.to)
-    _raise_for(name, plans, removal.reports)
+            progress.clear()
+            _tell(session, work.account, removal, work.to)
 
 
 def _rules(settings: AccountSettings, options: dict[str, Any]) -> PruneSettings:
@@ -163,13 +176,13 @@ def _policy(rules: PruneSettings, now: datetime) -> Policy:
 
 def _work(
     stack: ExitStack,
-    session: Session,
     archive: Archive,
     settings: AccountSettings,
     rules: PruneSettings,
     policy: Policy,
     source: Source,
-    stop: Any,
+    progress: Progress,
+    stop: Stop,
 ) -> Pruning:
     held = SqliteCatalog()
     stack.callback(held.close)
@@ -188,7 +201,7 @@ def _work(
         policy=policy,
         takes=Selection(rules.folders, rules.exclude).takes_folder,
         to=None if rules.expunge else _trash(settings, rules, source),
-        reporter=stack.enter_context(session.progress()),
+        reporter=progress,
         stop=stop,
     )
 
@@ -217,12 +230,6 @@ def _run(stack: ExitStack, archive: Archive, settings: AccountSettings, compress
     stack.callback(catalog.close)
     owner = ChainOwner(settings.name, settings.kind)
     return stack.enter_context(archive.begin(owner, chain, catalog, compression, wiring.now))
-
-
-def _objections(work: Pruning, plans: list[FolderPlan], rules: PruneSettings) -> list[str]:
-    held = sum(state.held for state in work.held.folders())
-    share = HALF if rules.max_share is None else rules.max_share
-    return brakes([one.cut for one in plans], held, allow_empty=rules.allow_empty, max_share=share)
 
 
 def _tell_plan(session: Session, name: str, plans: list[FolderPlan], to: Folder | None, *, dry: bool) -> None:

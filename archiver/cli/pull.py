@@ -8,6 +8,7 @@ from archiver import wiring
 from archiver.archive.writer import ChainOwner
 from archiver.cli.output import number, print_json, say, size
 from archiver.cli.session import Session, shared_options
+from archiver.cli.sign_in import warn_of_soon
 from archiver.cli.stop import Stop, stoppable
 from archiver.config import AccountSettings
 from archiver.errors import ArchiverError, Incomplete, Interrupted
@@ -63,6 +64,7 @@ def command(
                 failures[account.name] = _incomplete(report, account.daily_download_limit)
     if seen:
         session.warn_unmatched((*folders, *exclude), seen)
+    warn_of_soon(accounts)
     if failures:
         raise _worst(failures, len(accounts))
 

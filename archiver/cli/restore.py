@@ -1,7 +1,7 @@
 """archiver restore: put archived mail onto a server."""
 
-from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import click
@@ -19,7 +19,7 @@ from archiver.model import Entry
 from archiver.ops.read import list_messages
 from archiver.ops.restore import Restore
 from archiver.ops.restore_folder import FolderRestored, Left, Restoring
-from archiver.plan.restore import once
+from archiver.plan.restore import before_prune, once
 from archiver.ports import Run
 
 
@@ -80,8 +80,7 @@ def command(
         reader = archive.reader(catalogs)
         entries = _entries(catalogs, wanted, ids, vanished=vanished)
         if pruned is not None:
-            there = _pruned(now, name, pruned)
-            entries = [entry for entry in entries if (entry.ref.folder, entry.digest) in there]
+            entries = _before_prune(entries, now, name, pruned)
         if wanted.sender is not None:
             entries = [one.entry for one in list_messages(entries, reader, wanted.sender)]
         if not entries:
@@ -94,7 +93,7 @@ def command(
                 account=target.name,
                 target=account,
                 reader=reader,
-                ledger=lambda folder, epoch: _known(now, target.name, folder, epoch, same=same),
+                ledger=partial(now.ledger, target.name, same=same),
                 run=run,
                 reporter=stack.enter_context(session.progress()),
                 stop=stack.enter_context(stoppable()),
@@ -134,27 +133,17 @@ def _entries(
     return [entry for entry in found if vanished or not entry.vanished or entry.digest not in there]
 
 
-def _pruned(catalogs: SeveralCatalogs, name: str, run: int) -> set[tuple[str, str]]:
-    """Tell which contents of which folders a prune removed, or was about to; what is there still stays as it is."""
-    pruned = [entry for entry in catalogs.entries() if entry.pruned is not None]
-    found = {(entry.ref.folder, entry.digest) for entry in pruned if entry.pruned == run}
-    if not found:
-        runs = ", ".join(
-            map(str, sorted({entry.pruned for entry in pruned if entry.pruned is not None})[-10:])
-        )
+def _before_prune(entries: list[Entry], now: SeveralCatalogs, name: str, run: int) -> list[Entry]:
+    found = before_prune(entries, now.entries(), run)
+    if found is None:
+        pruned = sorted({entry.pruned for entry in now.entries() if entry.pruned is not None})
         raise UsageError(
             f"run {run} removed nothing from the server",
-            f"these did: {runs}" if runs else f'nothing of account "{name}" was ever pruned',
+            f"these did: {', '.join(map(str, pruned[-10:]))}"
+            if pruned
+            else f'nothing of account "{name}" was ever pruned',
         )
     return found
-
-
-def _known(
-    catalogs: SeveralCatalogs, account: str, folder: str, epoch: str, *, same: bool
-) -> Mapping[str, str]:
-    """Tell what is known of a folder of the target: what was put there, and what was archived from there."""
-    held = catalogs.held(folder, epoch) if same else {}
-    return {**held, **catalogs.restored(account, folder, epoch)}
 
 
 def _ledger(stack: ExitStack, session: Session, archive: Archive, name: str) -> Run | None:

@@ -7,8 +7,10 @@ import click
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.output import number, print_json, say, shown, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
+from archiver.cli.sign_in import outlooks, warn_of
 from archiver.config import ArchiveSettings
 from archiver.model import FolderState, Manifest
+from archiver.plan.sign_in import Outlook
 
 
 @click.command("status")
@@ -31,11 +33,15 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
                     found.append(document)
 
     failure = session.in_each(session.archives(archive_name, names), look)
+    wanted = [each for each in session.settings.accounts.values() if not names or each.name in names]
+    sign_ins = outlooks(wanted)
     if session.json:
-        print_json({"type": "status", "accounts": found})
+        signed_in = [_sign_in(name, each) for name, each in sign_ins.items()]
+        print_json({"type": "status", "accounts": found, "sign_ins": signed_in})
     else:
         for document in found:
             _print(document)
+        warn_of(sign_ins)
     if failure is not None:
         raise failure
     if not found and not session.json:
@@ -62,6 +68,16 @@ def _document(archive: str, chain: str, catalog: SqliteCatalog, last: Manifest |
             if state.missed and not state.gone
             for row in catalog.missed(state.id, state.epoch)
         ],
+    }
+
+
+def _sign_in(account: str, found: Outlook) -> dict[str, Any]:
+    return {
+        "account": account,
+        "standing": found.standing.value,
+        "until": found.dies,
+        "idle": found.by_idling,
+        "reason": found.why,
     }
 
 

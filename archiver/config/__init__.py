@@ -5,7 +5,7 @@ The keys are documented in docs/reference/configuration.md, which a test compare
 
 from archiver.config.places import cache_folder, locate, state_folder
 from archiver.config.reader import load, parse
-from archiver.config.settings import AccountSettings, ArchiveSettings, Security, Settings
+from archiver.config.settings import AccountSettings, ArchiveSettings, OAuthSettings, Security, Settings
 from archiver.config.writer import (
     add_account,
     add_archive,
@@ -17,6 +17,7 @@ from archiver.config.writer import (
 __all__ = [
     "AccountSettings",
     "ArchiveSettings",
+    "OAuthSettings",
     "Security",
     "Settings",
     "add_account",

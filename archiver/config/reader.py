@@ -1,12 +1,11 @@
 """Check a configuration file and make settings of it: every problem is told, with the path of its key."""
 
-import os
 import re
-from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
+from archiver.config.oauth import read_oauth
 from archiver.config.settings import (
     AccountKind,
     AccountSettings,
@@ -18,10 +17,9 @@ from archiver.config.settings import (
     Settings,
     did_you_mean,
 )
-from archiver.errors import ConfigInvalid, UsageError
+from archiver.config.table import Table, shown
+from archiver.errors import ConfigInvalid
 from archiver.plan.select import parse_share, parse_size, parse_time
-
-T = TypeVar("T")
 
 COMPRESSIONS = ("default", "long")
 KINDS = ("imap", "pop3", "exchange", "files")
@@ -37,6 +35,7 @@ ACCOUNT_KEYS = (
     "port",
     "user",
     *PASSWORD_KEYS,
+    "oauth",
     "starttls",
     "insecure-plaintext",
     "ca-file",
@@ -64,10 +63,7 @@ PRUNE_KEYS = (
     "max-share",
     "scheduled",
 )
-# A name becomes part of file names and of command lines.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HOST = re.compile(r"[^\s/@]+")
-_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 def load(path: Path) -> Settings:
@@ -80,7 +76,7 @@ def parse(raw: bytes, path: Path) -> Settings:
 
     `path` is for texts, and its folder is what relative paths start from.
     """
-    top = _Table("", decode(raw, path), path.parent)
+    top = Table("", decode(raw, path), path.parent)
     archives = [_archive(name, table) for name, table in top.tables("archive")]
     group = top.raw.get("archive")
     named = set(group) if isinstance(group, dict) else set()
@@ -120,103 +116,7 @@ def decode(raw: bytes, path: Path) -> dict[str, Any]:
         raise ConfigInvalid(f'"{path}" is not TOML: {text[:1].lower()}{text[1:]}') from None
 
 
-class _Table:
-    """A table of the file, read key by key. What is wrong is noted, not raised; notes quote no free text."""
-
-    def __init__(self, at: str, raw: dict[str, Any], folder: Path, problems: list[str] | None = None) -> None:
-        self.at = at
-        self.raw = raw
-        self.folder = folder
-        self.problems: list[str] = [] if problems is None else problems
-
-    def problem(self, key: str, text: str) -> None:
-        self.problems.append(f"{self.at}.{key}: {text}" if self.at else f"{key}: {text}")
-
-    def refuse_unknown(self, known: Sequence[str]) -> None:
-        for key in self.raw:
-            if key not in known:
-                self.problem(shown(key), f"unknown key{did_you_mean(key, known)}")
-
-    def tables(self, key: str) -> Iterator[tuple[str, "_Table"]]:
-        group = self.raw.get(key, {})
-        if not isinstance(group, dict):
-            self.problem(key, f"must be tables of the form [{key}.NAME]")
-            return
-        for name, raw in group.items():
-            at = f"{key}.{shown(name)}"
-            if not isinstance(raw, dict):
-                self.problem(at, f"must be a table of the form [{key}.NAME]")
-            elif not NAME.fullmatch(name):
-                self.problem(at, "a name is up to 64 letters, digits, dots, hyphens and underscores")
-            else:
-                yield name, _Table(at, raw, self.folder, self.problems)
-
-    def _typed(self, key: str, wanted: type) -> Any:
-        value = self.raw.get(key)
-        # bool is an int to Python, and is not one to TOML
-        fits = isinstance(value, (int, float) if wanted is float else wanted)
-        if value is None or (fits and (wanted is bool or not isinstance(value, bool))):
-            return value
-        self.problem(key, f"must be {_TYPE_NAMES[wanted]}")
-        return None
-
-    def text(self, key: str, *, required: bool = False) -> str | None:
-        value: str | None = self._typed(key, str)
-        if value is not None and (not value.strip() or "\0" in value):
-            self.problem(key, "must not be empty" if not value.strip() else "must not hold a NUL")
-            return None
-        if required and key not in self.raw:
-            self.problem(key, "missing")
-        return value
-
-    def choice(self, key: str, words: Sequence[str], default: str | None = None) -> str | None:
-        value = self.text(key, required=default is None)
-        if value is not None and value not in words:
-            listed = ", ".join(f'"{word}"' for word in words)
-            self.problem(key, f"must be one of {listed}{did_you_mean(value, words)}")
-            return None
-        return value or default
-
-    def flag(self, key: str) -> bool:
-        return bool(self._typed(key, bool))
-
-    def number(self, key: str, wanted: type, low: float, high: float) -> Any:
-        value = self._typed(key, wanted)
-        if value is not None and not low <= value <= high:  # false for nan too
-            self.problem(key, f"must be from {low} to {high}")
-            return None
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.raw.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
-            self.problem(key, 'must be a list of texts, such as ["INBOX", "Archive/*"]')
-            return ()
-        return tuple(value)
-
-    def understood(self, key: str, read: Callable[[str], T]) -> T | None:
-        """Read a text by a rule that the command line has too; a rule's `UsageError` is the problem."""
-        value = self.text(key)
-        if value is None:
-            return None
-        try:
-            return read(value)
-        except UsageError as error:
-            self.problem(key, f"{error.text}; {error.hint}")
-            return None
-
-    def path(self, key: str, *, required: bool = False) -> Path | None:
-        value = self.text(key, required=required)
-        if value is None:
-            return None
-        try:
-            return Path(os.path.normpath(self.folder / Path(value).expanduser()))
-        except RuntimeError:
-            self.problem(key, "names the home folder of a user that is not known")
-            return None
-
-
-def _archive(name: str, table: _Table) -> ArchiveSettings | None:
+def _archive(name: str, table: Table) -> ArchiveSettings | None:
     before = len(table.problems)
     path = table.path("path", required=True)
     compression = table.choice("compression", COMPRESSIONS, "default")
@@ -230,7 +130,7 @@ def _archive(name: str, table: _Table) -> ArchiveSettings | None:
     return ArchiveSettings(name, path, cast(Compression, compression))
 
 
-def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | None:
+def _account(name: str, table: Table, archives: set[str]) -> AccountSettings | None:
     before = len(table.problems)
     kind = table.choice("kind", KINDS)
     if kind is not None and kind not in SUPPORTED_KINDS:  # its keys are not known either
@@ -256,8 +156,11 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
     _refuse_passwords(table)
     folders, exclude = table.texts("folders"), table.texts("exclude")
     limit = table.understood("daily-download-limit", parse_size)
-    prune = _prune(table)
-    table.refuse_unknown((*(key for key in ACCOUNT_KEYS if key not in FILES_KEYS), "password"))
+    prune, oauth = _prune(table), read_oauth(table)
+    for key in FILES_KEYS:
+        if key in table.raw:
+            table.problem(key, f'goes with kind = "files" alone, and kind is "{kind}"')
+    table.refuse_unknown((*ACCOUNT_KEYS, "password"))
     if len(table.problems) > before or archive is None or host is None or user is None:
         return None
     return AccountSettings(
@@ -273,6 +176,7 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
         password_command=command,
         password_file=file,
         password_keyring=keyring,
+        oauth=oauth,
         folders=folders,
         exclude=exclude,
         daily_download_limit=limit,
@@ -280,12 +184,12 @@ def _account(name: str, table: _Table, archives: set[str]) -> AccountSettings | 
     )
 
 
-def _prune(account: _Table) -> PruneSettings:
+def _prune(account: Table) -> PruneSettings:
     raw = account.raw.get("prune", {})
     if not isinstance(raw, dict):
         account.problem("prune", "must be a table of the form [account.NAME.prune]")
         return PruneSettings()
-    table = _Table(f"{account.at}.prune", raw, account.folder, account.problems)
+    table = Table(f"{account.at}.prune", raw, account.folder, account.problems)
     table.refuse_unknown(PRUNE_KEYS)
     older_than, grace = table.text("older-than"), table.text("grace")
     for key, text in (("older-than", older_than), ("grace", grace)):
@@ -312,14 +216,14 @@ def _prune(account: _Table) -> PruneSettings:
     )
 
 
-def _archive_of(table: _Table, archives: set[str]) -> str | None:
+def _archive_of(table: Table, archives: set[str]) -> str | None:
     archive = table.text("archive", required=True)
     if archive is not None and archive not in archives:
         table.problem("archive", f"there is no [archive.{shown(archive)}]{did_you_mean(archive, archives)}")
     return archive
 
 
-def _files_account(name: str, table: _Table, archives: set[str]) -> AccountSettings | None:
+def _files_account(name: str, table: Table, archives: set[str]) -> AccountSettings | None:
     """Read an account that has no server: mail in files."""
     before = len(table.problems)
     archive, path = _archive_of(table, archives), table.path("path", required=True)
@@ -341,7 +245,7 @@ def _files_account(name: str, table: _Table, archives: set[str]) -> AccountSetti
     )
 
 
-def _security(table: _Table) -> Security:
+def _security(table: Table) -> Security:
     starttls, plaintext = table.flag("starttls"), table.flag("insecure-plaintext")
     if starttls and plaintext:
         table.problem("insecure-plaintext", 'contradicts "starttls"; keep one of them')
@@ -350,18 +254,14 @@ def _security(table: _Table) -> Security:
     return Security.PLAINTEXT if plaintext else Security.TLS
 
 
-def _refuse_passwords(table: _Table) -> None:
+def _refuse_passwords(table: Table) -> None:
     if "password" in table.raw:
         table.problem(
             "password",
             'a password does not belong in this file; remove it, and use "password-command", '
             '"password-keyring" or "password-file"',
         )
-    sources = [key for key in PASSWORD_KEYS if table.raw.get(key) not in (None, False)]
+    sources = [key for key in (*PASSWORD_KEYS, "oauth") if table.raw.get(key) not in (None, False)]
     if len(sources) > 1:
         listed = " and ".join(f'"{key}"' for key in sources)
         table.problem(sources[1], f"{listed} are set; keep one of them")
-
-
-def shown(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else repr(key).replace("'", '"')

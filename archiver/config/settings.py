@@ -11,6 +11,8 @@ from archiver.errors import ConfigInvalid, UsageError
 
 Compression: TypeAlias = Literal["default", "long"]
 AccountKind: TypeAlias = Literal["imap", "pop3", "exchange", "files"]
+OAuthProvider: TypeAlias = Literal["microsoft", "google", "generic"]
+TokenStore: TypeAlias = Literal["auto", "keyring", "sealed"]
 MboxForm: TypeAlias = Literal["mboxo", "mboxrd", "mboxcl", "mboxcl2"]
 
 
@@ -53,6 +55,26 @@ class PruneSettings(Struct, frozen=True):
     scheduled: bool = False
 
 
+class OAuthSettings(Struct, frozen=True):
+    """One `[account.NAME.oauth]`: with whom to sign in, and as which program.
+
+    The addresses are those of a `generic` provider; of the others archiver knows them. `store` "auto" means the
+    keyring where there is one, else a sealed file. `sign_in_days` is how long a sign-in lives whatever happens.
+    """
+
+    provider: OAuthProvider
+    client_id: str
+    client_secret_command: str | None = None
+    client_secret_file: Path | None = None
+    tenant: str = "common"
+    scopes: tuple[str, ...] = ()
+    authorize_url: str | None = None
+    device_url: str | None = None
+    token_url: str | None = None
+    sign_in_days: int | None = None
+    store: TokenStore = "auto"
+
+
 class AccountSettings(Struct, frozen=True):
     """One `[account.NAME]`. Without a password source, a credential of systemd or a prompt is used.
 
@@ -72,6 +94,7 @@ class AccountSettings(Struct, frozen=True):
     password_command: str | None = None
     password_file: Path | None = None
     password_keyring: bool = False
+    oauth: OAuthSettings | None = None
     folders: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     path: Path | None = None

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from archiver.config.places import private_folder
-from archiver.config.reader import NAME, decode, parse, read
+from archiver.config.reader import decode, parse, read
 from archiver.config.settings import Settings
+from archiver.config.table import NAME
 from archiver.errors import ArchiverError, ConfigInvalid, UsageError
 
-Value: TypeAlias = str | int | float | bool | Sequence[str] | None
+Value: TypeAlias = str | int | float | bool | Sequence[str] | Mapping[str, str] | None
 
 
 def add_archive(path: Path, name: str, keys: Mapping[str, Value]) -> Settings:
@@ -82,7 +83,10 @@ def _rendered(what: str, name: str, keys: Mapping[str, Value]) -> str:
 
     table = tomlkit.table()
     for key, value in keys.items():
-        if value is not None:
+        if isinstance(value, Mapping):  # on one line, so that all keys of the account stay together
+            table[key] = tomlkit.inline_table()
+            table[key].update(value)
+        elif value is not None:
             table[key] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
     document = tomlkit.document()
     document[what] = tomlkit.table(is_super_table=True)

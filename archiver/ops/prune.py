@@ -88,7 +88,7 @@ def plan(work: Pruning) -> list[FolderPlan]:
         entries.append(here)
     proofs = _read_back(work, [entry for one in plans for entry in one.removable])
     for one, here in zip(plans, entries, strict=True):
-        fetched = _fetch(work, one) if one.policy.refetch else None
+        fetched = _fetch(work, one, one.removable) if one.policy.refetch else None
         one.evidence = structs.replace(one.evidence, proofs=proofs, fetched=fetched)
         if one.error is None:
             one.decide(here)
@@ -97,17 +97,20 @@ def plan(work: Pruning) -> list[FolderPlan]:
 
 def _look(work: Pruning, state: FolderState, entries: Sequence[Entry]) -> FolderPlan:
     """Ask the server about the messages that the policy chooses, and leave those that a guard keeps."""
-    policy, last = work.policy, last_of(entries, work.policy.last)
+    policy = work.policy
     in_trash = work.to is not None and work.to.name == state.folder.name
     made = FolderPlan(
         folder=state.folder,
         epoch=state.epoch,
-        evidence=Evidence(work.times, last, Looked(0, {}), in_trash=in_trash),
+        evidence=Evidence(work.times, frozenset(), Looked(0, {}), in_trash=in_trash),
         policy=policy,
         held=len(entries),
         missed=state.missed,
     )
-    chosen = [one.ref.key for one in entries if why_not_chosen(one, policy, last) is None]
+    # which are the last depends on which are there still, so all are looked at
+    chosen = [
+        one.ref.key for one in entries if policy.last or why_not_chosen(one, policy, frozenset()) is None
+    ]
     if chosen:
         try:
             looked = work.source.look(state.folder, state.epoch, chosen)
@@ -115,7 +118,8 @@ def _look(work: Pruning, state: FolderState, entries: Sequence[Entry]) -> Folder
             made.error = error.text
             work.reporter.report(FolderFailed(work.account, state.folder.name, error.text))
             return made
-        made.evidence = structs.replace(made.evidence, looked=looked)
+        last = last_of((one for one in entries if one.ref.key in looked.messages), policy.last)
+        made.evidence = structs.replace(made.evidence, last=last, looked=looked)
         if not looked.dates:  # then content alone tells that a message is the one archived
             made.policy = structs.replace(policy, refetch=True)
     made.decide(entries)
@@ -143,10 +147,10 @@ def _read_back(work: Pruning, entries: Sequence[Entry]) -> dict[str, Proof]:
     return proofs
 
 
-def _fetch(work: Pruning, one: FolderPlan) -> dict[str, str]:
+def _fetch(work: Pruning, one: FolderPlan, entries: Sequence[Entry]) -> dict[str, str]:
     """Fetch what is to go once more: key -> digest of what the server gives."""
     found = {}
-    remotes = [one.evidence.looked.messages[entry.ref.key] for entry in one.removable]
+    remotes = [one.evidence.looked.messages[entry.ref.key] for entry in entries]
     for message in work.source.fetch(remotes) if remotes else ():
         work.check_stop()
         if isinstance(message, Message):
@@ -250,9 +254,11 @@ class _FolderRemoval:
 
     def _chunk(self, keys: Sequence[str]) -> None:
         """Remove what may still go; what a dropped line leaves in doubt waits for the next look."""
-        plan = self._plan
+        plan, fetched = self._plan, self._plan.evidence.fetched
+        if self._work.policy.refetch:  # before the look, which is to be the last word
+            fetched = _fetch(self._work, plan, [self._waiting[key] for key in keys])
         going = []
-        for key, why in self._look(keys).items():
+        for key, why in self._look(keys, fetched).items():
             if why is None:
                 going.append(key)
             elif why is Why.NOT_THERE and key in self._asked:
@@ -273,10 +279,15 @@ class _FolderRemoval:
             if key in self._waiting:
                 self._refuse(key, "the server did not answer for it")
 
-    def _look(self, keys: Sequence[str]) -> dict[str, Why | None]:
-        plan = self._plan
-        looked = self._work.source.look(plan.folder, plan.epoch, keys)
-        evidence = structs.replace(plan.evidence, looked=looked)
+    def _look(self, keys: Sequence[str], fetched: Mapping[str, str] | None = None) -> dict[str, Why | None]:
+        plan, last = self._plan, self._plan.evidence.last
+        looked = self._work.source.look(plan.folder, plan.epoch, [*keys, *last])
+        taken = sum(key not in looked.messages for key in last)  # by others; the next ones take their place
+        removed = set(self.removed) if taken else set()
+        left = (entry for entry in plan.removable if entry.ref.key not in removed)
+        evidence = structs.replace(
+            plan.evidence, looked=looked, last=last | last_of(left, taken), fetched=fetched
+        )
         return {key: why_kept(self._waiting[key], plan.policy, evidence) for key in keys}
 
     def _settle_rest(self) -> None:

@@ -33,7 +33,7 @@ class Restore:
         for entry in entries:
             by_source.setdefault(entry.ref.folder, []).append(entry)
         destination = Destination(present, work.target.home(), work.same, work.into, labels)
-        uses = {source.name: source.special_use for source in sources}
+        by_name = {source.name: source for source in sources}
         by_target: dict[str, list[str]] = {}
         for source, name in target_names(sources, destination).items():
             if source in by_source:
@@ -41,9 +41,9 @@ class Restore:
         ledger = Ledger(work)
         try:
             for name, names in by_target.items():
-                use = next((uses[one] for one in names if uses[one]), None) if work.into is None else None
+                like = _like(name, [by_name[one] for one in names], keep_use=work.into is None)
                 wanted_there = [entry for one in names for entry in by_source[one]]
-                self._folder(FolderRestored(names, name), present, use, wanted_there, ledger)
+                self._folder(FolderRestored(names, name), present, like, wanted_there, ledger)
         finally:
             ledger.commit()
         return self.reports
@@ -52,13 +52,19 @@ class Restore:
         self,
         report: FolderRestored,
         present: Sequence[Folder],
-        use: str | None,
+        like: Folder,
         entries: Sequence[Entry],
         ledger: Ledger,
     ) -> None:
         self.reports.append(report)
         try:
-            FolderRestore(self._work, report, ledger).restore(present, use, entries)
+            FolderRestore(self._work, report, ledger).restore(present, like, entries)
         except FolderRefused as error:
             report.error = error.text
             self._work.reporter.report(FolderFailed(self._work.account, report.target, error.text))
+
+
+def _like(name: str, sources: Sequence[Folder], *, keep_use: bool) -> Folder:
+    """Say what a folder is to be like that takes these in: of their use, subscribed to if one of them was."""
+    use = next((one.special_use for one in sources if one.special_use), None) if keep_use else None
+    return Folder(name, None, use, any(one.subscribed is not False for one in sources))

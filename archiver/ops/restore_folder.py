@@ -121,11 +121,11 @@ class FolderRestore:
         # epoch -> key -> digest of what is there already, without all of its labels
         self._unlabelled: dict[str, dict[str, str]] = {}
 
-    def restore(self, present: Sequence[Folder], use: str | None, entries: Sequence[Entry]) -> None:
+    def restore(self, present: Sequence[Folder], like: Folder, entries: Sequence[Entry]) -> None:
         self._entries = {entry.digest: entry for entry in entries}
         for entry in entries:
             self._flags[entry.digest] = entry.flags & self._flags.get(entry.digest, entry.flags)
-        target = self._folder({folder.name: folder for folder in present}, use)
+        target = self._folder({folder.name: folder for folder in present}, like)
         drops = 0
         while True:
             before = self._report.appended + len(self._given_up)
@@ -150,7 +150,7 @@ class FolderRestore:
             self._check_flags(target)
             return
 
-    def _folder(self, present: Mapping[str, Folder], use: str | None) -> Folder | None:
+    def _folder(self, present: Mapping[str, Folder], like: Folder) -> Folder | None:
         """Find the folder, or make it; where the server takes no `/` in a name, under another name."""
         name = self._report.target
         plain = without_slashes(name)
@@ -161,12 +161,12 @@ class FolderRestore:
         if self._work.dry:
             return None
         try:
-            return self._work.target.make_folder(name, use)
+            return self._work.target.make_folder(name, like.special_use, subscribe=bool(like.subscribed))
         except FolderRefused:
             if plain == name:
                 raise
         self._report.target = plain
-        return self._work.target.make_folder(plain, use)
+        return self._work.target.make_folder(plain, like.special_use, subscribe=bool(like.subscribed))
 
     # --- what is there already ------------------------------------------------------------------------
 

@@ -107,6 +107,18 @@ def once(entries: Iterable[Entry], *, vanished: bool) -> list[Entry]:
     return [*alive, *gone.values()]
 
 
+def before_prune(then: Iterable[Entry], now: Iterable[Entry], run: int) -> list[Entry] | None:
+    """Choose what puts a folder's copies back as they were before a prune; None if that run removed nothing.
+
+    `then` are the messages of the time before it, of which every copy of a content that the run removed, or was
+    about to, counts: those that are there still are not put in again. `now` tells what it removed.
+    """
+    removed = {(entry.ref.folder, entry.digest) for entry in now if entry.pruned == run}
+    if not removed:
+        return None
+    return [entry for entry in then if (entry.ref.folder, entry.digest) in removed]
+
+
 class Doubt(Struct, frozen=True):
     """A message that the target may have: one of those of its size or, rewritten there, of its second."""
 

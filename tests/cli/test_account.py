@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from archiver import wiring
+from archiver.accounts.discovery.offers import Offer
 from tests.cli.conftest import Mailboxes, account_words, mail, write_account
 from tests.command_line import CommandLine
 from tests.servers.dovecot import Dovecot
@@ -163,8 +165,8 @@ def test_a_group_alone_shows_its_commands(home: CommandLine, command: str) -> No
 def test_the_wizard_asks_for_what_is_missing(home: CommandLine, server: Dovecot, user: str) -> None:
     terminal = Terminal(home, "account", "add", "--port", server.imaps, "--ca-file", server.ca_file)
     terminal.answer("Name of the account", "work")
+    terminal.answer("Mail address, or user name", user)
     terminal.answer("IMAP server", "localhost")
-    terminal.answer("User name", user)
     terminal.answer("Password from [ask]", "command")
     terminal.answer("Command", f"echo {server.password}")
     assert terminal.end() == 0, terminal.shown
@@ -224,3 +226,76 @@ def test_a_keyring_is_given_the_password(home: CommandLine, server: Dovecot, use
     assert terminal.end() == 0, terminal.shown
     assert home.typed("account", "test", "work", **ring).exit == 0
     assert home.typed("pull", "-q", **ring).exit == 0
+
+
+# --- servers that are found ---------------------------------------------------------------------------------
+
+
+def offer(server: Dovecot, user: str, **more: Any) -> Offer:
+    return Offer("imap", "localhost", server.imaps, "tls", user, "what example.org says of itself", **more)
+
+
+def test_the_server_of_an_address_is_found_and_tried(
+    home: CommandLine, server: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def find(address: str, protocol: str) -> Offer:
+        asked.append((address, protocol))
+        return offer(server, user, notes=("IMAP must be switched on",), daily_download_limit="2.2GB")
+
+    monkeypatch.setattr(wiring, "find_server", find)
+    words = ("account", "add", "work", "--user", "ann@example.org", "--ca-file", server.ca_file)
+    done = home(*words, "--password-command", f"echo {server.password}")
+    assert done.exit == 0, done.err
+    assert asked == [("ann@example.org", "imap")]
+    assert f"found localhost, port {server.imaps}, by what example.org says of itself" in done.err
+    assert "note: IMAP must be switched on" in done.err
+    assert "prune can move messages to the Trash" in done.err
+    (account,) = home("account", "list", "--json").document["accounts"]
+    assert (account["host"], account["user"]) == ("localhost", user)
+    assert 'daily-download-limit = "2.2GB"' in home.config.read_text()
+
+
+def test_a_server_that_dns_alone_names_is_not_given_a_password_without_a_yes(
+    home: CommandLine, server: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = home.config.read_text()
+    monkeypatch.setattr(wiring, "find_server", lambda address, protocol: offer(server, user, trusted=False))
+    words = ("account", "add", "work", "--user", "ann@example.org", "--password-command", "touch stolen")
+    done = home(*words)
+    assert done.exit == 2
+    assert "can be forged" in done.err
+    assert f"--imap localhost --user {user}" in done.err
+    assert home.config.read_text() == before
+    assert not (home.home / "stolen").exists()
+
+
+def test_pop3_is_found_where_there_is_no_imap_and_nothing_where_there_is_neither(
+    home: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Offer("pop3", "pop.example.org", 995, "tls", "ann", "it")
+    monkeypatch.setattr(
+        wiring, "find_server", lambda address, protocol: found if protocol == "pop3" else None
+    )
+    assert home("account", "add", "old", "--user", "ann@example.org", "--no-test").exit == 0
+    assert home("account", "list", "--json").document["accounts"][0]["kind"] == "pop3"
+    monkeypatch.setattr(wiring, "find_server", lambda address, protocol: None)
+    done = home("account", "add", "other", "--user", "ann@example.org")
+    assert done.exit == 2
+    assert "--imap HOST" in done.err
+
+
+def test_a_server_that_is_named_is_not_looked_for(
+    home: CommandLine, server: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(address: str, protocol: str) -> Offer:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(wiring, "find_server", never)
+    assert (
+        home("account", "add", "work", "--imap", "localhost", "--user", "a@b.example", "--no-test").exit == 0
+    )
+    assert (
+        home("account", "add", "more", "--pop3", "localhost", "--user", "a@b.example", "--no-test").exit == 0
+    )

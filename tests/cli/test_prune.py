@@ -278,3 +278,13 @@ def test_a_prune_that_is_killed_again_and_again_loses_nothing(
 
 def manifests(home: CommandLine) -> list[Path]:
     return list((home.home / "mail" / "chains").rglob("*.manifest"))
+
+
+def test_an_interrupt_at_the_question_removes_nothing(home: CommandLine, owner: Owner) -> None:
+    terminal = Terminal(home, "prune", "ann", "--older-than", "1y")
+    terminal.until("[y/N]")
+    time.sleep(0.1)
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert count(owner)["Trash"] == 0
+    assert len(manifests(home)) == 1

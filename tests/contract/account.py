@@ -163,6 +163,20 @@ class OneFolderContract:
         assert [remote.flags for remote in remotes][2] == self.flags("\\Seen", "$Label1")
         assert copy.exists == 5
 
+    def test_with_an_epoch_and_no_token_the_folder_is_compared_with_what_is_known(
+        self, mailbox: Mailbox, account: Account
+    ) -> None:
+        keys = [mailbox.deliver("INBOX", mail(n)) for n in range(3)]
+        copy = Copy()
+        copy.update(account)
+        mailbox.expunge("INBOX", keys[0])
+        mailbox.flag("INBOX", keys[1], ["\\Seen"])
+        keys.append(mailbox.deliver("INBOX", mail(3)))
+        assert copy.cursor is not None
+        copy.cursor = Cursor(copy.cursor.epoch, "")
+        assert len(copy.update(account)) == 4
+        assert copy.flags == {keys[1]: {"\\Seen"}, keys[2]: frozenset(), keys[3]: frozenset()}
+
     def test_size_and_date_are_told_with_a_new_message(self, mailbox: Mailbox, account: Account) -> None:
         mailbox.deliver("INBOX", mail(1), received=WHEN)
         (remote,) = listed(account)

@@ -72,6 +72,17 @@ class CanAppendContract:
         put(account, made, outgoing(mail(1)))
         assert len(there(account, made.name)) == 1
 
+    def test_a_folder_is_subscribed_to_unless_it_is_not_to_be(
+        self, mailbox: TargetMailbox, account: Target
+    ) -> None:
+        self.folder(account, "Read")
+        account.make_folder(account.home() + "Unread", subscribe=False)
+        other = mailbox.account()
+        told = {one.name.removeprefix(account.home()): one.subscribed for one in other.folders()}
+        other.close()
+        if told["Read"] is not None:  # where the server tells
+            assert (told["Read"], told["Unread"]) == (True, False)
+
     def test_making_a_folder_that_is_there_leaves_it_as_it_is(
         self, mailbox: TargetMailbox, account: Target
     ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archiver import errors
-from archiver.config import reader
+from archiver.config import oauth, reader
 from tests.house.tracked import ROOT, tracked
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -54,6 +54,7 @@ def test_each_error_has_a_code_word_of_its_own() -> None:
     [
         ("archive.NAME", reader.ARCHIVE_KEYS),
         ("account.NAME", reader.ACCOUNT_KEYS),
+        ("account.NAME.oauth", oauth.OAUTH_KEYS),
         ("account.NAME.prune", reader.PRUNE_KEYS),
     ],
 )

@@ -10,6 +10,7 @@ from tests.house.tracked import ROOT, tracked
 # library -> the one part of the package that may import it
 DOORS = {
     "click": "archiver/cli",
+    "dns": "archiver/accounts/discovery/srv.py",
     "imapclient": "archiver/accounts/imap/session.py",
     "keyring": "archiver/secrets.py",
     "platformdirs": "archiver/config",

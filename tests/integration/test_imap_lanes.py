@@ -12,8 +12,9 @@ from archiver.accounts.connection import Server
 from archiver.accounts.imap import append as append_module
 from archiver.accounts.imap import appending, lanes
 from archiver.accounts.imap.account import ImapAccount
+from archiver.accounts.imap.link import Link
 from archiver.errors import ArchiverError, Forbidden, Interrupted, Unreachable
-from archiver.model import Appended, Outgoing, Refused, Secret
+from archiver.model import AccessToken, Appended, Outgoing, Refused, Secret
 from tests.integration.double_client import INBOX, Client, Make
 from tests.servers.imap_double import ImapDouble, Posted
 
@@ -41,6 +42,23 @@ def raw(number: int) -> bytes:
 
 def outgoing(number: int) -> Outgoing:
     return Outgoing(hashlib.sha256(raw(number)).hexdigest(), raw(number))
+
+
+def test_a_second_line_asks_for_a_token_anew_and_not_for_a_password() -> None:
+    with ImapDouble(capabilities=FULL + " AUTH=XOAUTH2") as double:
+        for kind, times in ((Secret, 1), (AccessToken, 2)):
+            asked: list[Secret] = []
+
+            def ask(kind: type[Secret] = kind, asked: list[Secret] = asked) -> Secret:
+                asked.append(kind("x"))
+                return asked[-1]
+
+            first = Link(Server("127.0.0.1", double.port, "plaintext", None, 5), "ann", ask)
+            second = first.another()
+            for link in (first, second):
+                link.session()
+                link.close()
+            assert len(asked) == times
 
 
 class Put:

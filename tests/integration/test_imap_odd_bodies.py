@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from archiver.accounts.imap.session import Session
 from archiver.errors import FolderRefused, Unreachable
 from archiver.model import Message
 from tests.integration.double_client import Make, check_all_but, mails
@@ -151,6 +152,28 @@ def test_a_message_beyond_the_limit_is_missed_and_the_rest_goes_on(client: Make)
         bodies, reasons = client(double, limit=2_000_000).got()
         check_all_but(double, bodies, 3)
         assert reasons == {3: "larger than archiver takes: 3000000 bytes"}
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_line_that_drops_while_a_command_is_sent_costs_no_message(
+    client: Make, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    send, sent = Session.send, [0]
+
+    def failing(self: Session, *pieces: bytes, shown: bytes | None = None) -> str:
+        sent[0] += b"BODY.PEEK[]" in b"".join(pieces)
+        if sent[0] == nth:
+            sent[0] += 1
+            raise Unreachable("the line dropped")
+        return send(self, *pieces, shown=shown)
+
+    with ImapDouble(mails(1200)) as double:
+        one = client(double)
+        remotes = one.remotes()
+        monkeypatch.setattr(Session, "send", failing)
+        told = list(one.account.fetch(remotes))
+        monkeypatch.undo()
+        check_all_but(double, {int(m.remote.ref.key): m.raw for m in told if isinstance(m, Message)})
 
 
 def test_a_throttle_is_obeyed_and_no_message_is_blamed(client: Make) -> None:

@@ -1,5 +1,6 @@
 """Logins and folder names of odd servers."""
 
+import base64
 import re
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from archiver.accounts.connection import Server
 from archiver.accounts.imap.account import ImapAccount
 from archiver.accounts.imap.login import open_session
-from archiver.errors import Forbidden, LoginRefused, Unreachable
-from archiver.model import Secret
+from archiver.errors import Forbidden, LoginRefused, Unreachable, Untrusted
+from archiver.model import AccessToken, Secret
 from tests.integration.double_client import Make, mails
 from tests.servers.imap_double import ImapDouble
 
@@ -87,10 +88,67 @@ def test_a_login_that_is_disabled_is_not_tried(client: Make) -> None:
         assert double.logins == 0
 
 
-def test_authenticated_but_not_connected_is_forbidden(client: Make) -> None:
+@pytest.mark.parametrize("command", [rb"LIST", rb"EXAMINE"])
+def test_authenticated_but_not_connected_is_forbidden(client: Make, command: bytes) -> None:
     said = b"%t BAD User is authenticated but not connected.\r\n"
-    with ImapDouble(mails(1), answers=[(rb"EXAMINE", said)]) as double, pytest.raises(Forbidden):
-        client(double).remotes()
+    with ImapDouble(mails(1), answers=[(command, said)]) as double:
+        with pytest.raises(Forbidden) as told:
+            one = client(double)
+            one.account.folders()
+            one.remotes()
+        assert len(double.commands(command)) == 1
+    assert "licence" in str(told.value.hint)
+
+
+def tokened(double: ImapDouble) -> ImapAccount:
+    where = Server("127.0.0.1", double.port, "plaintext", None, 5)
+    return ImapAccount(where, "ann@example.org", lambda: AccessToken("t0ken"), lambda text: None)
+
+
+def test_the_error_of_xoauth2_is_answered_with_nothing_and_then_told(client: Make) -> None:
+    challenge = base64.b64encode(b'{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}')
+    refused = b"a2 NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)\r\n"
+    double = ImapDouble(
+        capabilities="IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2",
+        answers=[(rb"AUTHENTICATE XOAUTH2", b"+ " + challenge + b"\r\n"), (rb"$", refused)],
+    )
+    with double:
+        with pytest.raises(LoginRefused, match="Invalid credentials") as told:
+            tokened(double).folders()
+        assert "app password" not in str(told.value.hint)
+        assert 'was it "ann@example.org" who signed in?' in str(told.value.hint)
+        assert double.seen[-1] == b""
+        assert double.commands(rb"LOGIN|AUTHENTICATE PLAIN") == []
+    assert "t0ken" not in told.value.text + str(told.value.hint)
+
+
+def test_a_server_that_challenges_for_ever_is_left(client: Make) -> None:
+    double = ImapDouble(
+        capabilities="IMAP4rev1 SASL-IR AUTH=XOAUTH2",
+        answers=[(rb"AUTHENTICATE XOAUTH2", b"+ \r\n"), (rb"$", b"+ \r\n")],
+    )
+    with double, pytest.raises(Unreachable, match="does not end"):
+        tokened(double).folders()
+
+
+def test_a_password_is_not_sent_in_the_clear_because_scram_was_broken(client: Make) -> None:
+    double = ImapDouble(
+        capabilities="IMAP4rev1 SASL-IR AUTH=SCRAM-SHA-256 AUTH=PLAIN",
+        answers=[(rb"AUTHENTICATE SCRAM-SHA-256", b"%t NO [AUTHENTICATIONFAILED] no\r\n")],
+    )
+    with double:
+        with pytest.raises(LoginRefused):
+            client(double).account.folders()
+        assert double.commands(rb"LOGIN|AUTHENTICATE PLAIN") == []
+
+
+def test_a_server_that_is_content_with_scram_before_it_was_done_is_not_trusted(client: Make) -> None:
+    double = ImapDouble(
+        capabilities="IMAP4rev1 SASL-IR AUTH=SCRAM-SHA-256",
+        answers=[(rb"AUTHENTICATE SCRAM-SHA-256", b"%t OK in\r\n")],
+    )
+    with double, pytest.raises(Untrusted):
+        client(double).account.folders()
 
 
 def test_odd_folder_names_are_listed_once_each_and_opened_by_the_servers_own_bytes(client: Make) -> None:

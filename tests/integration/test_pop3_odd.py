@@ -7,11 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from archiver.accounts.connection import Server
-from archiver.accounts.pop3.connection import Connection
-from archiver.accounts.pop3.login import login_with_token
-from archiver.accounts.pop3.session import Session
+from archiver.accounts.pop3.login import open_session
 from archiver.errors import Forbidden, LoginRefused, Unreachable, Untrusted
-from archiver.model import Cursor, Done, Message, New, Secret, Vanished
+from archiver.model import AccessToken, Cursor, Done, Message, New, Secret, Vanished
 from tests.integration.pop3_client import INBOX, Client, Make, clients, mails, raws
 from tests.servers.pop3_double import Mail, Pop3Double
 
@@ -401,21 +399,36 @@ def test_a_server_that_does_not_start_tls_gets_no_password(client: Make) -> None
 
 def test_a_token_goes_in_the_second_step(client: Make) -> None:
     with Pop3Double() as double:
-        session = Session(Connection(Server("127.0.0.1", double.port, "plaintext", None, 5)))
-        session.status()
-        login_with_token(session, "ann", Secret("t0ken"))
-        assert double.seen == [b"AUTH XOAUTH2", b"dXNlcj1hbm4BYXV0aD1CZWFyZXIgdDBrZW4BAQ=="]
-        session.logout()
+        where = Server("127.0.0.1", double.port, "plaintext", None, 5)
+        open_session(where, "ann", lambda: AccessToken("t0ken")).logout()
+        assert double.commands(rb"(AUTH|dX)") == [
+            b"AUTH XOAUTH2",
+            b"dXNlcj1hbm4BYXV0aD1CZWFyZXIgdDBrZW4BAQ==",
+        ]
 
 
 def test_the_error_of_a_token_is_heard_to_its_end(client: Make) -> None:
     said = [(rb"dXNl", b"+ eyJzdGF0dXMiOiI0MDEifQ==\r\n"), (rb"$", b"-ERR [AUTH] expired\r\n")]
     with Pop3Double(answers=list(said)) as double:
-        session = Session(Connection(Server("127.0.0.1", double.port, "plaintext", None, 5)))
-        session.status()
-        with pytest.raises(LoginRefused, match="expired"):
-            login_with_token(session, "ann", Secret("t0ken"))
-        session.connection.close()
+        where = Server("127.0.0.1", double.port, "plaintext", None, 5)
+        with pytest.raises(LoginRefused, match="expired") as told:
+            open_session(where, "ann", lambda: AccessToken("t0ken"))
+        assert "sign in again" in str(told.value.hint)
+        assert double.commands(rb"(USER|PASS)") == []
+
+
+def test_a_token_that_is_refused_before_its_time_is_renewed_once(client: Make) -> None:
+    answers = [(rb"dXNlcj1hbm4BYXV0aD1CZWFyZXIgb2xk", b"-ERR [AUTH] expired\r\n")]
+    with Pop3Double(answers=list(answers)) as double:
+        where = Server("127.0.0.1", double.port, "plaintext", None, 5)
+        old = AccessToken("old", lambda: AccessToken("new", lambda: AccessToken("newer")))
+        open_session(where, "ann", lambda: old).logout()
+        assert len(double.commands(rb"AUTH XOAUTH2")) == 2
+    with Pop3Double(answers=[(rb"dXNl", b"-ERR [AUTH] no\r\n")]) as double:
+        where = Server("127.0.0.1", double.port, "plaintext", None, 5)
+        with pytest.raises(LoginRefused):
+            open_session(where, "ann", lambda: old)
+        assert len(double.commands(rb"AUTH XOAUTH2")) == 2
 
 
 def test_a_pull_logs_in_once_and_says_goodbye(client: Make) -> None:

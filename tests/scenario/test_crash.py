@@ -1,6 +1,5 @@
 """The crash law: a pull that dies anywhere loses nothing, doubles nothing, damages nothing; the next goes on."""
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,57 +13,9 @@ from archiver.archive.sealing import COMPRESSIONS, Compression, Compressions
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.errors import Damaged, ObjectExists, RolledBack
 from archiver.model import EMPTY_HEAD, Head
-from archiver.ports import Store
 from archiver.rows import AnyRow, FolderRow, MessageRow
+from tests.mortal import Killed, MortalStore
 from tests.scene import LAYOUTS, Scene, SceneAccount, mail
-
-
-class Killed(BaseException):
-    """The end of a process: nothing catches it."""
-
-
-class MortalStore:
-    """A store whose process dies before, or after, its n-th put; from then on nothing works any more."""
-
-    def __init__(self, store: Store, nth: int, *, after: bool) -> None:
-        self._store = store
-        self._nth = nth
-        self._after = after
-        self._lock = threading.Lock()
-        self.puts = 0
-        self.dead = False
-
-    def _live(self) -> None:
-        if self.dead:
-            raise Killed
-
-    def put(self, key: str, chunks: Iterable[bytes], *, if_absent: bool = False) -> None:
-        data = list(chunks)
-        with self._lock:
-            self._live()
-            self.puts += 1
-            self.dead = self.puts == self._nth
-            if not self.dead or self._after:
-                self._store.put(key, data, if_absent=if_absent)
-            self._live()
-
-    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-        self._live()
-        return self._store.get(key, start, length)
-
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        self._live()
-        return self._store.keys(prefix)
-
-    def folders(self, prefix: str) -> Iterator[str]:
-        self._live()
-        return self._store.folders(prefix)
-
-    def delete(self, key: str) -> None:
-        raise AssertionError("a pull deletes nothing")
-
-    def unfinished(self, prefix: str = "") -> Iterator[tuple[str, str]]:
-        raise AssertionError("a pull has nothing to do with the writes of others")
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,14 @@
 """Prune: only what is proven goes, it is written down before and after, and nothing is ever gone from both sides."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from archiver.accounts.fake import FakeAccount
+from archiver.archive.reader import Reader
 from archiver.errors import (
     ArchiverError,
     Damaged,
@@ -16,13 +18,14 @@ from archiver.errors import (
     StoreFull,
     Unreachable,
 )
+from archiver.events import FolderFailed, MessagePruned, MessageRead, RunCommitted, Warned
 from archiver.formats.manifest import manifest_key
-from archiver.model import Folder, Removed, Unremoved
+from archiver.model import Entry, Folder, Looked, Removed, Unremoved
 from archiver.ops import prune as prune_module
-from archiver.plan.prune import Policy, Why
+from archiver.plan.prune import Cut, Policy, Why
 from archiver.plan.pull import Selection
 from archiver.rows import PrunedRow
-from tests.scenario.test_crash import Killed, MortalStore
+from tests.mortal import Killed, MortalStore
 from tests.scene import Scene, by_name, mail
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -76,6 +79,10 @@ def test_old_mail_goes_to_the_trash_and_stays_archived(full: Scene) -> None:
     pruned = full.prune(OLD)
     assert len(pruned.removable) == 2 * MAILS
     assert set(pruned.kept.values()) == {Why.TOO_YOUNG}
+    assert [one.cut for one in pruned.plans[:2]] == [
+        Cut("INBOX", MAILS, MAILS + 1, MAILS + 1),
+        Cut("Work", MAILS, MAILS + 1, MAILS + 1),
+    ]
     assert contents(full, "INBOX") == {mail("INBOX young")}
     assert contents(full, "Work") == {mail("Work young")}
     assert len(contents(full, "Trash")) == 2 * MAILS
@@ -137,9 +144,10 @@ def test_what_a_prune_moved_is_pulled_from_the_trash_and_stored_once(full: Scene
 
 
 def test_a_plan_alone_changes_nothing(full: Scene) -> None:
-    before, keys = full.on_server(), set(full.store.keys())
+    before, keys, fetched = full.on_server(), set(full.store.keys()), full.server.calls["message"]
     assert len(full.prune(OLD, dry=True).removable) == 2 * MAILS
     assert full.on_server() == before
+    assert full.server.calls["message"] == fetched, "nothing is fetched that nobody asked for"
     assert set(full.store.keys()) == keys
 
 
@@ -187,6 +195,23 @@ def test_the_grace_period_spares_what_was_archived_lately(full: Scene) -> None:
     assert ("INBOX", "1") in full.pruned.removable
 
 
+def test_the_last_that_are_kept_are_those_that_are_still_there(full: Scene) -> None:
+    full.server.expunge("INBOX", "7")  # the young one, and the archive does not know yet
+    full.server.expunge("INBOX", "6")
+    full.prune(Policy(last=2))
+    assert contents(full, "INBOX") == {mail("INBOX 3", size=200), mail("INBOX 4", size=200)}
+
+
+def test_a_prune_after_one_that_was_killed_does_not_count_what_that_one_took(full: Scene) -> None:
+    full.server.deliver("INBOX", mail("large", size=900), flags=["\\Seen"], received=LIMIT)
+    full.pull()
+    with pytest.raises(Killed):  # the large one goes, and its outcome is not written down
+        full.prune(Policy(larger=500), to=None, store=MortalStore(full.store, 3, after=False))
+    assert mail("large", size=900) not in contents(full, "INBOX")
+    full.prune(Policy(last=1))
+    assert contents(full, "INBOX") == {mail("INBOX young")}
+
+
 # --- what happens on the server between the plan and the deed ---------------------------------------------
 
 
@@ -198,6 +223,12 @@ def test_a_message_that_is_flagged_in_the_meantime_stays(full: Scene) -> None:
     assert [row.keys for row in rows(full) if row.state == "kept"] == [("2",)]
     assert by_name(full.pull())["INBOX"].vanished == 0
     assert full.prune(Policy(before=LIMIT, flagged=True)).removable == {("INBOX", "2")}
+
+
+def test_the_last_that_another_client_removes_are_replaced(full: Scene) -> None:
+    pruned = full.prune(Policy(last=2), between=lambda: full.server.expunge("INBOX", "7", "6"))
+    assert contents(full, "INBOX") == {mail("INBOX 3", size=200), mail("INBOX 4", size=200)}
+    assert [reason for _, reason in pruned.reports[0].kept] == [Why.AMONG_LAST.value] * 2
 
 
 def test_a_message_that_another_client_removed_is_not_called_pruned(full: Scene) -> None:
@@ -241,6 +272,19 @@ def test_refetching_finds_another_content_of_the_same_size_and_date(full: Scene)
     full.server.folders()["INBOX"].messages[2].raw = impostor
     pruned = full.prune(Policy(before=LIMIT, refetch=True))
     assert pruned.kept["INBOX", "2"] is Why.OTHER_CONTENT
+    assert contents(full, "INBOX") == {impostor, mail("INBOX young")}
+
+
+def test_refetching_finds_another_content_that_came_after_the_plan(full: Scene) -> None:
+    raw = full.server.folders()["INBOX"].messages[2].raw
+    impostor = raw.replace(b"line 1 of", b"line 9 of")
+
+    def swap() -> None:
+        full.server.folders()["INBOX"].messages[2].raw = impostor
+
+    pruned = full.prune(Policy(before=LIMIT, refetch=True), between=swap)
+    assert ("INBOX", "2") in pruned.removable
+    assert [reason for _, reason in pruned.reports[0].kept] == [Why.OTHER_CONTENT.value]
     assert contents(full, "INBOX") == {impostor, mail("INBOX young")}
 
 
@@ -336,6 +380,114 @@ def test_asked_to_stop_it_stops_between_two_chunks(full: Scene, monkeypatch: pyt
     assert states[2, "kept"] == ("1", "2", "3", "4", "5", "6")
 
 
+@pytest.mark.parametrize(("step", "nth"), [("folders", 0), ("look", 2), ("message", 1)])
+def test_asked_to_stop_while_it_plans_it_leaves_no_trace(full: Scene, step: str, nth: int) -> None:
+    calls = full.server.calls
+    start, looks, keys = calls[step], calls["look"], set(full.store.keys())
+    with pytest.raises(Interrupted):
+        policy = Policy(before=LIMIT, refetch=step == "message")
+        full.prune(policy, stop=lambda: calls[step] >= start + nth)
+    assert calls["look"] - looks == (0 if nth == 0 else 2)
+    assert calls["remove"] == 0
+    assert set(full.store.keys()) == keys
+
+
+def test_what_is_read_back_is_told(full: Scene) -> None:
+    full.prune(OLD, dry=True)
+    assert len(full.told.of(MessageRead)) == 2 * MAILS
+
+
+def test_what_was_done_is_told_as_it_is_done(full: Scene) -> None:
+    pruned = full.prune(OLD)
+    size = len(mail("INBOX 0", size=200))
+    assert len(full.told.of(MessagePruned)) == 2 * MAILS
+    assert [one.size for one in pruned.reports if one.folder == "INBOX"] == [MAILS * size]
+    assert len(full.told.of(RunCommitted)) == 3
+    assert full.told.of(Warned) == []
+
+
+def test_a_folder_that_is_refused_while_planning_is_told_and_stops_no_other(full: Scene) -> None:
+    full.server.renumber("INBOX")
+    pruned = full.prune(OLD)
+    assert [one.folder for one in full.told.of(FolderFailed)] == ["INBOX"]
+    assert pruned.plans[0].error is not None
+    assert (pruned.plans[0].removable, pruned.plans[0].kept) == ([], {}), "nothing is said of its messages"
+    assert len(contents(full, "INBOX")) == MAILS + 1
+    assert contents(full, "Work") == {mail("Work young")}
+
+
+def test_a_folder_that_is_refused_while_removing_is_told(full: Scene) -> None:
+    full.prune(OLD, between=lambda: full.server.renumber("INBOX"))
+    assert [one.folder for one in full.told.of(FolderFailed)] == ["INBOX"]
+
+
+class Dateless(FakeAccount):
+    """A server of a kind that keeps no dates of receipt."""
+
+    def look(self, folder: Folder, epoch: str, keys: Sequence[str]) -> Looked:
+        return structs.replace(super().look(folder, epoch, keys), dates=False)
+
+
+def test_a_server_that_keeps_no_dates_is_held_to_the_content(full: Scene) -> None:
+    raw = full.server.folders()["INBOX"].messages[2].raw
+    impostor = raw.replace(b"line 1 of", b"line 9 of")
+    full.server.folders()["INBOX"].messages[2].raw = impostor
+    pruned = full.prune(OLD, account=Dateless(full.server))
+    assert pruned.kept["INBOX", "2"] is Why.OTHER_CONTENT
+    assert contents(full, "INBOX") == {impostor, mail("INBOX young")}
+
+
+class Dropping(FakeAccount):
+    """A line that drops at every removal, after `nth` messages of it."""
+
+    nth = 0
+    tries = 0
+
+    def remove(
+        self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+    ) -> Iterator[Removed | Unremoved]:
+        self.tries += 1
+        if self.nth:
+            for _ in super().remove(folder, epoch, keys[: self.nth], to):
+                pass
+        raise Unreachable("the line dropped")
+
+
+def test_a_line_that_drops_again_and_again_is_followed_as_long_as_something_goes(full: Scene) -> None:
+    account = Dropping(full.server)
+    account.nth = 1
+    pruned = full.prune(OLD, account=account)
+    assert [(one.removed, one.unknown) for one in pruned.reports] == [(MAILS, 0), (MAILS, 0)]
+    assert len(full.told.of(Warned)) == 2 * MAILS
+    assert contents(full, "INBOX") == {mail("INBOX young")}
+
+
+def test_a_line_that_drops_three_times_for_nothing_ends_it(full: Scene) -> None:
+    account = Dropping(full.server)
+    with pytest.raises(Unreachable):
+        full.prune(OLD, account=account)
+    assert account.tries == 3
+    assert len(full.told.of(Warned)) == 2
+    assert [(one.folder, one.removed, one.unknown) for one in full.pruned.reports] == [("INBOX", 0, 0)]
+    assert {reason for _, reason in full.pruned.reports[0].kept} == {"the run ended before it was removed"}
+    assert sorted(row.folder for row in rows(full) if row.state == "kept") == [1, 2]
+
+
+def test_an_answer_for_what_was_not_asked_is_nobodys(full: Scene) -> None:
+    class Talkative(FakeAccount):
+        def remove(
+            self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+        ) -> Iterator[Removed | Unremoved]:
+            yield Removed("4711")
+            yield Unremoved("7", "young, and not asked for")
+            for one in super().remove(folder, epoch, keys, to):
+                yield from (one, one)
+
+    pruned = full.prune(OLD, account=Talkative(full.server))
+    assert [(one.removed, one.refused) for one in pruned.reports] == [(MAILS, []), (MAILS, [])]
+    assert not [row for row in rows(full) if row.state == "kept"]
+
+
 # --- an archive that proves nothing -----------------------------------------------------------------------
 
 
@@ -376,6 +528,21 @@ def test_a_damaged_archive_lets_nothing_go(full: Scene, damage: Callable[[Scene]
     assert full.on_server() == before
     assert full.server.calls["remove"] == 0
     assert set(full.store.keys()) == keys
+
+
+def test_bytes_that_are_not_those_archived_prove_nothing(
+    full: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads checks the digest; who deletes does not rely on that."""
+    read_many = Reader.read_many
+
+    def careless(self: Reader, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | ArchiverError]]:
+        for entry, raw in read_many(self, entries):
+            yield entry, b"other" if raw == mail("INBOX 1", size=200) else raw
+
+    monkeypatch.setattr(Reader, "read_many", careless)
+    assert full.prune(OLD).kept["INBOX", "2"] is Why.NOT_READ_BACK
+    assert mail("INBOX 1", size=200) in contents(full, "INBOX")
 
 
 def test_a_local_catalog_that_lies_proves_nothing(full: Scene) -> None:

@@ -107,7 +107,9 @@ def test_a_folder_that_goes_and_comes_back_is_not_fetched_again(scene: Scene) ->
     assert report.complete
     assert state is not None
     assert (state.gone, state.held, state.archived) == (True, 0, 3)
-    assert state.folder == Folder("Kept", "/", "\\Archive"), "what the folder was for is known still"
+    assert state.folder == Folder("Kept", "/", "\\Archive", subscribed=True), (
+        "what the folder was for is known still"
+    )
     ends_well(scene)
     scene.server.create("Kept", special_use="\\Archive")
     scene.server.folders()["Kept"].__dict__.update(hidden.__dict__)

@@ -20,7 +20,7 @@ from archiver.ops.repair import Diagnosis, Outcome, Patient, Repair, Tools, exam
 from archiver.ops.verify import find_affected
 from archiver.plan.repair import Way, of_way
 from archiver.ports import Account, Reader, Run, Store
-from tests.scenario.test_crash import Killed, MortalStore
+from tests.mortal import Killed, MortalStore
 from tests.scene import LAYOUTS, OWNER, Scene, SceneAccount, Told, dump, mail
 
 

@@ -9,16 +9,12 @@ from pathlib import Path
 import pytest
 
 from archiver.accounts.fake import FakeAccount, FakeMailbox
-from archiver.catalog.several import SeveralCatalogs
-from archiver.catalog.sqlite import SqliteCatalog
 from archiver.errors import FolderRefused, Forbidden, Interrupted, Unreachable
 from archiver.model import Appended, Folder, Outgoing, Refused
 from archiver.ops import restore_folder as restore_module
-from archiver.ops.restore import Restore
-from archiver.ops.restore_folder import FolderRestored, Restoring
-from archiver.plan.restore import once
+from archiver.ops.restore_folder import FolderRestored
 from archiver.ports import Store
-from tests.scenario.test_crash import Killed, MortalStore
+from tests.mortal import Killed, MortalStore
 from tests.scene import OWNER, Scene, Told, mail
 
 AT = datetime(2021, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -45,41 +41,29 @@ class Putting:
         dry: bool = False,
         ledger: bool = True,
     ) -> list[FolderRestored]:
-        archive = self.scene.open(store, unlock=True)
-        chain = self.scene.chain(archive)
-        archive.catch_up(chain, self.scene.catalog)
-        then = self.scene.catalog
-        if until is not None:
-            then = SqliteCatalog()
-            archive.replay(chain, then, until)
-        catalogs, now = SeveralCatalogs([then]), SeveralCatalogs([self.scene.catalog])
-        same = to == OWNER.account
-        self.told = Told()
         asked = Counter[str]()
-
-        def known(folder: str, epoch: str) -> dict[str, str]:
-            held = now.held(folder, epoch) if same else {}
-            return {**held, **now.restored(to, folder, epoch)}
 
         def stop() -> bool:
             asked["stop"] += 1
             return asked["stop"] == self.stop_after
 
-        server = self.scene.server if same else self.server
-        with archive.begin(OWNER, chain, self.scene.catalog, "default", self.scene.clock) as run:
-            work = Restoring(
-                account=to,
-                target=account or FakeAccount(server),
-                reader=archive.reader(catalogs),
-                ledger=known,
-                run=run if ledger and not dry else None,
-                reporter=self.told,
-                stop=stop,
-                same=same,
+        server = self.scene.server if to == OWNER.account else self.server
+        try:
+            done = self.scene.restore(
+                account=account or FakeAccount(server),
+                store=store,
+                to=to,
                 into=into,
+                vanished=vanished,
+                until=until,
+                stop=stop,
                 dry=dry,
+                ledger=ledger,
             )
-            return Restore(work)(once(then.entries(), vanished=vanished), catalogs.folders())
+        finally:
+            self.told = self.scene.told
+        assert done is not None
+        return done
 
 
 @pytest.fixture
@@ -304,10 +288,10 @@ def test_without_any_ledger_a_rewritten_message_is_known_by_what_it_says(put: Pu
 class Slashless(FakeAccount):
     """A server that takes no `/` within a name."""
 
-    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
+    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
         if "%2F" in name:
             raise FolderRefused("invalid mailbox name")
-        return super().make_folder(name, special_use)
+        return super().make_folder(name, special_use, subscribe=subscribe)
 
 
 def test_a_slash_in_a_name_becomes_another_letter_where_it_must(put: Putting) -> None:
@@ -472,6 +456,21 @@ def test_mail_with_lf_lines_is_sent_with_crlf_and_known_again_without_the_ledger
     assert report.altered == []  # the server did nothing to the NUL
     (again,) = put(ledger=False, to="other name")
     assert (again.appended, again.there) == (0, 2)
+
+
+def test_subscriptions_are_archived_and_put_back(put: Putting) -> None:
+    put.scene.server.folders()["Work/Old"].subscribed = False
+    put.scene.pull()
+    assert {one.folder.name: one.folder.subscribed for one in put.scene.catalog.folders()} == {
+        "INBOX": True,
+        "Sent": True,
+        "Work/Old": False,
+    }
+    put()
+    assert {name: one.subscribed for name, one in put.server.folders().items() if name != "INBOX"} == {
+        "Sent": True,
+        "Work/Old": False,
+    }
 
 
 # --- labels -----------------------------------------------------------------------------------------------

@@ -116,11 +116,29 @@ protocol imap {{
 """
 
 
+_OAUTH2 = """
+introspection_mode = get
+introspection_url = {url}
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+_OAUTH2_PASSDB = """
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {base}/oauth2.conf
+}}
+"""
+
+
 class Dovecot:
     """A running Dovecot, as a context manager.
 
     `imap`, `imaps`, `pop3`, `pop3s` are its ports on 127.0.0.1; `ca_file` verifies `localhost`.
     `mail_location` is Dovecot's own setting; `without` names capabilities that it shall not tell of.
+    `mechanisms` are those of SASL; tokens are judged by the authorization server at `introspection`, an address
+    that a token is appended to.
     """
 
     def __init__(
@@ -132,6 +150,8 @@ class Dovecot:
         prefix: str = "",
         without: Sequence[str] = (),
         pop3: bool = False,
+        mechanisms: str = "plain",
+        introspection: str = "",
         settings: str = "",
     ) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="dc-", dir="/tmp"))
@@ -145,7 +165,10 @@ class Dovecot:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner, self._group = _mail_owner()
         self._config = self.base / "dovecot.conf"
-        self._write(mail_location, without, pop3, settings)
+        if introspection:
+            (self.base / "oauth2.conf").write_text(_OAUTH2.format(url=introspection))
+            settings += _OAUTH2_PASSDB.format(base=self.base)
+        self._write(mail_location, without, pop3, f"auth_mechanisms = {mechanisms}\n{settings}")
 
     # --- life ---------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ class Mail:
     flags: str = ""
     size: int | None = None
     date: str = "17-Jul-1996 02:44:25 -0700"
-    labels: bytes = b""
+    labels: bytes = field(default=b"", kw_only=True)
     """What stands in the parentheses of X-GM-LABELS."""
 
 

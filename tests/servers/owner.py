@@ -2,6 +2,7 @@
 
 import imaplib
 import re
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -58,12 +59,18 @@ class Owner:
         self._do("uid", "STORE", ",".join(keys), "+FLAGS.SILENT", "(\\Deleted)")
         self._do("uid", "EXPUNGE", ",".join(keys))
 
+    def move(self, folder: str, key: str, to: str) -> None:
+        """Move a message to another folder (RFC 6851)."""
+        self._do("select", self._name(folder))
+        self._do("uid", "MOVE", key, self._name(to))
+
     def create(self, folder: str) -> None:
         """Make a folder."""
         self._do("create", self._name(folder))
 
     def rename(self, old: str, new: str) -> None:
         """Rename a folder."""
+        self._do("unselect")
         self._do("rename", self._name(old), self._name(new))
 
     def delete(self, folder: str) -> None:
@@ -71,14 +78,49 @@ class Owner:
         self._do("unselect")
         self._do("delete", self._name(folder))
 
-    def renumber(self, folder: str) -> None:
+    def renumber(self, folder: str, uidvalidity: int = 77) -> None:
         """Change the UIDVALIDITY of a folder."""
-        words: Sequence[str] = ("mailbox", "update", "-u", self.user, "--uid-validity", "77", folder)
+        words: Sequence[str] = (
+            *("mailbox", "update", "-u", self.user, "--uid-validity", str(uidvalidity)),
+            folder,
+        )
         self.server.doveadm(*words)
 
     def allow(self, folder: str, rights: str) -> None:
         """Leave the user only these rights in a folder (RFC 4314), where the server keeps rights."""
         self._do("setacl", self._name(folder), self.user, rights)
+
+    def folders(self) -> list[str]:
+        """List the folders."""
+        listed = (re.search(rb'\) "." "?(.*?)"?$', line) for line in self._do("list", '""', "*") if line)
+        found = [names.text(one[1], self.server.separator) for one in listed if one]
+        return ["INBOX", *sorted(name for name in found if name != "INBOX")]
+
+    def read(self, folder: str) -> tuple[str, list[tuple[str, frozenset[str], datetime, bytes]]]:
+        """Read all of a folder, without changing it: UIDVALIDITY; UID, flags, date and bytes of each message."""
+        self._do("select", self._name(folder), True)
+        epoch = self._line.response("UIDVALIDITY")[1][0]
+        exists = self._line.response("EXISTS")[1]
+        found: list[tuple[str, frozenset[str], datetime, bytes]] = []
+        fetched = self._do("uid", "FETCH", "1:*", "(UID FLAGS INTERNALDATE BODY.PEEK[])") if exists else []
+        for item in fetched:
+            if isinstance(item, tuple):
+                told, raw = item
+                uid, flags = re.search(rb"UID (\d+)", told), re.search(rb"FLAGS \((.*?)\)", told)
+                at = re.search(rb'INTERNALDATE "(.*?)"', told)
+                assert uid and flags and at, told
+                kept = frozenset(flags[1].decode().split()) - {"\\Recent"}
+                date = datetime.strptime(at[1].decode().strip(), "%d-%b-%Y %H:%M:%S %z")
+                found.append((uid[1].decode(), kept, date, raw))
+        return epoch.decode(), found
+
+    def wait_until_alone(self) -> None:
+        """Wait until no other session works on this mailbox: what a process that died had sent may still be done."""
+        until = time.monotonic() + 20
+        while len(self.server.doveadm("who", "-1", self.user).splitlines()) > 2:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.user} is not alone")
+            time.sleep(0.01)
 
     def _name(self, folder: str) -> str:
         return '"' + names.mailbox(folder, self.server.separator).decode() + '"'

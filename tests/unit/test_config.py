@@ -193,7 +193,9 @@ def test_mail_in_files_has_a_path_and_no_server() -> None:
 
 def test_an_account_on_a_server_has_no_path() -> None:
     text = '[archive.a]\npath = "/x"\n[account.w]\narchive = "a"\nkind = "imap"\nhost = "h"\nuser = "u"\n'
-    assert problems(text + 'path = "/var/mail"') == ["account.w.path: unknown key"]
+    told = 'goes with kind = "files" alone, and kind is "imap"'
+    assert problems(text + 'path = "/var/mail"') == [f"account.w.path: {told}"]
+    assert problems(text + 'form = "mboxrd"') == [f"account.w.form: {told}"]
 
 
 def test_a_kind_that_nobody_knows_lists_the_known_ones() -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from archiver.accounts.connection import Server
-from archiver.accounts.imap import names, quirks, replies, uidset
+from archiver.accounts.imap import abilities, names, quirks, replies, uidset
 from archiver.accounts.imap.appending import Appending
 from archiver.accounts.imap.bodies import Bodies
 from archiver.accounts.imap.changes import FolderChanges
@@ -83,14 +83,23 @@ class ImapAccount:
 
     def folders(self) -> Sequence[Folder]:
         """List what can be opened, by LIST (RFC 9051 section 6.3.9), with special uses (RFC 6154)."""
-        listed, told, utf8 = self._link.run(lambda session: (*session.mailboxes(), session.utf8))
+        listed, told, utf8, subscriptions = self._link.run(
+            lambda session: (*session.mailboxes(), session.utf8, session.tells_subscriptions)
+        )
         named = self._named([one for one in listed if is_selectable(one)], utf8)
         self._mailboxes = {name: one.mailbox for name, one in named.items()}
         self._separator = next((one.separator for one in listed if one.separator), None)
         self._statuses = {
             name: told[one.mailbox].values for name, one in named.items() if one.mailbox in told
         }
-        return [Folder(name, one.separator, _special_use(one)) for name, one in named.items()]
+        return [
+            Folder(name, one.separator, _special_use(one), _is_subscribed(one) if subscriptions else None)
+            for name, one in named.items()
+        ]
+
+    def abilities(self) -> Sequence[str]:
+        """See `Describes.abilities`."""
+        return abilities.told(self._link.run(lambda session: session.capabilities))
 
     def changes(self, folder: Folder, since: Cursor | None, known: Known) -> Iterator[Change]:
         """Tell what changed; a folder whose STATUS is that of the cursor is not even opened."""
@@ -167,7 +176,7 @@ class ImapAccount:
             return f"{name}/" if name else ""
         return ""
 
-    def make_folder(self, name: str, special_use: str | None = None) -> Folder:
+    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
         """Make a folder by CREATE and SUBSCRIBE (RFC 9051 sections 6.3.4 and 6.3.7).
 
         Its special use is told where the server has CREATE-SPECIAL-USE (RFC 6154 section 3).
@@ -175,7 +184,7 @@ class ImapAccount:
         if not self._mailboxes:
             self.folders()
         if name not in self._mailboxes:
-            self._link.run(lambda session: self._make(session, name, special_use))
+            self._link.run(lambda session: self._make(session, name, special_use, subscribe=subscribe))
         return Folder(name, self._separator or "/")
 
     def _make(
@@ -184,6 +193,8 @@ class ImapAccount:
         name: str,
         special_use: str | None = None,
         hint: str = "restore to a folder of another name: --into FOLDER",
+        *,
+        subscribe: bool = True,
     ) -> None:
         mailbox = names.mailbox(name, self._separator or "/", utf8=session.utf8)
         status = None
@@ -196,9 +207,10 @@ class ImapAccount:
             raise replies.busy(status) or FolderRefused(
                 f'the server does not make the folder "{name}": {replies.words(status)}', hint
             )
-        subscribed = session.run(b"SUBSCRIBE ", astring(mailbox))
-        if subscribed.word != "OK":
-            _log.info('the folder "%s" is not subscribed: %s', name, replies.words(subscribed))
+        if subscribe:
+            subscribed = session.run(b"SUBSCRIBE ", astring(mailbox))
+            if subscribed.word != "OK":
+                _log.info('the folder "%s" is not subscribed: %s', name, replies.words(subscribed))
         self._mailboxes[name] = mailbox
 
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
@@ -311,6 +323,10 @@ class ImapAccount:
         return named
 
 
+def _is_subscribed(listed: Listed) -> bool:
+    return any(name.lower() == "\\subscribed" for name in listed.attributes)
+
+
 def _special_use(listed: Listed) -> str | None:
     """Pick the special use of a mailbox, spelt as RFC 6154 does: `\\Sent`."""
     for name in sorted(listed.attributes):
@@ -321,4 +337,4 @@ def _special_use(listed: Listed) -> str | None:
 
 def _message_id(header: bytes) -> str | None:
     found = _MESSAGE_ID.search(header)
-    return (" ".join(text(found[1]).split()) or None) if found else None
+    return ("".join(text(found[1]).split()) or None) if found else None

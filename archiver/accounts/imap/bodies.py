@@ -79,7 +79,8 @@ class Bodies:
                     yield from self._piecemeal(session, batch)
                 else:
                     command = b"UID FETCH " + uidset.write(uidset.ranges(batch.uids)) + b" (UID BODY.PEEK[])"
-                    flying.append((session.send(command), batch))
+                    flying.append(("", batch))  # on its way from here on: the line may drop while it is sent
+                    flying[-1] = (session.send(command), batch)
             session.streaming = bool(flying)
             if not flying:
                 return

@@ -13,7 +13,8 @@ from collections.abc import Set as AbstractSet
 from archiver.accounts.imap import quirks, replies, uidset
 from archiver.accounts.imap.events import Fetched, Status
 from archiver.accounts.imap.link import Link, check_epoch, select
-from archiver.accounts.imap.session import Selected, Session
+from archiver.accounts.imap.selected import Selected
+from archiver.accounts.imap.session import Session
 from archiver.accounts.imap.sync import fits, rows
 from archiver.accounts.imap.taking import Taker, Target
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, RefusedForSafety, Unreachable

@@ -9,10 +9,11 @@ from archiver.accounts.connection import Server
 from archiver.accounts.imap import quirks, replies
 from archiver.accounts.imap.events import Status
 from archiver.accounts.imap.login import open_session
-from archiver.accounts.imap.session import Selected, Session
+from archiver.accounts.imap.selected import Selected
+from archiver.accounts.imap.session import Session
 from archiver.accounts.owner import owner_of
 from archiver.errors import FolderRefused, Forbidden
-from archiver.model import Secret
+from archiver.model import AccessToken, Secret
 
 T = TypeVar("T")
 
@@ -35,8 +36,17 @@ class Link(links.Link[Session]):
         super().__init__(lambda: open_session(server, user, self._ask, self.owner), pause)
 
     def another(self) -> "Link":
-        """Make a second link to the same account; it logs in with the password that this one asked for last."""
-        return Link(self._server, self._user, lambda: self._used or self._password(), self._pause)
+        """Make a second link to the same account; it logs in with the password that this one asked for last.
+
+        A token is asked for anew: it may have died since.
+        """
+
+        def ask() -> Secret:
+            if self._used is None or isinstance(self._used, AccessToken):
+                return self._password()
+            return self._used
+
+        return Link(self._server, self._user, ask, self._pause)
 
     def _ask(self) -> Secret:
         self._used = self._password()

@@ -3,13 +3,15 @@
 import logging
 from collections.abc import Callable
 
-from archiver.accounts.connection import Server, plain_response
+from archiver.accounts import refusals, sasl
+from archiver.accounts.connection import Server
 from archiver.accounts.imap import quirks, replies
 from archiver.accounts.imap.connection import Connection
 from archiver.accounts.imap.events import Continue, Status
 from archiver.accounts.imap.session import Session, astring
-from archiver.errors import LoginRefused, Unreachable, Untrusted
-from archiver.model import Secret
+from archiver.accounts.link import logged_in
+from archiver.errors import Unreachable, Untrusted
+from archiver.model import AccessToken, Secret
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +21,10 @@ def open_session(server: Server, user: str, password: Callable[[], Secret], owne
 
     Raises `Unreachable`, `Untrusted`, `LoginRefused`, `Forbidden`.
     """
+    return logged_in(password, lambda ask: _open_session(server, user, ask, owner))
+
+
+def _open_session(server: Server, user: str, password: Callable[[], Secret], owner: str) -> Session:
     connection = Connection(server)
     try:
         session = Session(connection, owner)
@@ -26,7 +32,7 @@ def open_session(server: Server, user: str, password: Callable[[], Secret], owne
         if server.security == "starttls":
             _start_tls(session, server, greeting)
         if greeting.word != "PREAUTH":
-            _login(session, user, password())
+            _login(session, server, user, password())
         _prepare(session)
     except BaseException:
         connection.close()
@@ -61,38 +67,57 @@ def _start_tls(session: Session, server: Server, greeting: Status) -> None:
     session.run(b"CAPABILITY")
 
 
-def _login(session: Session, user: str, password: Secret) -> None:
+def _login(session: Session, server: Server, user: str, secret: Secret) -> None:
     before = session.capabilities
     session.capabilities = before & {"LITERAL+"}  # the rest changes with the login, and is taken from its end
-    status = None
-    if "AUTH=PLAIN" in before:
-        status = _authenticate_plain(session, before, user, password)
-    if "LOGINDISABLED" not in before and (status is None or status.word == "BAD"):
-        secret = astring(password.reveal().encode())
-        status = session.run(b"LOGIN ", astring(user.encode()), b" ", secret, shown=b"LOGIN ***")
+    offered = {word.removeprefix("AUTH=") for word in before if word.startswith("AUTH=")}
+    is_token = isinstance(secret, AccessToken)
+    guarded = server.security != "plaintext"
+    status, told, more = None, "", not is_token
+    for mechanism in sasl.mechanisms(offered, user, secret, server.host, server.port):
+        status = _authenticate(session, mechanism, at_once="SASL-IR" in before)
+        told, understood = mechanism.told, status.word != "BAD"
+        if status.word == "OK":
+            mechanism.check()
+        more = status.word != "OK" and sasl.may_follow(mechanism, understood=understood, guarded=guarded)
+        more = more and replies.busy(status) is None
+        if not more:
+            break
+        _log.info("the server offers %s, and refuses it: %s", mechanism.name, replies.words(status))
+    if more and "LOGINDISABLED" not in before:
+        password = astring(secret.reveal().encode())
+        status = session.run(b"LOGIN ", astring(user.encode()), b" ", password, shown=b"LOGIN ***")
     if status is None:
-        raise LoginRefused(
-            "the server takes no password on this connection",
-            "use TLS: port 993, or starttls; if it wants another kind of login, archiver does not know it yet",
-        )
+        raise refusals.no_way_in(is_token=is_token)
     if status.word != "OK":
-        raise replies.login_refused(status, user)
+        raise replies.login_refused(status, user, told, host=server.host, is_token=is_token)
     if len(session.capabilities) < 2 or quirks.hides_capabilities(session.capabilities):
         session.run(b"CAPABILITY")
 
 
-def _authenticate_plain(session: Session, before: frozenset[str], user: str, password: Secret) -> Status:
-    """Log in by SASL PLAIN (RFC 4616), in one step where the server has SASL-IR (RFC 4959)."""
-    answer = plain_response(user, password.reveal())
-    if "SASL-IR" in before:
-        return session.run(b"AUTHENTICATE PLAIN " + answer, shown=b"AUTHENTICATE PLAIN ***")
-    tag = session.send(b"AUTHENTICATE PLAIN")
-    while not isinstance(event := session.event(), Continue):
-        if isinstance(event, Status) and event.tag == tag:
+def _authenticate(session: Session, mechanism: sasl.Mechanism, *, at_once: bool) -> Status:
+    """Log in by SASL (RFC 9051 section 6.2.2), with the first message in one step where there is SASL-IR (RFC 4959)."""
+    name = b"AUTHENTICATE " + mechanism.name.encode()
+    first: bytes | None = mechanism.first()
+    if at_once:
+        tag = session.send(name + b" " + (sasl.encode(first or b"") or b"="), shown=name + b" ***")
+        first = None
+    else:
+        tag = session.send(name)
+    rounds = 0
+    while rounds <= sasl.ROUNDS:
+        event = session.event()
+        if isinstance(event, Continue):
+            rounds += 1
+            answer = mechanism.answer(sasl.decode(event.text)) if first is None else first
+            first = None
+            session.connection.send(sasl.encode(answer) + b"\r\n", shown=b"***")
+        elif isinstance(event, Status) and event.tag == tag:
+            session.note(event)
             return event
-        session.note(event)
-    session.connection.send(answer + b"\r\n", shown=b"***")
-    return session.finish(tag)
+        else:
+            session.note(event)
+    raise Unreachable(f"the server does not end its side of {mechanism.name}", "try again later")
 
 
 def _prepare(session: Session) -> None:

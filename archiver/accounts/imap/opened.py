@@ -11,7 +11,8 @@ from typing import TypeVar
 from archiver.accounts.imap import labels, replies, uidset
 from archiver.accounts.imap.events import Fetched
 from archiver.accounts.imap.link import Link, check_epoch, examine
-from archiver.accounts.imap.session import Selected, Session
+from archiver.accounts.imap.selected import Selected
+from archiver.accounts.imap.session import Session
 from archiver.accounts.imap.sync import (
     FLAGS,
     LISTING,
@@ -22,7 +23,8 @@ from archiver.accounts.imap.sync import (
     rows,
     windows,
 )
-from archiver.errors import FolderRefused
+from archiver.accounts.link import Busy
+from archiver.errors import ArchiverError, FolderRefused, Unreachable
 from archiver.model import Folder
 
 _log = logging.getLogger(__name__)
@@ -59,8 +61,29 @@ class OpenFolder:
                     return check_epoch(selected, self.name), True, True
             return examine(session, self._mailbox, self.name), session.has_condstore, False
 
-        self._selected, self.has_condstore, self.has_qresync = self._link.run(step)
+        try:
+            self._selected, self.has_condstore, self.has_qresync = self._link.run(step)
+        except Busy:
+            raise
+        except Unreachable as error:
+            self._blame(error)
+            raise
         self.now = _snapshot(self._selected)
+
+    def _blame(self, error: Unreachable) -> None:
+        """Raise `FolderRefused` where the server serves all but this folder.
+
+        Zimbra says BYE to whom opens a shared folder whose owner's mailbox is locked (imapsync FAQ.Zimbra).
+        """
+        try:
+            served = self._link.session().run(b"NOOP").word == "OK"
+        except ArchiverError:
+            served = False
+        if served:
+            raise FolderRefused(
+                f'the server ends the session when the folder "{self.name}" is opened: {error.text}',
+                "leave it out with --exclude, if it is not yours",
+            ) from error
 
     def refresh(self) -> None:
         """Open it again, so that its counts and a full listing are of one moment."""

@@ -15,7 +15,11 @@ _BACKOFF = re.compile(r"Suggested Backoff Time: (\d{1,9}) milliseconds", re.IGNO
 _OVER_QUOTA = re.compile(
     r"over ?quota|quota exceeded|mailbox (is )?full|server unavailable\. 15", re.IGNORECASE
 )
-_BUSY = re.compile(r"throttled|too many (simultaneous )?connections|temporarily unavailable", re.IGNORECASE)
+# https://github.com/imapsync/imapsync/blob/master/FAQ.d/FAQ.Gmail.txt: "Session expired, please login again" is what
+# Gmail says to whom has had enough for the day; no message is to blame.
+_BUSY = re.compile(
+    r"throttled|too many (simultaneous )?connections|temporarily unavailable|session expired", re.IGNORECASE
+)
 
 
 def backoff_s(text: str) -> float | None:

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Collection
 
+from archiver.accounts import refusals
 from archiver.accounts.imap import quirks, uidset
 from archiver.accounts.imap.events import Status
 from archiver.accounts.link import Busy
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, LoginRefused, Unreachable
 
-_LOGIN_HINT = "check user and password; many providers want an app password here, not that of the account"
 FORBIDDEN = {"AUTHORIZATIONFAILED", "PRIVACYREQUIRED", "CONTACTADMIN", "NOPERM", "OVERQUOTA", "EXPIRED"}
 
 
@@ -33,26 +33,51 @@ def goodbye(status: Status) -> Unreachable:
     return busy(status) or Unreachable(f"the server ended the session: {words(status)}", "try again later")
 
 
-def login_refused(status: Status, user: str) -> ArchiverError:
-    """Make the error of a refused login."""
-    said = words(status)
-    if status.code in FORBIDDEN:
-        return Forbidden(f'the server does not let "{user}" in: {said}', "ask the server's administrator")
+def login_refused(
+    status: Status, user: str, told: str = "", *, host: str = "", is_token: bool = False
+) -> ArchiverError:
+    """Make the error of a refused login; `told` is what came before the NO (RFC 7628 section 3.2.2)."""
     if status.code != "AUTHENTICATIONFAILED":
         later = busy(status)
-        if later:
+        if later and status.code not in FORBIDDEN:
             return later
-    return LoginRefused(f'the server refused the login of "{user}": {said}', _LOGIN_HINT)
+    said = words(status)
+    why = refusals.explain(f"{status.code} {status.text} {told}", is_token=is_token)
+    if status.code in FORBIDDEN:
+        return Forbidden(
+            f'the server does not let "{user}" in: {said}', why or "ask the server's administrator"
+        )
+    return LoginRefused(
+        f'the server refused the login of "{user}": {said}',
+        why or refusals.usual(user, host, is_token=is_token),
+    )
+
+
+def no_mailbox(status: Status) -> Forbidden | None:
+    """Tell whether a server let the user in and has no mailbox behind the login, as an error."""
+    if not quirks.is_not_connected(status.text):
+        return None
+    return Forbidden(
+        f"the server has no mailbox for this login: {words(status)}",
+        refusals.explain(status.text, is_token=False),
+    )
+
+
+def list_refused(status: Status) -> ArchiverError:
+    """Make the error of a refused LIST."""
+    return (
+        no_mailbox(status)
+        or busy(status)
+        or Unreachable(f"the server does not list its folders: {words(status)}", "try again later")
+    )
 
 
 def folder_refused(status: Status, name: str) -> ArchiverError:
     """Make the error of a refused EXAMINE."""
     said = words(status)
-    if quirks.is_not_connected(status.text):
-        return Forbidden(
-            f"the server has no mailbox for this login: {said}",
-            "check the licence of the account and the rights of the login",
-        )
+    closed = no_mailbox(status)
+    if closed:
+        return closed
     refused = FolderRefused(f'the server does not open the folder "{name}": {said}')
     return refused if quirks.backoff_s(status.text) is None else busy(status) or refused
 

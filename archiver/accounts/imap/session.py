@@ -10,30 +10,27 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from archiver.accounts.imap import epoch, quirks, replies, uidset, wire
+from archiver.accounts.imap import quirks, replies, uidset, wire
 from archiver.accounts.imap.connection import Connection
 from archiver.accounts.imap.events import (
     Capabilities,
     Continue,
     Enabled,
     Event,
-    Exists,
-    Expunge,
     Fetched,
     Found,
-    Gone,
     Listed,
     MailboxStatus,
     Namespace,
     Other,
     Status,
 )
-from archiver.accounts.imap.fetched import flags, parse_listing
+from archiver.accounts.imap.fetched import parse_listing
 from archiver.accounts.imap.scanner import WireError, text
+from archiver.accounts.imap.selected import Selected, note_code, note_event
 from archiver.errors import Unreachable
-from archiver.model import Flags
 
 _log = logging.getLogger(__name__)
 
@@ -61,35 +58,6 @@ class Octets(Struct, frozen=True):
 Piece: TypeAlias = bytes | Octets
 
 
-class Selected(Struct):
-    """The mailbox that is open, as EXAMINE or SELECT and all since have told.
-
-    `changed` and `gone` are what QRESYNC told on opening; `expunged` counts what went since: `vanished` are
-    the UIDs of those that were told by UID, `expunges` the number of those that were told by their number.
-    `by_select` says that it was opened for writing, and `read_only` that the server does not want that.
-    """
-
-    mailbox: bytes
-    owner: str = ""
-    by_select: bool = False
-    read_only: bool = False
-    permanent: Flags | None = None
-    uidvalidity: int | None = None
-    uidnext: int | None = None
-    exists: int = 0
-    modseq: int | None = None
-    expunged: int = 0
-    expunges: int = 0
-    vanished: list[tuple[int, int]] = field(default_factory=list)
-    changed: list[Fetched] = field(default_factory=list)
-    gone: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def epoch(self) -> str:
-        """The epoch of its UIDs; only where there is a UIDVALIDITY."""
-        return epoch.write(self.uidvalidity or 0, self.owner)
-
-
 class LiteralRefused(Unreachable):
     """The server ended a command rather than take its literal; what it said is in `status`."""
 
@@ -114,6 +82,7 @@ class Session:
         self.capabilities: frozenset[str] = frozenset()
         self.enabled: frozenset[str] = frozenset()
         self.selected: Selected | None = None
+        self.tells_subscriptions = False  # whether the last listing did
         self.streaming = False
         """Whether bodies are on their way, so that nothing else may be asked here."""
         self._senseless = 0
@@ -212,13 +181,13 @@ class Session:
         elif isinstance(event, Enabled):
             self.enabled |= event.words
         elif self.selected is not None:
-            _note_mailbox(self.selected, event)
+            note_event(self.selected, event)
 
     def _note_code(self, status: Status) -> None:
         if status.code == "CAPABILITY":
             self.capabilities = frozenset(text(status.argument).upper().split())
         elif self.selected is not None:
-            _note_code(self.selected, status)
+            note_code(self.selected, status)
 
     # --- mailboxes ------------------------------------------------------------------------------------
 
@@ -250,19 +219,18 @@ class Session:
 
         wanted = b"STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
         options = [b"SPECIAL-USE"] if "SPECIAL-USE" in self.capabilities else []
-        if self.has_condstore and "LIST-STATUS" in self.capabilities:
-            options.append(wanted)
+        options += [b"SUBSCRIBED"] if "LIST-EXTENDED" in self.capabilities else []
+        options += [wanted] if self.has_condstore and "LIST-STATUS" in self.capabilities else []
         asked = bool(options) and bool({"LIST-EXTENDED", "LIST-STATUS"} & self.capabilities)
         if asked:
             status = self.run(b'LIST "" "*" RETURN (' + b" ".join(options) + b")", take=take)
+        self.tells_subscriptions = asked and status.word == "OK" and b"SUBSCRIBED" in options
         if not asked or status.word != "OK":
             listed.clear()
             told.clear()
             status = self.run(b'LIST "" "*"', take=take)
         if status.word != "OK":
-            raise replies.busy(status) or Unreachable(
-                f"the server does not list its folders: {replies.words(status)}", "try again later"
-            )
+            raise replies.list_refused(status)
         if self.has_condstore and not told:
             names = [one.mailbox for one in listed if is_selectable(one)]
             self.run_all(([b"STATUS ", astring(name), b" " + wanted[7:]] for name in names), take)
@@ -362,38 +330,3 @@ class Session:
 def is_selectable(listed: Listed) -> bool:
     """Tell whether a mailbox can be opened at all (RFC 9051 section 7.3.1)."""
     return not {"\\noselect", "\\nonexistent"} & {name.lower() for name in listed.attributes}
-
-
-def _note_code(selected: Selected, status: Status) -> None:
-    if status.code == "CLOSED":  # what came so far was of the mailbox before
-        selected.exists = selected.expunged = selected.expunges = 0
-        for told in (selected.changed, selected.gone, selected.vanished):
-            told.clear()
-    elif status.code in {"READ-ONLY", "READ-WRITE"}:
-        selected.read_only = status.code == "READ-ONLY"
-    elif status.code == "PERMANENTFLAGS":
-        selected.permanent = flags(status.argument.strip(b"()"))
-    elif status.argument.isdigit() and len(status.argument) < 20:
-        number = int(status.argument)
-        if status.code == "UIDVALIDITY":
-            selected.uidvalidity = number or None
-        elif status.code == "UIDNEXT":
-            selected.uidnext = number or None
-        elif status.code == "HIGHESTMODSEQ":
-            selected.modseq = quirks.modseq(number)
-
-
-def _note_mailbox(selected: Selected, event: Event) -> None:
-    if isinstance(event, Exists):
-        selected.exists = event.count
-    elif isinstance(event, Expunge):
-        selected.expunged += 1
-        selected.expunges += 1
-        selected.exists = max(0, selected.exists - 1)
-    elif isinstance(event, Gone) and event.earlier:
-        selected.gone = uidset.merged([*selected.gone, *event.uids])
-    elif isinstance(event, Gone):
-        gone = uidset.count(event.uids)
-        selected.expunged += gone
-        selected.vanished += event.uids
-        selected.exists = max(0, selected.exists - gone)

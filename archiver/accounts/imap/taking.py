@@ -11,7 +11,8 @@ from msgspec import Struct, field
 from archiver.accounts.imap import epoch as epochs
 from archiver.accounts.imap import replies, uidset
 from archiver.accounts.imap.events import Event, Status
-from archiver.accounts.imap.session import Selected, Session, astring
+from archiver.accounts.imap.selected import Selected
+from archiver.accounts.imap.session import Session, astring
 from archiver.errors import Forbidden, RefusedForSafety
 from archiver.model import Folder, Ref
 

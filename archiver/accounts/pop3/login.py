@@ -1,16 +1,17 @@
 """Open a POP3 session: greeting, TLS, login. APOP is not used: it needs passwords that servers keep in the clear."""
 
-import base64
 import logging
 from collections.abc import Callable
 
-from archiver.accounts.connection import Server, plain_response
+from archiver.accounts import refusals, sasl
+from archiver.accounts.connection import Server
+from archiver.accounts.link import logged_in
 from archiver.accounts.pop3 import replies
 from archiver.accounts.pop3.connection import Connection, Stalled
 from archiver.accounts.pop3.session import Session
 from archiver.accounts.pop3.wire import Status
-from archiver.errors import LoginRefused, Untrusted
-from archiver.model import Secret
+from archiver.errors import LoginRefused, Unreachable, Untrusted
+from archiver.model import AccessToken, Secret
 
 _log = logging.getLogger(__name__)
 
@@ -27,11 +28,15 @@ def open_session(server: Server, user: str, password: Callable[[], Secret]) -> S
 
     A server that does not answer CAPA is left, and taken a second time without that question.
     """
-    try:
-        return _open(server, user, password, asks=True)
-    except _Silent:
-        _log.info("the server does not answer CAPA; going on without")
-        return _open(server, user, password, asks=False)
+
+    def connect(ask: Callable[[], Secret]) -> Session:
+        try:
+            return _open(server, user, ask, asks=True)
+        except _Silent:
+            _log.info("the server does not answer CAPA; going on without")
+            return _open(server, user, ask, asks=False)
+
+    return logged_in(password, connect)
 
 
 def _open(server: Server, user: str, password: Callable[[], Secret], *, asks: bool) -> Session:
@@ -82,44 +87,54 @@ def _start_tls(session: Session) -> None:
     session.capabilities = {}
 
 
-def _login(session: Session, user: str, password: Secret) -> None:
-    delay_s = session.login_delay_s
-    status = None
-    if "PLAIN" in session.capabilities.get("SASL", ()):
-        status = _exchange(session, b"AUTH PLAIN", plain_response(user, password.reveal()))
-    if status is None:
+def _login(session: Session, user: str, secret: Secret) -> None:
+    delay_s, server = session.login_delay_s, session.connection.server
+    is_token = isinstance(secret, AccessToken)
+    offered = session.capabilities.get("SASL", ("XOAUTH2",) if is_token else ())
+    guarded = server.security != "plaintext"
+    status, told, more = None, "", not is_token
+    for mechanism in sasl.mechanisms(offered, user, secret, server.host, server.port):
+        status = _authenticate(session, mechanism)
+        told = mechanism.told
+        if status is not None and status.ok:
+            mechanism.check()
+            return
+        more = sasl.may_follow(mechanism, understood=status is not None, guarded=guarded)
+        more = more and (status is None or replies.busy(status, delay_s) is None)
+        if not more:
+            break
+        _log.info("the server offers %s, and does not do it", mechanism.name)
+    if more:
         status = session.run(b"USER " + _one_line(user), shown=b"USER ***")
         if status.ok:
-            status = session.run(b"PASS " + _one_line(password.reveal()), shown=b"PASS ***")
-    if not status.ok:
-        raise replies.login_refused(status, user, delay_s)
-
-
-def login_with_token(session: Session, user: str, token: Secret) -> None:
-    """Log in by XOAUTH2, in two steps: Microsoft takes no first answer beside the command (getmail 6.19.11).
-
-    Raises `LoginRefused`, `Forbidden`, `Busy`.
-    """
-    answer = base64.b64encode(f"user={user}\x01auth=Bearer {token.reveal()}\x01\x01".encode())
-    status = _exchange(session, b"AUTH XOAUTH2", answer)
+            status = session.run(b"PASS " + _one_line(secret.reveal()), shown=b"PASS ***")
     if status is None:
-        raise LoginRefused("the server takes no XOAUTH2 login", "use a password, if the provider gives one")
+        raise refusals.no_way_in(is_token=is_token)
     if not status.ok:
-        raise replies.login_refused(status, user, session.login_delay_s)
+        raise replies.login_refused(status, user, delay_s, told, host=server.host, is_token=is_token)
 
 
-def _exchange(session: Session, command: bytes, answer: bytes) -> Status | None:
-    """Do a SASL exchange of one answer (RFC 5034 section 4); None if the server does not begin it."""
-    session.send(command)
+def _authenticate(session: Session, mechanism: sasl.Mechanism) -> Status | None:
+    """Log in by SASL (RFC 5034 section 4); None if the server does not begin it.
+
+    In two steps: Microsoft takes no first answer beside the command (getmail 6.19.11).
+    """
+    session.send(b"AUTH " + mechanism.name.encode())
     line = session.connection.read_line()
-    if not line.startswith(b"+") or line[:3].upper() == b"+OK":
+    if not _is_challenge(line):
         return None
-    session.connection.send(answer + b"\r\n", shown=b"***")
-    line = session.connection.read_line()
-    if line.startswith(b"+ ") or line == b"+":  # XOAUTH2: an error in JSON, to be taken with an empty answer
-        session.connection.send(b"\r\n")
-        return session.status()
-    return session.parse(line)
+    answer = mechanism.first()
+    for _ in range(sasl.ROUNDS):
+        session.connection.send(sasl.encode(answer) + b"\r\n", shown=b"***")
+        line = session.connection.read_line()
+        if not _is_challenge(line):
+            return session.parse(line)
+        answer = mechanism.answer(sasl.decode(line[1:].decode("ascii", "replace")))
+    raise Unreachable(f"the server does not end its side of {mechanism.name}", "try again later")
+
+
+def _is_challenge(line: bytes) -> bool:
+    return line.startswith(b"+") and line[:3].upper() != b"+OK"
 
 
 def _one_line(text: str) -> bytes:

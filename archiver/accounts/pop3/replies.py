@@ -1,14 +1,10 @@
 """Turn a POP3 server's refusals into archiver's errors: pure. Codes: RFC 2449 section 8, RFC 3206."""
 
+from archiver.accounts import refusals
 from archiver.accounts.link import Busy
 from archiver.accounts.pop3 import quirks
 from archiver.accounts.pop3.wire import Status
 from archiver.errors import ArchiverError, FolderRefused, Forbidden, LoginRefused, Unreachable
-
-_LOGIN_HINT = (
-    "check user and password, and whether the provider has POP3 switched on; "
-    "many want an app password here, not that of the account"
-)
 
 
 def words(status: Status) -> str:
@@ -33,16 +29,29 @@ def greeting_refused(status: Status) -> Unreachable:
     return busy(status) or Unreachable(f"the server does not serve now: {words(status)}", "try again later")
 
 
-def login_refused(status: Status, user: str, delay_s: float | None = None) -> ArchiverError:
-    """Make the error of a refused login."""
+def login_refused(
+    status: Status,
+    user: str,
+    delay_s: float | None = None,
+    told: str = "",
+    *,
+    host: str = "",
+    is_token: bool = False,
+) -> ArchiverError:
+    """Make the error of a refused login; `told` is what came before it (RFC 7628 section 3.2.2)."""
+    why = refusals.explain(f"{status.code} {status.text} {told}", is_token=is_token)
     if status.code == "SYS/PERM":
         return Forbidden(
-            f'the server does not let "{user}" in: {words(status)}', "ask the server's administrator"
+            f'the server does not let "{user}" in: {words(status)}', why or "ask the server's administrator"
         )
     later = busy(status, delay_s)
     if later:
         return later
-    return LoginRefused(f'the server refused the login of "{user}": {words(status)}', _LOGIN_HINT)
+    usual = refusals.usual(user, host, is_token=is_token)
+    return LoginRefused(
+        f'the server refused the login of "{user}": {words(status)}',
+        why or f"{usual}; and POP3 must be switched on at the provider",
+    )
 
 
 def listing_refused(status: Status) -> ArchiverError:

@@ -1,0 +1,84 @@
+"""Who gives tokens: the addresses, scopes and habits of Microsoft, of Google, and of any other provider."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from msgspec import Struct
+
+from archiver.model import Secret
+
+DAY_S = 86_400
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Provider(Struct, frozen=True):
+    """Where to sign in and as which program. Scopes are space-separated, as they are sent.
+
+    `idle_s` is how long a refresh token lives that nobody uses, seconds, where the provider says so;
+    `redirect_host` is what the browser is sent back to, as the provider wants it spelled.
+    """
+
+    name: str
+    client_id: str
+    token_url: str
+    scope: str
+    authorize_url: str | None = None
+    device_url: str | None = None
+    client_secret: Secret | None = None
+    asks: Mapping[str, str] = NOTHING
+    idle_s: int | None = None
+    redirect_host: str = "127.0.0.1"
+
+
+def microsoft(client_id: str, secret: Secret | None, scope: str | None, kind: str, tenant: str) -> Provider:
+    """Microsoft 365 and Outlook.com: scopes as in
+    https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+
+    A refresh token dies after 90 days without use. The address to come back to is registered as
+    `http://localhost`, which stands for any port; `127.0.0.1` would not do
+    (https://learn.microsoft.com/entra/identity-platform/reply-url).
+    """
+    base = f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0"
+    right = "POP" if kind == "pop3" else "IMAP"
+    return Provider(
+        name="microsoft",
+        client_id=client_id,
+        token_url=f"{base}/token",
+        scope=scope or f"https://outlook.office.com/{right}.AccessAsUser.All offline_access",
+        authorize_url=f"{base}/authorize",
+        device_url=f"{base}/devicecode",
+        client_secret=secret,
+        idle_s=90 * DAY_S,
+        redirect_host="localhost",
+    )
+
+
+def google(client_id: str, secret: Secret | None, scope: str | None) -> Provider:
+    """Gmail: https://developers.google.com/identity/protocols/oauth2/native-app
+
+    Google's device flow has no scope for mail, so there is none here. A refresh token comes only with
+    `access_type=offline`, again only with `prompt=consent`, and dies after six months without use.
+    """
+    return Provider(
+        name="google",
+        client_id=client_id,
+        token_url="https://oauth2.googleapis.com/token",  # noqa: S106 -- an address
+        scope=scope or "https://mail.google.com/",
+        authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
+        client_secret=secret,
+        asks=MappingProxyType({"access_type": "offline", "prompt": "consent"}),
+        idle_s=182 * DAY_S,
+    )
+
+
+def generic(client_id: str, secret: Secret | None, scope: str, urls: Mapping[str, str | None]) -> Provider:
+    """Any other; `urls` has `token`, and `authorize` or `device` or both."""
+    return Provider(
+        name="generic",
+        client_id=client_id,
+        token_url=urls["token"] or "",
+        scope=scope,
+        authorize_url=urls["authorize"],
+        device_url=urls["device"],
+        client_secret=secret,
+    )

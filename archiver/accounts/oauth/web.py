@@ -1,0 +1,75 @@
+"""Ask a provider: one form out, one JSON object back. The only file of OAuth that opens a line."""
+
+import json
+import logging
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import Any
+
+from archiver.errors import Unreachable, Untrusted
+
+_log = logging.getLogger(__name__)
+
+TIMEOUT_S = 30.0
+LIMIT_BYTES = 1 << 20
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: what is sent is for the configured address alone."""
+
+    def redirect_request(self, *args: Any) -> None:
+        return None
+
+
+def post(url: str, fields: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    """Send a form (RFC 6749 section 4.1.3) and give the HTTP status and the JSON object of the answer.
+
+    Raises `Unreachable` and `Untrusted`; no error holds what was sent or what came. `url` is `https`, or
+    `http` on this machine: the configuration sees to that.
+    """
+    host = urllib.parse.urlsplit(url).netloc
+    request = urllib.request.Request(  # noqa: S310 -- the scheme is checked with the configuration
+        url,
+        data=urllib.parse.urlencode(fields).encode(),
+        headers={"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"},
+    )
+    opener = urllib.request.build_opener(_NoRedirect)
+    try:
+        try:
+            answer = opener.open(request, timeout=TIMEOUT_S)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            status, raw = int(answer.status), answer.read(LIMIT_BYTES)
+    except urllib.error.URLError as error:
+        raise _unreachable(host, error.reason) from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise _unreachable(host, error) from None
+    _log.debug("%s answers %d", host, status)
+    if status >= 500 or status == 429:
+        raise Unreachable(f'"{host}" cannot serve a sign-in now (HTTP {status})', "try again later")
+    try:
+        told = json.loads(raw)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise Unreachable(
+            f'"{host}" does not answer as a sign-in server does (HTTP {status})',
+            "check token-url and device-url, and any proxy between",
+        )
+    return status, told
+
+
+def _unreachable(host: str, reason: object) -> Unreachable | Untrusted:
+    import ssl  # noqa: PLC0415 -- the standard library has loaded it by now
+
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return Untrusted(
+            f'the certificate of "{host}" is not trusted: {reason.verify_message.lower()}',
+            "a proxy that opens TLS wants its certificates named in SSL_CERT_FILE",
+        )
+    text = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
+    return Unreachable(f'"{host}" cannot be reached for the sign-in: {text.lower()}', "try again later")

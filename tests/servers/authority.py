@@ -1,0 +1,224 @@
+"""An authorization server of one's own, on loopback: /authorize, /device, /token, and /introspect for mail servers.
+
+It checks what RFC 6749, 7636 and 8628 have it check, and refuses on order. No person is there: a visit of
+/authorize agrees at once, and a code is agreed to by `approve`.
+"""
+
+import base64
+import contextlib
+import hashlib
+import json
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+CLIENT_ID = "the-client"
+
+
+@dataclass
+class Authority:
+    """The server. Start it as a context manager; `seen` are the forms it got, by path."""
+
+    user: str = "ann"
+    client_secret: str | None = None
+    rotates: bool = True
+    """Whether a refresh token is good for one use alone, and using it twice revokes all (RFC 9700 section 2.2.2)."""
+    lives_s: int = 3600
+    refresh_lives_s: int | None = None
+    pending: int = 0
+    """How often a device is told `authorization_pending`; before that, `slow_down` once if `slow`."""
+    slow: bool = False
+    refuses: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Grant type (its last word), `authorize` or `device` -> error and error_description."""
+    status: int = 400
+    broken: bytes | None = None
+    """What /token answers in place of JSON."""
+    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    access: dict[str, str] = field(default_factory=dict)
+    refresh: dict[str, str] = field(default_factory=dict)
+    spent: set[str] = field(default_factory=set)
+    introspected: int = 0
+    held_up: threading.Event | None = None
+    """What /token waits for before it answers."""
+    reached: threading.Event = field(default_factory=threading.Event)
+    """Set when somebody waits there."""
+
+    def __enter__(self) -> Self:
+        self._codes: dict[str, dict[str, str]] = {}
+        self._devices: set[str] = set()
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+    def forms(self, path: str) -> list[dict[str, str]]:
+        """Give the forms that came to a path."""
+        return [form for where, form in self.seen if where == path]
+
+    def revoke(self) -> None:
+        """Forget all tokens, as a changed password does."""
+        self.access.clear()
+        self.refresh.clear()
+
+    def grant(self) -> dict[str, Any]:
+        """Make tokens as /token gives them."""
+        access, refresh = f"access-{secrets.token_hex(8)}", f"refresh-{secrets.token_hex(8)}"
+        self.access[access] = self.refresh[refresh] = self.user
+        told: dict[str, Any] = {"access_token": access, "token_type": "Bearer", "expires_in": self.lives_s}
+        told["refresh_token"] = refresh
+        if self.refresh_lives_s is not None:
+            told["refresh_token_expires_in"] = self.refresh_lives_s
+        return told
+
+    # --- what it answers ----------------------------------------------------------------------------
+
+    def authorize(self, form: dict[str, str]) -> tuple[int, str]:
+        """Answer a visit of the browser: status, and where to go."""
+        back = form["redirect_uri"]
+        if urlsplit(back).hostname not in ("127.0.0.1", "localhost") or form.get("client_id") != CLIENT_ID:
+            return 400, ""
+        if "authorize" in self.refuses:
+            error, description = self.refuses["authorize"]
+            answer = {"error": error, "error_description": description, "state": form["state"]}
+            return 302, f"{back}/?{urlencode(answer)}"
+        code = secrets.token_hex(8)
+        self._codes[code] = form
+        return 302, f"{back}/?{urlencode({'code': code, 'state': form['state']})}"
+
+    def device(self, form: dict[str, str]) -> dict[str, Any]:
+        """Answer a request for a code."""
+        if "device" in self.refuses:
+            return self._refusal("device")
+        code = secrets.token_hex(8)
+        self._devices.add(code)
+        return {
+            "device_code": code,
+            "user_code": "WDJB-MJHT",
+            "verification_uri": f"{self.url}/activate",
+            "expires_in": 900,
+            "interval": 1,
+        }
+
+    def token(self, form: dict[str, str]) -> dict[str, Any]:
+        """Answer at the token endpoint."""
+        grant = form.get("grant_type", "").rpartition(":")[2]
+        if form.get("client_id") != CLIENT_ID or form.get("client_secret") != self.client_secret:
+            return {"error": "invalid_client"}
+        if grant in self.refuses:
+            return self._refusal(grant)
+        kinds = {"authorization_code": self._redeem, "refresh_token": self._renew, "device_code": self._ask}
+        return kinds[grant](form)
+
+    def _ask(self, form: dict[str, str]) -> dict[str, Any]:
+        if form["device_code"] not in self._devices:
+            return {"error": "invalid_grant"}
+        if self.slow:
+            self.slow = False
+            return {"error": "slow_down"}
+        if self.pending:
+            self.pending -= 1
+            return {"error": "authorization_pending"}
+        self._devices.remove(form["device_code"])
+        return self.grant()
+
+    def _redeem(self, form: dict[str, str]) -> dict[str, Any]:
+        asked = self._codes.pop(form["code"], None)
+        verifier = hashlib.sha256(form["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(verifier).rstrip(b"=").decode()
+        if (
+            asked is None
+            or asked["redirect_uri"] != form["redirect_uri"]
+            or asked["code_challenge_method"] != "S256"
+            or asked["code_challenge"] != challenge
+        ):
+            return {"error": "invalid_grant"}
+        return self.grant()
+
+    def _renew(self, form: dict[str, str]) -> dict[str, Any]:
+        old = form["refresh_token"]
+        with self._lock:
+            if old in self.spent:
+                self.revoke()
+            if old not in self.refresh:
+                return {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+            if self.rotates:
+                self.spent.add(old)
+                del self.refresh[old]
+                return self.grant()
+            told = self.grant()
+            del self.refresh[told.pop("refresh_token")]
+            return told
+
+    def _refusal(self, what: str) -> dict[str, Any]:
+        error, description = self.refuses[what]
+        return {"error": error, "error_description": description}
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """Answer a mail server (RFC 7662)."""
+        self.introspected += 1
+        user = self.access.get(token)
+        return {"active": True, "username": user, "scope": "mail"} if user else {"active": False}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        authority = self
+
+        class Visit(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                form = {key: values[0] for key, values in parse_qs(parts.query).items()}
+                authority.seen.append((parts.path, form))
+                if parts.path == "/authorize":
+                    status, where = authority.authorize(form)
+                    self.send_response(status)
+                    self.send_header("Location", where)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                elif parts.path == "/introspect":
+                    self._say(200, json.dumps(authority.introspect(form.get("token", ""))).encode())
+                else:
+                    self._say(404, b"{}")
+
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                form = {key: values[0] for key, values in parse_qs(raw).items()}
+                path = urlsplit(self.path).path
+                authority.seen.append((path, form))
+                if path == "/token" and authority.held_up is not None:
+                    authority.reached.set()
+                    authority.held_up.wait(20)
+                if path == "/token" and authority.broken is not None:
+                    self._say(authority.status, authority.broken)
+                    return
+                told = authority.token(form) if path == "/token" else authority.device(form)
+                self._say(authority.status if "error" in told else 200, json.dumps(told).encode())
+
+            def _say(self, status: int, body: bytes) -> None:
+                with contextlib.suppress(ConnectionError):  # who asked was killed
+                    self._answer(status, body)
+
+            def _answer(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Visit

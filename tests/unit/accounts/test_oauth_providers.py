@@ -1,0 +1,29 @@
+"""The providers that archiver knows, as their documentation has them."""
+
+from archiver.accounts import oauth
+from archiver.model import Secret
+
+
+def test_microsoft_is_asked_for_the_protocol_that_is_used_alone() -> None:
+    imap = oauth.microsoft("id", None, None, "imap", "common")
+    assert imap.scope == "https://outlook.office.com/IMAP.AccessAsUser.All offline_access"
+    assert imap.token_url == "https://login.microsoftonline.com/common/oauth2/v2.0/token"
+    assert imap.device_url == "https://login.microsoftonline.com/common/oauth2/v2.0/devicecode"
+    assert imap.redirect_host == "localhost"
+    assert imap.idle_s == 90 * 86_400
+    pop3 = oauth.microsoft("id", None, None, "pop3", "contoso.example")
+    assert pop3.scope == "https://outlook.office.com/POP.AccessAsUser.All offline_access"
+    assert "/contoso.example/" in str(pop3.authorize_url)
+
+
+def test_google_is_asked_for_a_refresh_token_and_has_no_device_flow() -> None:
+    made = oauth.google("id", Secret("s"), None)
+    assert made.scope == "https://mail.google.com/"
+    assert made.asks == {"access_type": "offline", "prompt": "consent"}
+    assert made.device_url is None
+    assert made.redirect_host == "127.0.0.1"
+
+
+def test_scopes_of_the_configuration_replace_those_of_the_provider() -> None:
+    assert oauth.microsoft("id", None, "a b", "imap", "common").scope == "a b"
+    assert oauth.google("id", None, "c").scope == "c"
