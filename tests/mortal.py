@@ -179,6 +179,10 @@ class MortalAccount:
             self._fall()
         return made
 
+    def keeps_labels(self) -> bool:
+        self._live()
+        return self._account.keeps_labels()
+
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         return self._items("append", "appended", self._account.append(folder, self._sent(messages)))
 

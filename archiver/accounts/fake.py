@@ -32,6 +32,7 @@ from archiver.model import (
     Unremoved,
     Vanished,
 )
+from archiver.plan.labels import label_flags, without_labels
 from archiver.plan.special_uses import trash_of
 from archiver.ports import Known
 
@@ -70,11 +71,13 @@ class FakeMailbox:
     """A mail server for one user. Times are aware, sizes bytes; keys are those that `Ref.key` carries.
 
     `has_modseq` says whether the server can tell what changed; without it an account lists all and compares.
-    `forgets` are flags that are lost when a message is put in with them.
+    `has_labels` says whether messages can have labels, `forgets` are flags that are lost when a message is put in
+    with them.
     """
 
-    def __init__(self, *, has_modseq: bool = True) -> None:
+    def __init__(self, *, has_modseq: bool = True, has_labels: bool = False) -> None:
         self.has_modseq = has_modseq
+        self.has_labels = has_labels
         self.forgets: set[str] = set()
         self.calls: Counter[str] = Counter()
         self._faults: dict[tuple[str, int], ArchiverError] = {}
@@ -247,13 +250,17 @@ class FakeAccount:
             self._mailbox.folders()[name].subscribed = subscribe
         return next(folder for folder in self.folders() if folder.name == name)
 
+    def keeps_labels(self) -> bool:
+        """See `CanAppend.keeps_labels`."""
+        return self._mailbox.has_labels
+
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """See `CanAppend.append`."""
         for message in messages:
             self._mailbox.step("append")
             epoch = str(self._folder(folder.name).epoch)
             flags = frozenset(flag for flag in message.flags if flag.lower() != "\\recent")
-            flags -= self._mailbox.forgets
+            flags = without_labels(flags - self._mailbox.forgets)
             key = self._mailbox.deliver(folder.name, message.raw, flags=flags, received=message.received)
             self._mailbox.step("appended")
             yield Appended(message.digest, Ref(folder.name, epoch, key))
@@ -261,11 +268,15 @@ class FakeAccount:
     def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
         """See `CanAppend.keep_flags`."""
         self._mailbox.step("keep_flags")
+        lost = {}
         for key, flags in wanted.items():
             message = self._find(Ref(folder.name, epoch, key))
-            if message is not None and not flags - {"\\Recent"} <= message.flags:
-                self._mailbox.flag(folder.name, key, message.flags | flags - {"\\Recent"})
-        return {}
+            kept = (flags if self._mailbox.has_labels else without_labels(flags)) - {"\\Recent"}
+            if message is not None and not kept <= message.flags:
+                self._mailbox.flag(folder.name, key, message.flags | kept)
+            if message is not None and (labels := label_flags(flags) - kept):
+                lost[key] = labels
+        return lost
 
     def trash(self) -> Folder | None:
         """See `CanDelete.trash`."""

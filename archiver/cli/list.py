@@ -8,6 +8,7 @@ from archiver.cli.choose import account_catalogs, chosen, filter_options
 from archiver.cli.output import cut, is_narrow, print_json, print_table, size
 from archiver.cli.session import Session, passphrase_option, shared_options
 from archiver.ops.read import ID_LENGTH, Listed, list_messages
+from archiver.plan.labels import labels_of, without_labels
 from archiver.secrets import NoSecret
 
 
@@ -78,7 +79,7 @@ def _short_row(listed: Listed) -> tuple[str, ...]:
 
 
 def _flags(listed: Listed) -> str:
-    letters = sorted(flag.lstrip("\\$")[:1] for flag in listed.entry.flags)
+    letters = sorted(flag.lstrip("\\$")[:1] for flag in without_labels(listed.entry.flags))
     return "".join(letters) + ("x" if listed.entry.vanished else "")
 
 
@@ -90,7 +91,8 @@ def _document(listed: Listed) -> dict[str, Any]:
         "key": entry.ref.key,
         "received": entry.received,
         "size": entry.size,
-        "flags": sorted(entry.flags),
+        "flags": sorted(without_labels(entry.flags)),
+        "labels": sorted(labels_of(entry.flags)),
         "on_server": not entry.vanished,
         "from": summary.sender if summary else None,
         "to": summary.to if summary else None,

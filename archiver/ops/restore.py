@@ -12,6 +12,7 @@ from archiver.events import FolderFailed
 from archiver.model import Entry, Folder
 from archiver.ops.restore_folder import FolderRestore, FolderRestored, Ledger, Restoring
 from archiver.plan.restore import Destination, target_names
+from archiver.plan.spread import spread
 
 
 class Restore:
@@ -24,11 +25,14 @@ class Restore:
     def __call__(self, entries: Iterable[Entry], sources: Sequence[Folder]) -> list[FolderRestored]:
         """Put entries into the target's folders; what a folder refuses never stops the next."""
         work = self._work
+        present = list(work.target.folders())
+        visible = {folder.special_use or "" for folder in present}
+        labels = work.into is None and "\\All" in visible and work.target.keeps_labels()
+        entries, sources = spread(entries, sources, visible if labels else None)
         by_source: dict[str, list[Entry]] = {}
         for entry in entries:
             by_source.setdefault(entry.ref.folder, []).append(entry)
-        present = list(work.target.folders())
-        destination = Destination(present, work.target.home(), work.same, work.into)
+        destination = Destination(present, work.target.home(), work.same, work.into, labels)
         by_name = {source.name: source for source in sources}
         by_target: dict[str, list[str]] = {}
         for source, name in target_names(sources, destination).items():

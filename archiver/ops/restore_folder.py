@@ -14,6 +14,7 @@ from archiver.events import FolderScanned, MessageRestored, RunCommitted, Warned
 from archiver.formats.message import for_the_wire, gist
 from archiver.formats.message_id import message_id
 from archiver.model import Appended, Done, Entry, Flags, Folder, Message, New, Outgoing, Ref, Refused, Remote
+from archiver.plan.labels import label_flags
 from archiver.plan.restore import Doubt, claims_by_id, wanted, without_slashes
 from archiver.ports import Account, Reader, Reporter, Run, Target
 
@@ -117,6 +118,8 @@ class FolderRestore:
         self._flags: dict[str, Flags] = {}  # digest -> flags; of equal messages, those that all have
         self._flagged: dict[str, dict[str, str]] = {}  # epoch -> key -> digest of what was put in with flags
         self._altered: set[str] = set()  # digests that were told of
+        # epoch -> key -> digest of what is there already, without all of its labels
+        self._unlabelled: dict[str, dict[str, str]] = {}
 
     def restore(self, present: Sequence[Folder], like: Folder, entries: Sequence[Entry]) -> None:
         self._entries = {entry.digest: entry for entry in entries}
@@ -169,7 +172,10 @@ class FolderRestore:
 
     def _missing(self, entries: Sequence[Entry], there: Sequence[Remote], epoch: str) -> list[Entry]:
         first = not self._report.appended and not self._given_up
-        plan = wanted(entries, there, self._ledger.known(self._report.target, epoch))
+        ledger = self._ledger.known(self._report.target, epoch)
+        plan = wanted(entries, there, ledger)
+        for remote in there:
+            self._note_labels(remote, ledger.get(remote.ref.key))
         missing = [*plan.missing, *self._decide(plan.doubts)]
         self._report.there = len(entries) - len(missing) - self._report.appended
         missing = [entry for entry in missing if entry.digest not in self._given_up]
@@ -197,6 +203,8 @@ class FolderRestore:
         claimed, by_content = claims_by_id(doubts, own, theirs)
         taken = set(claimed.values())
         self._claim_by_content(doubts, by_content, claimed, taken)
+        for number, key in claimed.items():
+            self._note_labels(remotes[key], doubts[number].entry.digest)
         return self._claim_by_gist(doubts, claimed, taken, own, theirs)
 
     def _claim_by_content(
@@ -246,6 +254,7 @@ class FolderRestore:
                 key = one.ref.key
                 if key not in taken and digest in ours and gists.get(key) == ours[digest]:
                     taken.add(key)
+                    self._note_labels(one, digest)
                     break
             else:
                 missing.append(doubt.entry)
@@ -295,10 +304,19 @@ class FolderRestore:
         if self._flags[digest]:
             self._flagged.setdefault(ref.epoch, {})[ref.key] = digest
 
+    def _note_labels(self, there: Remote, digest: str | None) -> None:
+        """Note what lacks labels: a restore that was cut short puts messages in, and labels them only in the end."""
+        if digest is not None and not label_flags(self._flags.get(digest, frozenset())) <= there.flags:
+            self._unlabelled.setdefault(there.ref.epoch, {})[there.ref.key] = digest
+
     def _check_flags(self, target: Folder) -> None:
-        """Set again what flags the server forgot, and tell what it does not keep."""
-        for epoch, digests in self._flagged.items():
-            wanted = {key: self._flags[digest] for key, digest in digests.items()}
+        """Set again what flags the server forgot, and labels; tell what it does not keep."""
+        unlabelled = self._unlabelled if self._unlabelled and self._work.target.keeps_labels() else {}
+        for epoch in {**self._flagged, **unlabelled}:
+            put, there = self._flagged.get(epoch, {}), unlabelled.get(epoch, {})
+            digests = {**there, **put}
+            wanted = {key: label_flags(self._flags[digest]) for key, digest in there.items()}
+            wanted |= {key: self._flags[digest] for key, digest in put.items()}
             for key, lost in self._work.target.keep_flags(target, epoch, wanted).items():
                 if digests[key] not in self._altered:  # what it refused was told already
                     names = ", ".join(f'"{flag}"' for flag in sorted(lost))

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
 from archiver.model import Entry, Folder, Remote
+from archiver.plan.globs import matches
 
 
 class Selection(Struct, frozen=True):
@@ -31,8 +31,8 @@ class Selection(Struct, frozen=True):
         return self.since is None or remote.received is None or remote.received >= self.since
 
 
-def _matches(name: str, globs: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, glob) or fnmatchcase(name, glob.rstrip("/") + "/*") for glob in globs)
+def _matches(name: str, globs: Sequence[str]) -> bool:
+    return matches(name, globs) or matches(name, [glob.rstrip("/") + "/*" for glob in globs])
 
 
 class Fingerprint(Struct, frozen=True):

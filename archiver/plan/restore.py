@@ -14,13 +14,15 @@ class Destination(Struct, frozen=True):
     """The account that mail goes to.
 
     `home` is the name below which it keeps its folders (`INBOX/`, mostly empty); `same` says that it is the
-    account the mail came from; with `into`, all goes below that folder.
+    account the mail came from; with `into`, all goes below that folder. `labels` says that it keeps labels, so
+    that its folder of all mail is one to put mail into, and no mere view.
     """
 
     folders: Sequence[Folder]
     home: str = ""
     same: bool = False
     into: str | None = None
+    labels: bool = False
 
     @property
     def separator(self) -> str:
@@ -57,7 +59,7 @@ def _by_use(source: Folder, home: str, to: Destination) -> str | None:
         return None
     own = source.name.removeprefix(home)
     use = source.special_use or use_of(own)
-    if use is None or use not in NAMES:
+    if use is None or (use not in NAMES and not (use == "\\All" and to.labels)):
         return None
     for target in to.folders:
         if target.special_use == use:

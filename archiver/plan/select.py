@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
 from archiver.errors import UsageError
 from archiver.model import Entry
+from archiver.plan.globs import matches
 
 _AGO = re.compile(r"(\d{1,6})([hdwmy])\Z")
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
@@ -26,7 +26,7 @@ class Filter(Struct, frozen=True):
 
     def takes(self, entry: Entry) -> bool:
         """Tell whether a message is meant."""
-        if self.folders and not any(fnmatchcase(entry.ref.folder, glob) for glob in self.folders):
+        if self.folders and not matches(entry.ref.folder, self.folders):
             return False
         if self.present and entry.vanished:
             return False

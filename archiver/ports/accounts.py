@@ -82,8 +82,14 @@ class CanAppend(Protocol):
         """
         ...
 
+    def keeps_labels(self) -> bool:
+        """Tell whether a message can have labels, as at Gmail, where one copy stands for many folders."""
+        ...
+
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put messages into a folder with their flags and dates of receipt; each is answered once, in any order.
+
+        Labels among the flags (`plan.labels`) are left to `keep_flags`.
 
         A refused message is tried in other forms first (with fewer flags, without its date), and never stops
         the next. The bytes are those given: no form alters them. What `messages` raises comes out here, after

@@ -95,6 +95,15 @@ class CanAppendContract:
 
     # --- messages -----------------------------------------------------------------------------------
 
+    def test_labels_go_as_no_flags_and_are_told_where_they_are_not_kept(self, account: Target) -> None:
+        folder = self.folder(account, "Labelled")
+        flags = frozenset({"\\Seen", "label: To do (soon)"})
+        put(account, folder, outgoing(mail(1), *flags))
+        (one,) = there(account, folder.name)
+        assert one.flags - {"\\Recent"} == {"\\Seen"}
+        lost = account.keep_flags(folder, one.ref.epoch, {one.ref.key: flags})
+        assert lost == ({} if account.keeps_labels() else {one.ref.key: {"label: To do (soon)"}})
+
     def test_bytes_flags_and_date_come_back_as_they_were_given(self, account: Target) -> None:
         folder = self.folder(account, "Kept")
         given = [

@@ -471,3 +471,104 @@ def test_subscriptions_are_archived_and_put_back(put: Putting) -> None:
         "Sent": True,
         "Work/Old": False,
     }
+
+
+# --- labels -----------------------------------------------------------------------------------------------
+
+ALL, GERMAN, SENT = "[Gmail]/All Mail", "[Gmail]/Alle Nachrichten", "[Gmail]/Gesendet"
+LABELLED = {
+    "both": ("\\Seen", "label: \\Inbox", "label: Work"),
+    "sent": ("label: \\Sent",),
+    "none": ("\\Seen",),
+}
+
+
+def labelled(folder: Path) -> Putting:
+    """A Gmail that was pulled: all mail with labels, and a Gmail of another language to restore to."""
+    scene = Scene(folder)
+    scene.server.create(ALL, special_use="\\All")
+    for name, flags in LABELLED.items():
+        scene.server.deliver(ALL, mail(name), flags=flags, received=AT)
+    scene.pull()
+    put = Putting(scene)
+    put.server = FakeMailbox(has_labels=True)
+    put.server.create(GERMAN, special_use="\\All")
+    put.server.create(SENT, special_use="\\Sent")
+    return put
+
+
+def flags_of(server: FakeMailbox, folder: str) -> set[frozenset[str]]:
+    return {one.flags for one in server.folders()[folder].messages.values()}
+
+
+def test_labels_are_restored_where_they_are_kept(tmp_path: Path) -> None:
+    put = labelled(tmp_path)
+    assert total(put()) == (3, 0)
+    assert flags_of(put.server, GERMAN) == {frozenset(LABELLED["both"]), frozenset(LABELLED["none"])}
+    assert flags_of(put.server, SENT) == {frozenset()}, "to be there is the label"
+    assert {name for name, one in put.server.folders().items() if one.messages} == {GERMAN, SENT}
+    assert total(put()) == (0, 3)
+
+
+@pytest.mark.parametrize("ledger", [True, False])
+def test_a_restore_that_was_cut_short_before_the_labels_sets_them_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: bool
+) -> None:
+    put = labelled(tmp_path)
+    with monkeypatch.context() as broken, pytest.raises(Unreachable):
+
+        def drops(*args: object) -> Mapping[str, frozenset[str]]:
+            raise Unreachable("the line dropped")
+
+        broken.setattr(FakeAccount, "keep_flags", drops)
+        put(ledger=ledger)
+    assert flags_of(put.server, GERMAN) == {frozenset({"\\Seen"})}
+    assert total(put(ledger=ledger)) == (1, 2)
+    assert flags_of(put.server, GERMAN) == {frozenset(LABELLED["both"]), frozenset(LABELLED["none"])}
+
+
+def test_a_label_that_the_user_lost_is_put_back_and_what_else_changed_is_left_alone(tmp_path: Path) -> None:
+    put = labelled(tmp_path)
+    put.scene.server.has_labels = True
+    keys = list(put.scene.server.folders()[ALL].messages)
+    put.scene.server.flag(ALL, str(keys[0]), ["label: Work", "label: New"])
+    assert total(put(to=OWNER.account)) == (0, 3)
+    now = put.scene.server.folders()[ALL].messages[keys[0]].flags
+    assert now == {"label: \\Inbox", "label: Work", "label: New"}
+
+
+def test_labels_become_folders_at_another_provider(tmp_path: Path) -> None:
+    put = labelled(tmp_path)
+    put.server = FakeMailbox()
+    put.server.create("Gesendet", special_use="\\Sent")
+    reports = put()
+    assert total(reports) == (4, 0)
+    assert {name: len(one.messages) for name, one in put.server.folders().items()} == {
+        "INBOX": 1,
+        "Work": 1,
+        "Gesendet": 1,
+        "Archive": 1,
+    }
+    assert not any(one.altered for one in reports)
+    assert flags_of(put.server, "Work") == {frozenset({"\\Seen"})}
+    assert total(put()) == (0, 4)
+
+
+def test_labels_become_folders_below_the_one_that_was_named(tmp_path: Path) -> None:
+    put = labelled(tmp_path)
+    put.scene.server.has_labels = True
+    assert total(put(to=OWNER.account, into="Restored")) == (4, 0)
+    assert {name for name, one in put.scene.server.folders().items() if one.messages} == {
+        ALL,
+        *(f"Restored/{name}" for name in ("INBOX", "Work", "Sent", "Archive")),
+    }
+
+
+def test_a_label_that_no_folder_stands_for_is_told(tmp_path: Path) -> None:
+    put = labelled(tmp_path)
+    put.scene.server.deliver(ALL, mail("muted"), flags=["label: \\Muted"], received=AT)
+    put.scene.pull()
+    put.server = FakeMailbox()
+    (told,) = [one.reason for report in put() for one in report.altered]
+    assert told == 'the server did not keep the flag "label: \\Muted"'
+    assert not any(one.altered for one in put()), "it is told once"

@@ -25,6 +25,8 @@ class Mail:
     flags: str = ""
     size: int | None = None
     date: str = "17-Jul-1996 02:44:25 -0700"
+    labels: bytes = field(default=b"", kw_only=True)
+    """What stands in the parentheses of X-GM-LABELS."""
 
 
 @dataclass
@@ -179,7 +181,7 @@ class ImapDouble:
     def _append(self, parts: list[bytes]) -> bytes:
         given = []
         for before, raw in zip(parts[::2], parts[1::2], strict=False):
-            flags = re.search(rb"\(([^)]*)\)", before)
+            flags = re.search(rb' \(([^)"]*)\)(?: "[^"]*")? (?:UTF8 \()?~?$', before)
             date = re.search(rb'"([^"]*-[^"]*)" (?:UTF8 \()?~?$', before)
             given.append(
                 Posted(
@@ -235,8 +237,14 @@ class ImapDouble:
                 continue
             size = len(mail.raw) if mail.size is None else mail.size
             row = self.row.format(uid=uid, flags=mail.flags, date=mail.date, size=size)
-            out.append(self.chatter + f"* {number} FETCH ({row})\r\n".encode())
+            told = row.encode()
+            if b"X-GM-LABELS" in command:
+                told += b" X-GM-LABELS (" + self._labels(mail) + b")"
+            out.append(self.chatter + b"* %d FETCH (%s)\r\n" % (number, told))
         return [*out, tag + b" OK listed\r\n"]
+
+    def _labels(self, mail: Mail) -> bytes:
+        return mail.labels
 
     def _bodies(self, tag: bytes, command: bytes) -> list[bytes]:
         part = re.search(rb"<(\d+)\.(\d+)>", command)

@@ -14,8 +14,11 @@ from typing import TypeAlias
 from archiver.accounts.imap import uidset
 from tests.servers.imap_double import Dropped, ImapDouble, Mail
 
-_NAME = re.compile(rb'(?:SELECT|EXAMINE|CREATE|UID MOVE \S+|UID COPY \S+) "?([^"]*)"?', re.IGNORECASE)
+_NAME = re.compile(rb'(?:SELECT|EXAMINE|CREATE|APPEND|UID MOVE \S+|UID COPY \S+) "?([^"]*)"?', re.IGNORECASE)
 _STORE = re.compile(rb"UID STORE (\S+) ([+-]?)FLAGS(?:\.SILENT)? \(([^)]*)\)", re.IGNORECASE)
+
+_STORE_LABELS = re.compile(rb"UID STORE (\S+) \+X-GM-LABELS \((.*)\)$", re.IGNORECASE)
+_ESCAPE = re.compile(rb"\\(.)")
 
 
 @dataclass
@@ -97,7 +100,10 @@ class StatefulDouble(ImapDouble):
     expunges_on_store: bool = False
     """Whether a mark removes at once, as the auto-expunge of Gmail does."""
     gmail: bool = False
-    """Whether folders are labels: an expunge outside of the trash keeps the message in all others."""
+    """Whether folders are labels: an expunge outside of the trash keeps the message in all others.
+
+    One `Mail` is one message, in whichever folders; X-GM-LABELS tells the folders it is in, but the open one.
+    """
     before: list[tuple[bytes, Deed]] = field(default_factory=list)
     """What happens just before a command that matches is carried out; each once, in order."""
     after: list[tuple[bytes, Deed]] = field(default_factory=list)
@@ -156,7 +162,7 @@ class StatefulDouble(ImapDouble):
             b"CREATE": self._create,
             b"ENABLE": self._enable,
             b"NOOP": lambda command: (b"OK nothing", []),
-            b"UID STORE": self._store,
+            b"UID STORE": self._store_labels if b"X-GM-LABELS" in command else self._store,
             b"UID COPY": self._copy,
             b"UID MOVE": self._move,
             b"UID EXPUNGE": self._uid_expunge,
@@ -241,6 +247,62 @@ class StatefulDouble(ImapDouble):
         if self.expunges_on_store and found[2] == b"+":
             self._take_out(box, [uid for uid in chosen if uid in box.marked()])
         return b"OK stored", []
+
+    def _store_labels(self, command: bytes) -> tuple[bytes, list[bytes]]:
+        """Put messages into the folders of labels (Gmail); a label that is no folder is refused.
+
+        That a message was sent, or is a draft, cannot be said so: Gmail says OK and does nothing.
+        """
+        found = _STORE_LABELS.match(command)
+        if self._mine.read_only or found is None or not self.gmail:
+            return b"NO [READ-ONLY] not here", []
+        by_label = {self._label(name): box for name, box in self.boxes.items()}
+        named = [_ESCAPE.sub(rb"\1", one) for one in re.findall(rb'"((?:[^"\\]|\\.)*)"', found[2])]
+        if not named or any(one not in by_label for one in named):
+            return b"NO [CANNOT] no such label", []
+        for uid in self._named(command):
+            mail = self._box().mails[uid]
+            for box in (by_label[one] for one in named if one not in (b"\\Sent", b"\\Draft")):
+                if all(held is not mail for held in box.mails.values()):
+                    box.put(mail)
+        return b"OK stored", []
+
+    def _label(self, name: str) -> bytes | None:
+        """Tell the label whose folder this is; None for all mail, spam, trash and what cannot be opened."""
+        use = self.boxes[name].attributes.split()
+        if set(use) & {b"\\All", b"\\Junk", b"\\Trash", b"\\Noselect"}:
+            return None
+        if name == "INBOX":
+            return b"\\Inbox"
+        known = {b"\\Flagged": b"\\Starred", b"\\Drafts": b"\\Draft"}
+        special = [one for one in use if one in (b"\\Sent", b"\\Important", *known)]
+        return known.get(special[0], special[0]) if special else name.encode()
+
+    def _labels(self, mail: Mail) -> bytes:
+        there = [
+            self._label(name)
+            for name, box in self.boxes.items()
+            if name != self._mine.box and any(held is mail for held in box.mails.values())
+        ]
+        quoted = (b'"%s"' % re.sub(rb'(["\\])', rb"\\\1", one) for one in there if one is not None)
+        return b" ".join(quoted) or mail.labels
+
+    def _append(self, parts: list[bytes]) -> bytes:
+        """Take a message into its folder; at Gmail, into all mail too."""
+        name = _name(parts[0])
+        if name not in self.boxes:
+            return b"NO [TRYCREATE] no such folder"
+        self.mails = {}
+        said = super()._append(parts)
+        if said.startswith(b"OK"):
+            uids = []
+            every = next((box for box in self.boxes.values() if b"\\All" in box.attributes), None)
+            for mail in self.mails.values():
+                uids.append(self.boxes[name].put(mail))
+                if self.gmail and every is not None and self._label(name) is not None:
+                    every.put(mail)
+            said = b"OK [APPENDUID %d %s] taken" % (self.boxes[name].uidvalidity, uidset.of(uids))
+        return said
 
     def _uid_expunge(self, command: bytes) -> tuple[bytes, list[bytes]]:
         if "UIDPLUS" not in self.capabilities:

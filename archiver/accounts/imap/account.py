@@ -4,6 +4,9 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
 
 from archiver.accounts.connection import Server
 from archiver.accounts.imap import abilities, names, quirks, replies, uidset
@@ -13,6 +16,7 @@ from archiver.accounts.imap.changes import FolderChanges
 from archiver.accounts.imap.delete import Remover, carry_out, uid_of
 from archiver.accounts.imap.events import Event, Fetched, Listed
 from archiver.accounts.imap.flagging import keep_flags
+from archiver.accounts.imap.labels import are_told, is_folder
 from archiver.accounts.imap.link import Link, reopen
 from archiver.accounts.imap.opened import OpenFolder
 from archiver.accounts.imap.retrieval import batches
@@ -41,6 +45,7 @@ from archiver.model import (
     Secret,
     Unremoved,
 )
+from archiver.plan.labels import label_flags, labels_of, without_labels
 from archiver.plan.special_uses import home_of, trash_of
 from archiver.ports import Known
 
@@ -100,7 +105,9 @@ class ImapAccount:
         """Tell what changed; a folder whose STATUS is that of the cursor is not even opened."""
         status = self._statuses.pop(folder.name, None)
         token = read_token(since.token) if since else None
-        if since and token and status and is_unchanged(since, status, self._link.owner):
+        labels = bool(status) and self._link.run(lambda one: are_told(one.capabilities, folder))
+        unlabelled = labels and token is not None and not token.labels
+        if since and token and status and not unlabelled and is_unchanged(since, status, self._link.owner):
             yield Done(since, token.messages)
             return
         yield from FolderChanges(self._link, folder, self._mailbox(folder), since, known)
@@ -209,12 +216,26 @@ class ImapAccount:
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put messages into a mailbox by APPEND, by several connections where there is much to do."""
         mailbox = self._mailbox(folder)
-        yield from self._appending.put(
-            folder, mailbox, messages, lambda session: self._make(session, folder.name)
+        # labels are no flags to a server
+        sent = (
+            replace(one, flags=without_labels(one.flags)) if label_flags(one.flags) else one
+            for one in messages
         )
+        yield from self._appending.put(folder, mailbox, sent, lambda one: self._make(one, folder.name))
+
+    def keeps_labels(self) -> bool:
+        """Tell whether this is Gmail (X-GM-EXT-1)."""
+        return self._link.run(lambda session: quirks.has_labels(session.capabilities))
 
     def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
-        """See `CanAppend.keep_flags`: by FETCH, and STORE where something is lacking."""
+        """See `CanAppend.keep_flags`: by FETCH, and STORE where something is lacking, labels too."""
+        labels = {label for flags in wanted.values() for label in labels_of(flags) if is_folder(label)}
+        if labels and self.keeps_labels():
+            for label in sorted(labels):
+                with suppress(
+                    FolderRefused
+                ):  # of a name that Gmail keeps for itself; what lacks then is told
+                    self.make_folder(label)
         return keep_flags(self._link, self._mailbox(folder), folder, epoch, wanted)
 
     def trash(self) -> Folder | None:
@@ -224,7 +245,7 @@ class ImapAccount:
 
     def look(self, folder: Folder, epoch: str, keys: Sequence[str]) -> Looked:
         """Open the mailbox anew and list these UIDs; nothing is searched for."""
-        opened = OpenFolder(self._link, self._mailbox(folder), folder.name)
+        opened = OpenFolder(self._link, self._mailbox(folder), folder)
         opened.open()
         opened.check(epoch)
         found: dict[str, Remote] = {}

@@ -19,6 +19,7 @@ from archiver.accounts.imap.sync import (
     write_token,
 )
 from archiver.model import Change, Cursor, Done, Flags, Folder, New, Ref, Reflagged, Remote, Vanished
+from archiver.plan.labels import label_flags
 from archiver.ports import Known
 
 _log = logging.getLogger(__name__)
@@ -30,11 +31,12 @@ class FolderChanges:
     def __init__(
         self, link: Link, folder: Folder, mailbox: bytes, since: Cursor | None, known: Known
     ) -> None:
-        self._folder = OpenFolder(link, mailbox, folder.name)
+        self._folder = OpenFolder(link, mailbox, folder)
         self._since = since
         self._token = (read_token(since.token) if since else None) or Token(0)
         self._known = known
         self._told: dict[int, Flags] = {}
+        self._labels: Mapping[int, Flags] | None = None
 
     def __iter__(self) -> Iterator[Change]:
         """Tell the changes. Raises what `Account.changes` raises."""
@@ -57,7 +59,13 @@ class FolderChanges:
         if uidvalidity is not None and self._token.modseq is not None:
             since = (uidvalidity, self._token.modseq)
         folder.open(since)
-        chosen = way(self._since, folder.now, condstore=folder.has_condstore, qresync=folder.has_qresync)
+        chosen = way(
+            self._since,
+            folder.now,
+            condstore=folder.has_condstore,
+            qresync=folder.has_qresync,
+            labels=folder.has_labels,
+        )
         _log.debug("folder %r: %s, by way of %s", folder.name, folder.now, chosen.name)
         return chosen
 
@@ -80,7 +88,7 @@ class FolderChanges:
             yield from self._new(old, before + 1)
         for uid, row in changed.items():
             if row.flags is not None:
-                yield Reflagged(self._ref(uid), row.flags)
+                yield Reflagged(self._ref(uid), row.flags | self._untold_labels(uid))
         total = before + len(self._told)
         if folder.fits(total):
             for uid in uidset.each(gone):
@@ -112,7 +120,7 @@ class FolderChanges:
         known = self._known_flags()
         for uid, row in changed.items():
             if row.flags is not None and uid in known:
-                known[uid] = row.flags
+                known[uid] = row.flags | self._untold_labels(uid)
         known |= self._told
         unseen = set(known)
         total = 0
@@ -120,7 +128,7 @@ class FolderChanges:
             listed = self._folder.list(start, end, FLAGS if known else LISTING)
             total += len(listed)
             unseen.difference_update(listed)
-            new, reflagged = compare(listed, known)
+            new, reflagged = compare(listed, known, self._untold_labels)
             if known:
                 yield from self._tell_each(new)
             else:
@@ -134,6 +142,17 @@ class FolderChanges:
         if self._since is None or self._since.epoch != self._folder.now.epoch:
             return {}
         return {int(key): flags for key, flags in self._known().items() if key.isdecimal()}
+
+    def _untold_labels(self, uid: int) -> Flags:
+        """Give the labels that were told once, where the server, or who asks, now speaks of none at all.
+
+        Not to be told is no proof of having none.
+        """
+        if not self._token.labels or self._folder.has_labels:
+            return frozenset()
+        if self._labels is None:
+            self._labels = {uid: label_flags(flags) for uid, flags in self._known_flags().items()}
+        return self._labels.get(uid, frozenset())
 
     # --- telling --------------------------------------------------------------------------------------
 
@@ -162,7 +181,9 @@ class FolderChanges:
         uidnext = now.uidnext
         if uidnext is None:
             uidnext = max(self._told, default=(self._token.uidnext or 1) - 1) + 1
-        cursor = Cursor(now.epoch, write_token(Token(total, uidnext, now.modseq)))
+        kept = self._token.labels and self._since is not None and self._since.epoch == now.epoch
+        labels = self._folder.has_labels or kept
+        cursor = Cursor(now.epoch, write_token(Token(total, uidnext, now.modseq, labels)))
         if self._folder.fits(total):
             return Done(cursor, total)
         _log.warning(

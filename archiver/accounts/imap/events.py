@@ -43,6 +43,7 @@ class Fetched(Struct, frozen=True, gc=False):
     received: datetime | None = None
     size: int | None = None
     sections: tuple[Section, ...] = ()
+    labels: tuple[bytes, ...] | None = None  # of Gmail, as they came
 
 
 class Exists(Struct, frozen=True):

@@ -15,7 +15,8 @@ from archiver.model import Flags
 
 _LISTING = re.compile(
     rb"\* (\d{1,10}) FETCH \((?:(?:UID (\d{1,10})|FLAGS \(([^()\"{]*)\)|INTERNALDATE \"([^\"]*)\""
-    rb"|RFC822\.SIZE (\d{1,19})|MODSEQ \(\d{1,20}\))(?: (?!\))|(?=\))))+\)\r?\n"
+    rb"|RFC822\.SIZE (\d{1,19})|MODSEQ \(\d{1,20}\)"
+    rb"|X-GM-LABELS \(((?:[^()\"{]|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\")*+)\))(?: (?!\))|(?=\))))+\)\r?\n"
 )
 _BODY = re.compile(rb"\* \d{1,10} FETCH \((?:UID (\d{1,10}) )?BODY\[\] \{\d+\}\r\n")
 _ITEM = re.compile(rb"[A-Za-z0-9.\-]+(?:\[([^\]]*)\])?(?:<(\d{1,19})>)?")
@@ -39,18 +40,30 @@ def flag_set(words: list[bytes]) -> Flags:
     return frozenset(_SYSTEM.get(name.lower(), name) for name in named if name.lower() != "\\recent")
 
 
+@lru_cache(maxsize=4096)
+def labels(raw: bytes) -> tuple[bytes, ...]:
+    """Read what stands in the parentheses of X-GM-LABELS, where no literal is among it."""
+    return _words(Scanner([b"(" + raw + b")"], 0).values())
+
+
+def _words(values: list[Value]) -> tuple[bytes, ...]:
+    return tuple(strings([b"NIL" if value is None else value for value in values]))
+
+
 def parse_listing(line: bytes) -> Fetched | None:
     """Read one line of a listing in its usual form; None for any other. Never raises."""
     found = _LISTING.fullmatch(line)
     if found is None:
         return None
-    number, uid, marks, date, size = found.groups()
+    number, uid, marks, date, size, named = found.groups()
     return Fetched(
         int(number),
         int(uid) if uid else None,
         None if marks is None else flags(marks),
         internal_date(date) if date else None,
         int(size) if size else None,
+        (),
+        None if named is None else labels(named),
     )
 
 
@@ -90,6 +103,7 @@ def parse_fetch(response: list[bytes], number: int, at: int) -> Fetched:
         _date(told.get("INTERNALDATE")),
         _number(told.get("RFC822.SIZE")),
         tuple(sections),
+        _words(named) if isinstance(named := told.get("X-GM-LABELS"), list) else None,
     )
 
 
@@ -105,7 +119,10 @@ def _number(value: Value) -> int | None:
 
 
 def _flags(value: Value) -> Flags | None:
-    return flag_set(strings(value)) if isinstance(value, list) else None
+    # a string may hold a space, a flag may not: what stands for a label has one
+    return (
+        flag_set([word.replace(b" ", b"_") for word in strings(value)]) if isinstance(value, list) else None
+    )
 
 
 def _date(value: Value) -> datetime | None:

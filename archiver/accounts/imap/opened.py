@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from archiver.accounts.imap import replies, uidset
+from archiver.accounts.imap import labels, replies, uidset
 from archiver.accounts.imap.events import Fetched
 from archiver.accounts.imap.link import Link, check_epoch, examine
 from archiver.accounts.imap.selected import Selected
@@ -25,6 +25,7 @@ from archiver.accounts.imap.sync import (
 )
 from archiver.accounts.link import Busy
 from archiver.errors import ArchiverError, FolderRefused, Unreachable
+from archiver.model import Folder
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -36,21 +37,25 @@ _SET_BYTES = 7_000
 class OpenFolder:
     """One folder, opened once; `now` is what it was then, and only that much of it is asked for."""
 
-    def __init__(self, link: Link, mailbox: bytes, name: str) -> None:
+    def __init__(self, link: Link, mailbox: bytes, folder: Folder) -> None:
         self._link = link
         self._mailbox = mailbox
-        self.name = name
+        self.name = folder.name
+        self._folder = folder
         self.owner = link.owner
         self._selected = Selected(mailbox)
         self.now = Snapshot("", 0)
         self.has_condstore = False
         self.has_qresync = False
+        self.has_labels = False
+        self._utf8 = False
 
     def open(self, since: tuple[int, int] | None = None) -> None:
         """Open it, with QRESYNC since UIDVALIDITY and MODSEQ if the server can (RFC 7162 section 3.2.5)."""
 
         def step(session: Session) -> tuple[Selected, bool, bool]:
-            if since is not None and session.has_qresync:
+            self.has_labels, self._utf8 = labels.are_told(session.capabilities, self._folder), session.utf8
+            if since is not None and session.has_qresync and not self.has_labels:  # it tells flags alone
                 selected, status = session.examine(self._mailbox, since)
                 if status.word == "OK":
                     return check_epoch(selected, self.name), True, True
@@ -94,8 +99,8 @@ class OpenFolder:
 
     @property
     def changed(self) -> Sequence[Fetched]:
-        """What QRESYNC told of flags on opening."""
-        return self._selected.changed
+        """What QRESYNC told of flags on opening; nothing of a folder with labels, of which it tells none."""
+        return [] if self.has_labels else self._selected.changed
 
     @property
     def gone(self) -> uidset.Ranges:
@@ -149,8 +154,8 @@ class OpenFolder:
         if high < 1:
             return {}
         what = uidset.write([(1, high)])
-        found, status = self._on(lambda session: session.listing(what, FLAGS, since=modseq))
-        return rows(found, 1, high) if status.word == "OK" else None
+        found, status = self._on(lambda session: session.listing(what, self._items(FLAGS), since=modseq))
+        return self._labelled(rows(found, 1, high)) if status.word == "OK" else None
 
     def uids(self) -> set[int] | None:
         """List all UIDs the short way of ESEARCH; None if the server cannot, or miscounts."""
@@ -161,8 +166,8 @@ class OpenFolder:
         return set(uidset.each(found))
 
     def _list(self, what: bytes, low: int, high: int, items: bytes) -> dict[int, Fetched]:
-        found, status = self._on(lambda session: session.listing(what, items))
-        listed = rows(found, low, high)
+        found, status = self._on(lambda session: session.listing(what, self._items(items)))
+        listed = self._labelled(rows(found, low, high))
         if status.word == "OK":
             return listed
         said = replies.words(status)
@@ -171,6 +176,21 @@ class OpenFolder:
         _log.info("folder %r: the server does not tell all sizes and dates: %s", self.name, said)
         flags: Mapping[int, Fetched] = self._list(what, low, high, FLAGS)
         return {uid: listed.get(uid, row) for uid, row in flags.items()}
+
+    def _items(self, items: bytes) -> bytes:
+        return items + b" " + labels.ITEM if self.has_labels else items
+
+    def _labelled(self, listed: dict[int, Fetched]) -> dict[int, Fetched]:
+        """Put the labels among the flags; where one of both was not told (a line unasked), neither is known."""
+        if not self.has_labels:
+            return listed
+        found = {}
+        for uid, row in listed.items():
+            both = None
+            if row.flags is not None and row.labels is not None:
+                both = row.flags | labels.read(row.labels, utf8=self._utf8)
+            found[uid] = Fetched(row.number, uid, both, row.received, row.size)
+        return found
 
     def _on(self, work: Callable[[Session], T]) -> T:
         return self._link.on(self._mailbox, self.name, self.now.epoch, work)

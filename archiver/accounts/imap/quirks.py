@@ -89,3 +89,9 @@ def is_not_connected(text: str) -> bool:
 def expunge_only_unlabels(capabilities: frozenset[str]) -> bool:
     """Tell whether this is Gmail, where a message has to be moved to the trash before it can be removed."""
     return "X-GM-EXT-1" in capabilities
+
+
+# https://developers.google.com/gmail/imap/imap-extensions
+def has_labels(capabilities: frozenset[str]) -> bool:
+    """Tell whether this is Gmail, which tells and takes the labels of a message."""
+    return "X-GM-EXT-1" in capabilities

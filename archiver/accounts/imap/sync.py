@@ -1,11 +1,12 @@
 """Decide how to learn what changed in a folder: pure, from what the server can do, the cursor and its counts.
 
 A cursor's token is `uidnext=4712 modseq=991 messages=20000`: all messages under UIDNEXT were told, their
-flags up to MODSEQ, and they were so many. A cheap way is believed only if the server's own count fits.
+flags up to MODSEQ, and they were so many. `labels` at its end says that labels were told with the flags. A cheap
+way is believed only if the server's own count fits.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
 
 from msgspec import Struct
@@ -20,7 +21,7 @@ WINDOW = 10_000
 LISTING = b"UID FLAGS INTERNALDATE RFC822.SIZE"
 FLAGS = b"UID FLAGS"
 
-_TOKEN = re.compile(r"(?:uidnext=(\d{1,10}) )?(?:modseq=(\d{1,19}) )?messages=(\d{1,10})")
+_TOKEN = re.compile(r"(?:uidnext=(\d{1,10}) )?(?:modseq=(\d{1,19}) )?messages=(\d{1,10})( labels)?")
 
 
 class Token(Struct, frozen=True):
@@ -29,6 +30,7 @@ class Token(Struct, frozen=True):
     messages: int
     uidnext: int | None = None
     modseq: int | None = None
+    labels: bool = False
 
 
 def read_token(text: str) -> Token | None:
@@ -36,8 +38,10 @@ def read_token(text: str) -> Token | None:
     found = _TOKEN.fullmatch(text)
     if found is None:
         return None
-    uidnext, modseq, messages = found.groups()
-    return Token(int(messages), int(uidnext) if uidnext else None, int(modseq) if modseq else None)
+    uidnext, modseq, messages, labels = found.groups()
+    return Token(
+        int(messages), int(uidnext) if uidnext else None, int(modseq) if modseq else None, labels is not None
+    )
 
 
 def write_token(token: Token) -> str:
@@ -45,7 +49,8 @@ def write_token(token: Token) -> str:
     parts = [f"uidnext={token.uidnext}"] if token.uidnext is not None else []
     if token.modseq is not None:
         parts.append(f"modseq={token.modseq}")
-    return " ".join([*parts, f"messages={token.messages}"])
+    parts.append(f"messages={token.messages}")
+    return " ".join([*parts, "labels"] if token.labels else parts)
 
 
 class Snapshot(Struct, frozen=True):
@@ -66,8 +71,8 @@ class Way(Enum):
     FULL = auto()  # list all UIDs and flags, and compare
 
 
-def way(since: Cursor | None, now: Snapshot, *, condstore: bool, qresync: bool) -> Way:
-    """Choose the cheapest way that cannot lie.
+def way(since: Cursor | None, now: Snapshot, *, condstore: bool, qresync: bool, labels: bool = False) -> Way:
+    """Choose the cheapest way that cannot lie. With `labels` the folder's messages have some.
 
     A MODSEQ or UIDNEXT that went backwards under the same UIDVALIDITY (closeio/sync-engine#943) is a server
     that lost its memory: everything is compared.
@@ -76,6 +81,8 @@ def way(since: Cursor | None, now: Snapshot, *, condstore: bool, qresync: bool) 
         return Way.FIRST
     token = read_token(since.token)
     if token is None or token.uidnext is None or token.modseq is None:
+        return Way.FULL
+    if labels and not token.labels:  # archived without them: all are told now
         return Way.FULL
     if now.modseq is None or now.modseq < token.modseq or now.uidnext is None or now.uidnext < token.uidnext:
         return Way.FULL
@@ -140,15 +147,23 @@ def _joined(before: Fetched, after: Fetched) -> Fetched:
         before.flags if after.flags is None else after.flags,
         before.received if after.received is None else after.received,
         before.size if after.size is None else after.size,
+        labels=before.labels if after.labels is None else after.labels,
     )
 
 
-def compare(listed: Mapping[int, Fetched], known: Mapping[int, Flags]) -> tuple[list[int], dict[int, Flags]]:
-    """Tell which UIDs of a listing are new, and which known ones have other flags now."""
+def compare(
+    listed: Mapping[int, Fetched],
+    known: Mapping[int, Flags],
+    also: Callable[[int], Flags] = lambda uid: frozenset(),
+) -> tuple[list[int], dict[int, Flags]]:
+    """Tell which UIDs of a listing are new, and which known ones have other flags now.
+
+    `also` gives flags that a message has beside those of the listing.
+    """
     new = [uid for uid in listed if uid not in known]
     reflagged = {
-        uid: row.flags
+        uid: row.flags | also(uid)
         for uid, row in listed.items()
-        if row.flags is not None and uid in known and known[uid] != row.flags
+        if row.flags is not None and uid in known and known[uid] != row.flags | also(uid)
     }
     return new, reflagged

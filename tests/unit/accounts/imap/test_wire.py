@@ -115,7 +115,12 @@ FETCHES = [
     (b'* 1 FETCH (UID 2 INTERNALDATE " 7-Jul-1996 02:44:25 -0730")\r\n', Fetched(1, 2, None, datetime(1996, 7, 7, 2, 44, 25, tzinfo=timezone(-timedelta(hours=7, minutes=30))))),
     (b"* 1 fetch (uid 2 flags ())\r\n", Fetched(1, 2, frozenset())),
     (b"* 1 FETCH (UID 2 FLAGS NIL RFC822.SIZE NIL INTERNALDATE NIL)\r\n", Fetched(1, 2)),
-    (b"* 1 FETCH (X-GM-LABELS (\"\\\\Sent\" (a)) UID 9 ENVELOPE (NIL \"x\" ((NIL NIL \"a\" \"b\"))))\r\n", Fetched(1, 9)),
+    (b"* 1 FETCH (X-GM-LABELS (\"\\\\Sent\" (a)) UID 9 ENVELOPE (NIL \"x\" ((NIL NIL \"a\" \"b\"))))\r\n", Fetched(1, 9, labels=(b"\\Sent",))),
+    # https://developers.google.com/gmail/imap/imap-extensions
+    (b'* 1 FETCH (X-GM-LABELS (\\Inbox \\Sent Important "Muy Importante") UID 9)\r\n', Fetched(1, 9, labels=(b"\\Inbox", b"\\Sent", b"Important", b"Muy Importante"))),
+    (b'* 1 FETCH (UID 9 X-GM-LABELS ("\\\\Inbox" "a \\"b\\" (c) {3}" NIL) FLAGS ())\r\n', Fetched(1, 9, frozenset(), labels=(b"\\Inbox", b'a "b" (c) {3}', b"NIL"))),
+    (b"* 1 FETCH (X-GM-LABELS () UID 9)\r\n", Fetched(1, 9, labels=())),
+    (b"* 1 FETCH (X-GM-LABELS (a {3}\r\nb)c \"\") UID 9)\r\n", Fetched(1, 9, labels=(b"a", b"b)c", b""))),
     (b"* 1 FETCH (UID 2 BODY[] NIL)\r\n", Fetched(1, 2, sections=(Section("", None, None),))),
     (b'* 1 FETCH (BODY[] "hi \\"you\\"" UID 2)\r\n', Fetched(1, 2, sections=(Section("", None, b'hi "you"'),))),
     (b"* 1 FETCH (UID 2 BODY[]<512> {3}\r\na)\n FLAGS (x))\r\n", Fetched(1, 2, frozenset({"x"}), sections=(Section("", 512, b"a)\n"),))),
