@@ -1,12 +1,13 @@
 """archiver account: add, list, test and remove accounts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from archiver import wiring
-from archiver.cli.output import number, print_json, print_table, say
+from archiver.cli.output import number, print_json, print_table, say, shown
 from archiver.cli.servers import keys_of
 from archiver.cli.session import Session, Subcommands, shared_options
 from archiver.cli.sign_in import sign_in
@@ -14,6 +15,7 @@ from archiver.config import AccountSettings, Security, add_account, check_accoun
 from archiver.config.reader import MBOX_FORMS
 from archiver.errors import ArchiverError, UsageError
 from archiver.model import Secret
+from archiver.plan.proposal import Proposal, propose
 from archiver.ports import Describes
 from archiver.secrets import can_prompt, keyring_holds, remember_password, typed_password
 
@@ -89,7 +91,8 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     try:
         password = _password_to_keep(settings)
         if not no_test and settings.oauth is None:
-            _test(session, settings, password)
+            proposal = _test(session, settings, password)
+            keys |= {} if given["exclude"] else _folder_keys(session, proposal)
     except ArchiverError as error:
         raise error.retold(f'account "{name}" was not added: {error.text}') from None
     if password is not None:
@@ -208,12 +211,30 @@ def remove(session: Session, name: str) -> None:
         session.say(f'removed account "{name}" from the configuration; its archived mail stays')
 
 
-def _test(session: Session, settings: AccountSettings, password: Secret | None = None) -> None:
+def _folder_keys(session: Session, proposal: Proposal) -> dict[str, Any]:
+    """Give the keys of the folders that are proposed; what leaves mail out is asked for."""
+    if proposal.include:
+        session.say(f"archived are {_listed(proposal.include)}: all mail, each message once, with its labels")
+        return {"folders": list(proposal.include)}
+    if proposal.exclude and can_prompt():
+        question = f"Leave out {_listed(proposal.exclude)}?"
+        if click.confirm(shown(question), default=True, err=True):
+            return {"exclude": list(proposal.exclude)}
+    return {}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _test(session: Session, settings: AccountSettings, password: Secret | None = None) -> Proposal:
+    """Log in, tell what is there, and propose what to archive of it."""
     given = (lambda: password) if password is not None else None
     account = wiring.open_account(settings, _warn, given, warn_of_settings=True)
     try:
         folders = account.folders()
         abilities = list(account.abilities()) if isinstance(account, Describes) else []
+        proposal = propose(folders, bool(getattr(account, "keeps_labels", bool)()))
     finally:
         account.close()
     if session.json:
@@ -221,7 +242,7 @@ def _test(session: Session, settings: AccountSettings, password: Secret | None =
         print_json(
             {"type": "account-tested", "name": settings.name, "folders": names, "abilities": abilities}
         )
-        return
+        return proposal
     what = number(len(folders), "folder")
     if settings.path is not None:
         session.say(f'read "{settings.path}": {what}')
@@ -229,6 +250,7 @@ def _test(session: Session, settings: AccountSettings, password: Secret | None =
         session.say(f'logged in to "{settings.host}" as "{settings.user}": {what}')
     for ability in abilities:
         session.say(f"  {ability}")
+    return proposal
 
 
 def _warn(text: str) -> None:

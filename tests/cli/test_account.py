@@ -10,6 +10,7 @@ from archiver.accounts.discovery.offers import Offer
 from tests.cli.conftest import Mailboxes, account_words, mail, write_account
 from tests.command_line import CommandLine
 from tests.servers.dovecot import Dovecot
+from tests.servers.gmail import GmailDouble
 from tests.terminal import Terminal
 
 
@@ -299,3 +300,31 @@ def test_a_server_that_is_named_is_not_looked_for(
     assert (
         home("account", "add", "more", "--pop3", "localhost", "--user", "a@b.example", "--no-test").exit == 0
     )
+
+
+# --- folders that are proposed ------------------------------------------------------------------------------
+
+
+def test_the_trash_is_left_out_after_a_yes(home: CommandLine, server: Dovecot, mailboxes: Mailboxes) -> None:
+    user = mailboxes.new()
+    mailboxes.deliver(user, mail(), folder="Trash")
+    words = [*account_words(server, "work", user)]
+    for answer, line in (("n", False), ("", True)):
+        terminal = Terminal(home, *words)
+        terminal.answer('Leave out "Trash"? [Y/n]', answer)
+        assert terminal.end() == 0, terminal.shown
+        assert ('exclude = ["Trash"]' in home.config.read_text()) is line
+        home("account", "remove", "work")
+    assert home(*words, "--exclude", "Nothing").exit == 0, "who says it himself is not asked"
+    home("account", "remove", "work")
+    assert home.typed(*words).exit == 0
+    assert "exclude" not in home.config.read_text(), "without a terminal all folders are archived"
+
+
+def test_at_gmail_all_mail_is_archived_once(home: CommandLine) -> None:
+    with GmailDouble() as double:
+        words = f"account add work --imap 127.0.0.1 --port {double.port} --user ann --insecure-plaintext"
+        done = home(*words.split(), "--password-command", "echo secret")
+        assert done.exit == 0, done.err
+        assert "all mail, each message once, with its labels" in done.err
+        assert 'folders = ["[Gmail]/All Mail", "[Gmail]/Spam", "[Gmail]/Trash"]' in home.config.read_text()
