@@ -643,3 +643,27 @@ def test_killed_anywhere_nothing_is_lost_and_the_next_runs_end_the_same(
             assert nth > 1
             return
     raise AssertionError("it never came through")
+
+
+@pytest.mark.parametrize("refetch", [False, True])
+def test_a_plan_can_be_stopped_at_every_folder_and_every_message(full: Scene, refetch: bool) -> None:
+    policy = Policy(before=LIMIT, refetch=refetch)
+    asked = 0
+
+    def count() -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    full.prune(policy, stop=count, dry=True)
+    folders, messages = 3, 2 * MAILS
+    assert asked == folders + messages * (1 + refetch)
+    for nth in range(1, asked + 1):
+        asked = 0
+
+        def stop(nth: int = nth) -> bool:
+            count()
+            return asked == nth
+
+        with pytest.raises(Interrupted):
+            full.prune(policy, stop=stop, dry=True)
