@@ -659,11 +659,6 @@ def test_a_plan_can_be_stopped_at_every_folder_and_every_message(full: Scene, re
     folders, messages = 3, 2 * MAILS
     assert asked == folders + messages * (1 + refetch)
     for nth in range(1, asked + 1):
-        asked = 0
-
-        def stop(nth: int = nth) -> bool:
-            count()
-            return asked == nth
-
+        asks = iter([*[False] * (nth - 1), True])
         with pytest.raises(Interrupted):
-            full.prune(policy, stop=stop, dry=True)
+            full.prune(policy, stop=asks.__next__, dry=True)
