@@ -662,3 +662,16 @@ def test_a_plan_can_be_stopped_at_every_folder_and_every_message(full: Scene, re
         asks = iter([*[False] * (nth - 1), True])
         with pytest.raises(Interrupted):
             full.prune(policy, stop=asks.__next__, dry=True)
+
+
+def test_the_server_is_asked_no_more_than_it_must_be(full: Scene) -> None:
+    fetched = len(full.account.fetched)
+    full.prune(OLD)
+    assert len(full.account.fetched) == fetched, "content is compared only if that was asked for"
+    assert full.server.calls["look"] == 2 + 2, "for the plan, and before the removal"
+
+
+def test_a_folder_that_the_server_has_no_more_is_not_planned(full: Scene) -> None:
+    full.server.delete("Work")
+    full.pull()
+    assert [one.folder.name for one in full.prune(OLD, dry=True).plans] == ["INBOX", "Trash"]
