@@ -104,6 +104,7 @@ ORDER = [
 NO_DIFFERENCE: dict[str, str] = {
     "_fetch: 'work.source.fetch(remotes) if remotes else ()' always": "of nothing, nothing is fetched",
     "Removal.__call__: 'if not self._plans:' never": "without a plan nothing is recorded, and nothing committed",
+    "plan: 'True' the other": "two lists that are filled together have one length",
     "_why_unproven: 'evidence.proofs.get(entry.digest) if evidence.proofs else None' always": (
         "who asks has proofs; where they are none, none is found among them"
     ),

@@ -675,3 +675,8 @@ def test_a_folder_that_the_server_has_no_more_is_not_planned(full: Scene) -> Non
     full.server.delete("Work")
     full.pull()
     assert [one.folder.name for one in full.prune(OLD, dry=True).plans] == ["INBOX", "Trash"]
+
+
+def test_the_last_of_a_folder_are_counted_among_all_of_it_not_among_the_old(full: Scene) -> None:
+    assert len(full.prune(Policy(before=LIMIT, last=1), dry=True).removable) == 2 * MAILS
+    assert len(full.prune(Policy(before=LIMIT, last=2), dry=True).removable) == 2 * MAILS - 2
