@@ -78,6 +78,9 @@ def _tried(name: str, about: str, check: Callable[[], Check]) -> Check:
         raise
     except ArchiverError as error:
         return failed(name, about, error)
+    except sqlite3.Error as error:
+        text = f"the local catalog cannot be read: {error}"
+        return failed(name, about, StoreFailed(text, "check the disk of the cache folder"))
     except OSError as error:
         text = f'"{error.filename}" cannot be read: {error.strerror}'
         return failed(name, about, StoreFailed(text, "check its path, its rights, and its disk"))

@@ -6,7 +6,7 @@ from archiver.cli.checks import examine
 from archiver.cli.names import account_names, archive_names
 from archiver.cli.output import number, print_json, shown
 from archiver.cli.session import Session, passphrase_option, shared_options
-from archiver.plan.doctor import Check, State, failure
+from archiver.plan.doctor import Check, State, first_failure
 
 
 @click.command("doctor")
@@ -41,10 +41,10 @@ def command(session: Session, name: str | None, with_key: bool, passphrase_comma
             f"{number(len(checks), 'check')}: {_count(checks, State.FAIL)} failed, "
             f"{number(_count(checks, State.WARN), 'warning')}"
         )
-    error = failure(checks)
-    if error is not None:
+    first = first_failure(checks)
+    if first is not None and first.error is not None:
         count = number(_count(checks, State.FAIL), "check")
-        raise error.retold(f"{count} failed; the first: {error.text}")
+        raise first.error.retold(f"{count} failed; the first, {first.name} of {first.about}: {first.text}")
 
 
 def _document(check: Check) -> dict[str, object]:

@@ -74,9 +74,9 @@ def failed(name: str, about: str, error: ArchiverError) -> Check:
     return Check(name, about, State.FAIL, error.text, error.hint, error)
 
 
-def failure(checks: Sequence[Check]) -> ArchiverError | None:
-    """Give the first failure, to end with; None where nothing failed."""
-    return next((check.error for check in checks if check.error is not None), None)
+def first_failure(checks: Sequence[Check]) -> Check | None:
+    """Give the check that failed first, whose error ends the command; None where none failed."""
+    return next((check for check in checks if check.error is not None), None)
 
 
 def judge_rights(name: str, about: str, found: Rights, me: int, *, secret: bool) -> Check:
