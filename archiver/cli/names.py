@@ -41,7 +41,8 @@ def _folders(context: click.Context) -> list[str]:
     from archiver.catalog.glance import glance  # noqa: PLC0415 -- as above
     from archiver.config import cache_folder  # noqa: PLC0415
 
-    given = context.params.get("name") or context.params.get("names") or ()
+    # Click gives up on a line whose last option has no value yet, and leaves the other words in `args`
+    given = context.params.get("name") or context.params.get("names") or context.args
     wanted = {given} if isinstance(given, str) else set(given)
     found: dict[str, None] = {}
     for path in sorted(cache_folder().glob("*/*.sqlite")):

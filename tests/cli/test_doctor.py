@@ -294,7 +294,7 @@ def test_a_clock_that_is_days_behind_the_server_is_warned_of(home: CommandLine, 
         assert home("pull", "-q").exit == 0
         done = home("doctor", "--json")
     assert (done.exit, state_of(done, "clock")) == (0, "warn")
-    assert f"a message was received at {datetime.now(UTC):%Y-%m-%d}" in str(checks(done))
+    assert "a message was received at" in str(checks(done))
 
 
 def test_the_owner_key_is_tried_only_where_it_is_asked_for(pulled: CommandLine) -> None:
