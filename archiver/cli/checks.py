@@ -139,10 +139,15 @@ def _archive(
         return
     archive = session.archive(settings)
     yield _tried("writer", about, lambda: _writer(archive, about))
-    own = [chain for chain in archive.chains() if _account_of(archive, chain)]
+    try:
+        owners = {chain: _account_of(archive, chain) for chain in archive.chains()}
+    except ArchiverError as error:
+        yield failed("pins", about, error)
+        return
+    own = [chain for chain, account in owners.items() if account]
     yield _tried("store", about, lambda: _store(archive, about, own[0] if own else None))
-    for chain in archive.chains():
-        pins = _tried("pins", about, partial(_pins, archive, about, chain))
+    for chain, account in owners.items():
+        pins = _tried("pins", about, partial(_pins, archive, about, chain, account))
         yield pins
         if chain in own and pins.state is State.OK:
             yield _tried("catalog", about, partial(_catalog, archive, about, chain))
@@ -186,10 +191,9 @@ def _store(archive: Archive, about: str, chain: str | None) -> Check:
     return passed("store", about, "an object was written, read and removed")
 
 
-def _pins(archive: Archive, about: str, chain: str) -> Check:
+def _pins(archive: Archive, about: str, chain: str, account: str | None) -> Check:
     head = archive.chain(chain).head()
-    whose = _account_of(archive, chain)
-    what = f'chain {chain} of account "{whose}"' if whose else f"chain {chain} of another machine"
+    what = f'chain {chain} of account "{account}"' if account else f"chain {chain} of another machine"
     return passed(
         "pins", about, f"{what} holds all that this machine has seen; head {head.seq} {head.sha256[:16]}"
     )
@@ -235,15 +239,20 @@ def _account(settings: AccountSettings) -> Iterator[Check]:
     about = settings.name
     for path in _password_files(settings):
         yield _rights("password file", about, partial(Path, path), secret=True)
-    limit = wiring.daily_limit(settings)
-    if limit is not None:
-        yield _tried("limit", about, lambda: judge_limit(about, limit.left(), limit.limit))
+    if settings.daily_download_limit is not None:
+        yield _tried("limit", about, lambda: _limit(settings, about))
     sound = True
     for check in _way(settings):
         yield check
         sound = sound and check.state is not State.FAIL
     if sound:
         yield from _mailbox(settings)
+
+
+def _limit(settings: AccountSettings, about: str) -> Check:
+    limit = wiring.daily_limit(settings)
+    assert limit is not None
+    return judge_limit(about, limit.left(), limit.limit)
 
 
 def _password_files(settings: AccountSettings) -> list[Path]:
@@ -288,20 +297,26 @@ def _mailbox(settings: AccountSettings) -> Iterator[Check]:
     about = settings.name
     account = wiring.open_account(settings, lambda _: None)
     try:
-        if isinstance(account, Describes):
+        if settings.path is None:
             login = _tried("login", about, lambda: _login(settings, account))
             yield login
             if login.state is State.FAIL:
                 return
-            for ability in account.abilities():
-                yield passed("ability", about, ability)
+        if isinstance(account, Describes):
+            try:
+                yield from [passed("ability", about, ability) for ability in account.abilities()]
+            except ArchiverError as error:
+                yield failed("ability", about, error)
         yield _tried("folders", about, lambda: _folders(settings, account))
     finally:
         account.close()
 
 
-def _login(settings: AccountSettings, account: Describes) -> Check:
-    account.abilities()
+def _login(settings: AccountSettings, account: Account) -> Check:
+    if isinstance(account, Describes):
+        account.abilities()
+    else:
+        account.folders()
     return passed("login", settings.name, f'"{settings.user}" may log in')
 
 

@@ -1,13 +1,17 @@
 """archiver completion: real shells complete commands, options and names."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
+import click
 import pytest
 
 from tests.cli.conftest import FOREIGN, Mailboxes, mail, write_account
 from tests.command_line import CommandLine
+from tests.house.test_commands_docs import commands
 from tests.require import require
 from tests.servers.dovecot import Dovecot
 
@@ -79,6 +83,20 @@ def test_accounts_and_archives(shell_user: CommandLine) -> None:
         assert in_bash(shell_user, *words, "b") == ["bob"], words
     assert in_bash(shell_user, "verify", "--archive", "") == ["mail"]
     assert in_bash(shell_user, "doctor", "") == ["ann", "bob", "mail"]
+
+
+def test_whatever_names_an_account_an_archive_or_a_folder_is_completed(with_folders: CommandLine) -> None:
+    wanted = {"name": "ann", "names": "ann", "archive_name": "mail", "folders": "INBOX", "exclude": "INBOX"}
+    new_names = {("init", "name"), ("writer add", "name"), ("account add", "name")}
+    missing = []
+    with mock.patch.dict(os.environ, with_folders.environment, clear=True):
+        for name, command in commands().items():
+            context = click.Context(command, info_name=name)
+            for param in command.params:
+                if param.name in wanted and (name, param.name) not in new_names:
+                    found = {item.value for item in param.shell_complete(context, "")}
+                    missing += [] if wanted[param.name] in found else [(name, param.name)]
+    assert missing == []
 
 
 def test_folders_come_from_the_local_catalog(with_folders: CommandLine) -> None:

@@ -16,6 +16,7 @@ from tests.cli.conftest import Mailboxes, mail, write_account
 from tests.command_line import CommandLine, Done
 from tests.servers.dovecot import Dovecot
 from tests.servers.imap_double import ImapDouble
+from tests.servers.pop3_double import Pop3Double
 
 WELL = [
     "configuration",
@@ -209,6 +210,16 @@ def test_a_cache_folder_that_cannot_be_made_fails(pulled: CommandLine) -> None:
     assert state_of(done, "folders") == "ok", "the rest is looked at"
 
 
+def test_a_state_folder_that_cannot_be_made_fails(pulled: CommandLine) -> None:
+    add_to(pulled, "ann", daily_download_limit="1MB")
+    shutil.rmtree(pulled.home / "state")
+    (pulled.home / "state").write_text("in the way")
+    done = pulled("doctor", "--json")
+    assert done.exit == 1
+    failed = [check["name"] for check in checks(done) if check["state"] == "fail"]
+    assert failed == ["state rights", "root", "limit"]
+
+
 # --- an archive -------------------------------------------------------------------------------------------
 
 
@@ -259,6 +270,24 @@ def test_an_archive_that_was_rolled_back_fails(pulled: CommandLine, mailboxes: M
     (chain_of(pulled) / "manifests" / "00000002.manifest").unlink()
     done = pulled("doctor", "--json")
     assert fails(done, "pins", 13)["code"] == "rolled-back"
+    assert "catalog" not in names(done)
+
+
+def test_chains_that_cannot_be_listed_fail(pulled: CommandLine) -> None:
+    shutil.rmtree(pulled.home / "mail" / "chains")
+    (pulled.home / "mail" / "chains").write_text("in the way")
+    fails(pulled("doctor", "--json"), "pins", 1)
+
+
+def test_the_chain_of_another_machine_is_checked_as_far_as_that_goes(
+    pulled: CommandLine, make_home: Callable[..., CommandLine]
+) -> None:
+    other = make_home()
+    other.config.write_text(other.config.read_text().replace(str(other.home), str(pulled.home)))
+    shutil.rmtree(other.home / "state")
+    done = other("doctor", "--json")
+    fails(done, "writer", 24)
+    assert "of another machine" in str(checks(done))
     assert "catalog" not in names(done)
 
 
@@ -389,13 +418,28 @@ def test_a_password_file_that_everybody_may_read_fails(pulled: CommandLine, serv
     assert (done.exit, state_of(done, "password file")) == (1, "fail")
 
 
+def write_odd(home: CommandLine, kind: str, port: int) -> None:
+    with home.config.open("a") as config:
+        config.write(
+            f'\n[account.odd]\narchive = "mail"\nkind = "{kind}"\nhost = "127.0.0.1"\nport = {port}\n'
+            'user = "ann"\ninsecure-plaintext = true\npassword-command = "echo x"\n'
+        )
+
+
+def test_a_refused_login_by_pop3_fails(home: CommandLine) -> None:
+    with Pop3Double() as double:
+        write_odd(home, "pop3", double.port)
+        done = home("doctor", "odd", "--json")
+        assert (done.exit, names(done)[-2:]) == (0, ["login", "folders"])
+        double.answers = [(rb"(AUTH|PASS) ", b"-ERR [AUTH] no\r\n")]
+        done = home("doctor", "odd", "--json")
+    fails(done, "login", 21)
+    assert names(done)[-1] == "login"
+
+
 def test_a_server_that_lists_no_folders_fails(home: CommandLine) -> None:
     with ImapDouble(answers=[(rb"LIST", b"%t NO out of order\r\n")]) as double:
-        with home.config.open("a") as config:
-            config.write(
-                f'\n[account.odd]\narchive = "mail"\nkind = "imap"\nhost = "127.0.0.1"\nport = {double.port}\n'
-                'user = "ann"\ninsecure-plaintext = true\npassword-command = "echo x"\n'
-            )
+        write_odd(home, "imap", double.port)
         done = home("doctor", "odd", "--json")
     assert "out of order" in fails(done, "folders", done.exit)["text"]
     assert done.exit in (3, 20, 22)
@@ -411,22 +455,13 @@ def test_a_daily_limit_that_is_used_up_is_warned_of(pulled: CommandLine) -> None
     assert (done.exit, state_of(done, "limit")) == (0, "warn")
 
 
-def test_a_sign_in_that_nobody_has_made_or_that_is_lost_fails(pulled: CommandLine, server: Dovecot) -> None:
+def test_a_sign_in_that_nobody_has_made_fails(pulled: CommandLine, server: Dovecot) -> None:
     edit(pulled, f'password-command = "echo {server.password}"\n', "")
     with pulled.config.open("a") as config:
         config.write('\n[account.ann.oauth]\nprovider = "google"\nclient-id = "x"\n')
     done = pulled("doctor", "--json")
     assert "archiver account login ann" in fails(done, "sign-in", 14)["hint"]
     assert "login" not in names(done)
-    (pulled.home / "state" / "archiver" / "sign-in").mkdir(mode=0o700)
-    with mock.patch("archiver.cli.checks.outlooks", _lost):
-        assert "it was taken back" in fails(pulled("doctor", "--json"), "sign-in", 21)["text"]
-
-
-def _lost(accounts: Any) -> dict[str, Any]:
-    from archiver.plan.sign_in import Outlook, Standing  # noqa: PLC0415 -- for this alone
-
-    return {each.name: Outlook(Standing.LOST, why="it was taken back") for each in accounts}
 
 
 def test_files_that_are_gone_fail(home: CommandLine, make_home: Callable[..., CommandLine]) -> None:

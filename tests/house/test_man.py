@@ -21,7 +21,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def shown(page: Path) -> str:
     """Give a page as a terminal shows it, without its bold and underlined letters."""
-    words = [require("groff"), "-man", "-Tutf8", "-ww", "-P-c", "-rLL=200n", page]
+    words = [require("groff"), "-man", "-Tutf8", "-ww", "-P-c", "-rLL=200n", str(page)]
     ran = subprocess.run(words, capture_output=True, check=True)
     assert ran.stderr == b""
     return re.sub(".\b", "", ran.stdout.decode())
