@@ -298,23 +298,20 @@ def _mailbox(settings: AccountSettings) -> Iterator[Check]:
     account = wiring.open_account(settings, lambda _: None)
     try:
         if settings.path is None:
-            login = _tried("login", about, lambda: _login(settings, account))
+            abilities: list[str] = []
+            login = _tried("login", about, lambda: _login(settings, account, abilities))
             yield login
             if login.state is State.FAIL:
                 return
-        if isinstance(account, Describes):
-            try:
-                yield from [passed("ability", about, ability) for ability in account.abilities()]
-            except ArchiverError as error:
-                yield failed("ability", about, error)
+            yield from (passed("ability", about, ability) for ability in abilities)
         yield _tried("folders", about, lambda: _folders(settings, account))
     finally:
         account.close()
 
 
-def _login(settings: AccountSettings, account: Account) -> Check:
+def _login(settings: AccountSettings, account: Account, abilities: list[str]) -> Check:
     if isinstance(account, Describes):
-        account.abilities()
+        abilities.extend(account.abilities())
     else:
         account.folders()
     return passed("login", settings.name, f'"{settings.user}" may log in')

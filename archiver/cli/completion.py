@@ -6,9 +6,6 @@ from typing import Any
 import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
-VARIABLE = "_ARCHIVER_COMPLETE"
-"""Set by the script while it asks archiver for completions; Click reads it."""
-
 # Click's own, but for words with blanks in them, as folders have: each line is one word, and quoted
 _BASH = """\
 %(complete_func)s() {
@@ -64,9 +61,9 @@ def command(shell: str) -> None:
       zsh:  put into ~/.zshrc, after compinit     eval "$(archiver completion zsh)"
       fish: archiver completion fish > ~/.config/fish/completions/archiver.fish
     """
-    from archiver.cli.main import cli  # noqa: PLC0415 -- it imports this
+    from archiver.cli.main import COMPLETE, cli  # noqa: PLC0415 -- it imports this
 
     register()
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(cli, {}, "archiver", VARIABLE).source(), nl=False)
+    click.echo(kind(cli, {}, "archiver", COMPLETE).source(), nl=False)

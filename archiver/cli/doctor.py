@@ -3,16 +3,14 @@
 import click
 
 from archiver.cli.checks import examine
-from archiver.cli.names import account_names, archive_names
+from archiver.cli.names import account_and_archive_names
 from archiver.cli.output import number, print_json, shown
 from archiver.cli.session import Session, passphrase_option, shared_options
 from archiver.plan.doctor import Check, State, first_failure
 
 
 @click.command("doctor")
-@click.argument(
-    "name", required=False, shell_complete=lambda *given: account_names(*given) + archive_names(*given)
-)
+@click.argument("name", required=False, shell_complete=account_and_archive_names)
 @click.option("--key", "with_key", is_flag=True, help="Try the owner key too. Needs the passphrase.")
 @passphrase_option
 @shared_options

@@ -39,6 +39,9 @@ COMMANDS = {
     "demo": "show all of it on a mail server of its own",
 }
 
+COMPLETE = "_ARCHIVER_COMPLETE"
+"""The variable that a shell sets while it asks for completions; Click reads it by this name."""
+
 _EPILOG = """\b
 Exit codes: 0 done, 1 failed, 2 usage, 3 in part (messages or folders missed),
 10 no archive, 11 locked, 12 wrong key, 13 damage found, 14 configuration,
@@ -104,7 +107,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    if "_ARCHIVER_COMPLETE" in os.environ:
+    if COMPLETE in os.environ:
         _complete()
     try:
         accept_any_text()

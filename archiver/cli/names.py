@@ -19,6 +19,11 @@ def archive_names(context: click.Context, _: click.Parameter, incomplete: str) -
     return _beginning(incomplete, lambda: _settings(context).archives)
 
 
+def account_and_archive_names(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Give both, for a command that takes either."""
+    return account_names(context, param, incomplete) + archive_names(context, param, incomplete)
+
+
 def folder_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Give the folders that the local catalogs know, of the accounts named on the command line or of all."""
     return _beginning(incomplete, lambda: _folders(context))

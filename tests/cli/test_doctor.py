@@ -42,6 +42,13 @@ WELL = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def half_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a disk that is not what is wrong."""
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12 // 2, 10**12 // 2))
+
+
 def checks(done: Done) -> list[dict[str, Any]]:
     """Give the checks that were told; the counts beside them must be right, and a remedy with each that is not well."""
     found = done.lines[0]
@@ -117,7 +124,7 @@ def test_where_all_is_well_every_check_is_told_and_the_archive_is_as_before(pull
 
 def test_people_get_a_table_with_remedies_and_a_count(pulled: CommandLine) -> None:
     pulled.environment.pop("ARCHIVER_PASSPHRASE_COMMAND")
-    done = pulled.typed("doctor")
+    done = pulled("doctor")
     assert done.exit == 0, done.err
     lines = done.text.splitlines()
     assert len([line for line in lines if line.startswith(("ok ", "warn "))]) == len(WELL)
