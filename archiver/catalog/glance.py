@@ -31,4 +31,5 @@ def glance(path: Path, *, with_newest: bool = False) -> Glance:
     finally:
         db.close()
     account = msgspec.json.decode(header, type=HeaderRow).account if header else None
-    return Glance(Head(seq, sha256), account, folders, datetime.fromisoformat(newest) if newest else None)
+    head = Head(seq, sha256) if seq else EMPTY_HEAD
+    return Glance(head, account, folders, datetime.fromisoformat(newest) if newest else None)
