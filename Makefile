@@ -6,6 +6,7 @@
 #   make bench    measure speed and size beside other programs
 #   make lint     the checks that run nothing
 #   make lock     renew both lock files from pyproject.toml (needs uv)
+#   make man      write man pages from the help into build/man
 #   make clean    remove what the others made
 #
 # Another interpreter: make demo PYTHON=python3.13. No system packages: make test ARCHIVER_NO_APT=1.
@@ -19,7 +20,7 @@ DEV := $(VENV)/.dev-ready
 
 export ARCHIVER_NO_APT
 
-.PHONY: help demo test bench lint lock clean
+.PHONY: help demo test bench lint man lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +37,9 @@ test: $(DEV)
 bench: $(DEV)
 	contrib/setup-debian.sh bench
 	$(BIN)/python -m bench
+
+man: $(RUNTIME)
+	$(BIN)/python contrib/man.py
 
 lint: $(DEV)
 	$(BIN)/ruff check

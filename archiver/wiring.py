@@ -27,7 +27,8 @@ from archiver.secrets import account_password
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
-    from archiver.accounts.connection import Server
+    from archiver.accounts.approach import Approach
+    from archiver.accounts.connection import Line, Server
     from archiver.accounts.discovery.offers import Offer, Protocol
     from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
@@ -44,17 +45,20 @@ def now() -> datetime:
 
 def open_archive(settings: ArchiveSettings) -> Archive:
     """Open a configured archive. Raises `NoArchive` and whatever a damaged or exchanged one deserves."""
-    store = LocalStore(settings.path)
+    identity = decode_root(split_embedded(first_root(settings)).message).archive
+    claim_name(state_folder(), settings.name, identity)
+    return Archive.open(LocalStore(settings.path), Machine(state_folder() / identity))
+
+
+def first_root(settings: ArchiveSettings) -> bytes:
+    """Read the first root of an archive. Raises `NoArchive` where there is none."""
     try:
-        first = store.get(root_key(1))
+        return LocalStore(settings.path).get(root_key(1))
     except ObjectMissing:
         raise NoArchive(
             f'there is no archive in "{settings.path}"',
             "is its disk mounted? A new archive is made with: archiver init FOLDER",
         ) from None
-    identity = decode_root(split_embedded(first).message).archive
-    claim_name(state_folder(), settings.name, identity)
-    return Archive.open(store, Machine(state_folder() / identity))
 
 
 def new_archive(
@@ -181,23 +185,35 @@ def open_source(settings: AccountSettings, warn: Warn) -> "Source":
     return cast("Source", account)
 
 
+def approach(settings: AccountSettings) -> "Approach | None":
+    """Make the steps that lead to an account's server; None for an account that has none."""
+    if settings.kind not in _GREETINGS:
+        return None
+    from archiver.accounts.approach import Approach  # noqa: PLC0415 -- few commands need it
+
+    module, _, name = _GREETINGS[settings.kind].partition(":")
+    greet: Callable[[Server], Line] = getattr(import_module(module), name)
+    return Approach(_server(settings), greet)
+
+
 def make_imap(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "ImapAccount":
     """Make an account of kind `imap`."""
     from archiver.accounts.imap.account import ImapAccount  # noqa: PLC0415 -- few commands need it
 
-    return ImapAccount(_server(settings, tls=993, clear=143), settings.user, password, warn)
+    return ImapAccount(_server(settings), settings.user, password, warn)
 
 
 def make_pop3(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "Pop3Account":
     """Make an account of kind `pop3`."""
     from archiver.accounts.pop3.account import Pop3Account  # noqa: PLC0415 -- few commands need it
 
-    return Pop3Account(_server(settings, tls=995, clear=110), settings.user, password, warn)
+    return Pop3Account(_server(settings), settings.user, password, warn)
 
 
-def _server(settings: AccountSettings, *, tls: int, clear: int) -> "Server":
+def _server(settings: AccountSettings) -> "Server":
     from archiver.accounts.connection import Server  # noqa: PLC0415
 
+    tls, clear = _PORTS[settings.kind]
     return Server(
         host=settings.host,
         port=settings.port or (tls if settings.security == "tls" else clear),
@@ -220,3 +236,10 @@ _ACCOUNTS = {
     "imap": "archiver.wiring:make_imap",
     "pop3": "archiver.wiring:make_pop3",
 }
+
+_GREETINGS = {
+    "imap": "archiver.accounts.imap.login:greet",
+    "pop3": "archiver.accounts.pop3.login:greet",
+}
+
+_PORTS = {"imap": (993, 143), "pop3": (995, 110)}  # with TLS from the start, and without

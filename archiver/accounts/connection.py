@@ -35,7 +35,7 @@ class Line:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.socket = _connect(server)
+        self.socket = connect(server)
         self.begin_reading()
         if server.security == "tls":
             try:
@@ -130,14 +130,15 @@ class Line:
         return Unreachable(f'"{self.server.host}" closed the connection', "try again later")
 
 
-def _connect(server: Server) -> socket.socket:
+def connect(server: Server) -> socket.socket:
+    """Open a line to a server, in the clear. Raises `Unreachable`."""
     name = f'"{server.host}:{server.port}"'
     try:
         line = socket.create_connection((server.host, server.port), timeout=server.timeout_s)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     except socket.gaierror as error:
-        raise Unreachable(f'the host "{server.host}" is not known', "check the host") from error
+        raise unknown_host(server) from error
     except TimeoutError as error:
         raise Unreachable(
             f"{name} did not answer within {server.timeout_s:g} s", "check host and port"
@@ -145,6 +146,13 @@ def _connect(server: Server) -> socket.socket:
     except (OSError, UnicodeError) as error:
         raise Unreachable(f"{name} cannot be reached: {_reason(error)}", "check host and port") from error
     return line
+
+
+def unknown_host(server: Server) -> Unreachable:
+    """Make the error of a name that nobody knows."""
+    return Unreachable(
+        f'the host "{server.host}" is not known', "check the host, and whether this machine is online"
+    )
 
 
 def _context(server: Server) -> ssl.SSLContext:

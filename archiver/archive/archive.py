@@ -201,19 +201,31 @@ class Archive:
         clock: Callable[[], datetime],
     ) -> Run:
         """Begin a run. Raises `RefusedForSafety` where this machine may not write."""
-        self._roots.refuse_unknown_features("write")
-        writer = self._writer
-        names = [one.public_key for one in self.root.writers]
-        if writer is None or writer.public_key not in names:
-            raise RefusedForSafety(
-                "this machine may not write to the archive",
-                "the owner lets it in with: archiver writer add",
-            )
+        writer = self.check_writer()
         if self._machine.chain_of(account.account) != chain.name:
             self._machine.set_chain(account.account, chain.name)
         recipients = tuple(age.Recipient.from_text(text) for text in self.root.recipients)
         sealing = Sealing(LAYOUTS[self.root.layout], COMPRESSIONS[compression], recipients, writer)
         return Run(self._store, chain, catalog, account, sealing, clock)
+
+    def check_writer(self) -> KeyPair:
+        """Give this machine's writer key. Raises `RefusedForSafety` where this machine may not write."""
+        self._roots.refuse_unknown_features("write")
+        writer = self._writer
+        if writer is None or writer.public_key not in [one.public_key for one in self.root.writers]:
+            raise RefusedForSafety(
+                "this machine may not write to the archive",
+                "the owner lets it in with: archiver writer add",
+            )
+        return writer
+
+    def owner_tried(self) -> datetime | None:
+        """Tell when the owner's key was last opened on this machine, where that is known."""
+        return self._machine.owner_tried()
+
+    def note_owner_tried(self, at: datetime) -> None:
+        """Keep that the owner's key was opened."""
+        self._machine.note_owner_tried(at)
 
     def audit(self, chain: Chain) -> ChainAudit:
         """Check a chain; needs no key."""

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -117,6 +118,18 @@ class Machine:
     def name_archive(self, name: str, archive: str) -> None:
         """Keep which archive a name means."""
         self._write(f"{name}.archive", archive + "\n")
+
+    def owner_tried(self) -> datetime | None:
+        """Tell when the owner's key was last opened here; None where that is not known."""
+        text = self._read("owner.tried")
+        try:
+            return datetime.fromisoformat(text.strip()).astimezone(UTC) if text else None
+        except ValueError:
+            return None  # a courtesy, and no proof of anything
+
+    def note_owner_tried(self, at: datetime) -> None:
+        """Keep when the owner's key was opened."""
+        self._write("owner.tried", at.astimezone(UTC).isoformat(timespec="seconds") + "\n")
 
     def kept(self, name: str) -> str | None:
         """Read a private text that was kept; None where there is none."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import click
 
 from archiver import wiring
+from archiver.cli.names import account_names, archive_names, folder_names
 from archiver.cli.output import number, print_json, print_table, say, shown
 from archiver.cli.servers import keys_of
 from archiver.cli.session import Session, Subcommands, shared_options
@@ -59,8 +60,16 @@ def command() -> None:
 @click.option(
     "--tenant", metavar="TENANT", help="With --oauth microsoft: your company's, where it must be named."
 )
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Folders to leave out.")
-@click.option("--archive", "archive_name", metavar="NAME", help="The archive, where there are several.")
+@click.option(
+    "--exclude", multiple=True, metavar="GLOB", help="Folders to leave out.", shell_complete=folder_names
+)
+@click.option(
+    "--archive",
+    "archive_name",
+    metavar="NAME",
+    help="The archive, where there are several.",
+    shell_complete=archive_names,
+)
 @click.option("--no-test", is_flag=True, help="Do not try the login.")
 @shared_options
 def add(session: Session, name: str | None, archive_name: str | None, no_test: bool, **given: Any) -> None:
@@ -165,7 +174,7 @@ def list_(session: Session) -> None:
 
 
 @command.command("test")
-@click.argument("name")
+@click.argument("name", shell_complete=account_names)
 @shared_options
 def test(session: Session, name: str) -> None:
     """Log in, and tell what is there, or why it cannot be."""
@@ -175,7 +184,7 @@ def test(session: Session, name: str) -> None:
 
 
 @command.command("login", short_help="Sign in by OAuth, once, for all runs to come.")
-@click.argument("name")
+@click.argument("name", shell_complete=account_names)
 @click.option(
     "--device", "way", flag_value="device", help="Show a code to type on any device with a browser."
 )
@@ -199,7 +208,7 @@ def login(session: Session, name: str, way: Literal["device", "browser"] | None)
 
 
 @command.command("remove", short_help="Take an account out of the configuration.")
-@click.argument("name")
+@click.argument("name", shell_complete=account_names)
 @shared_options
 def remove(session: Session, name: str) -> None:
     """Take an account out of the configuration. Its archived mail stays where it is."""

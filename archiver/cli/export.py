@@ -6,6 +6,7 @@ from typing import Any, cast
 import click
 
 from archiver.cli.choose import account_catalogs, chosen, filter_options
+from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, size
 from archiver.cli.session import Session, passphrase_option, shared_options
 from archiver.errors import Damaged
@@ -15,7 +16,7 @@ from archiver.ops.read import list_messages
 
 
 @click.command("export")
-@click.argument("name")
+@click.argument("name", shell_complete=account_names)
 @click.option("--to", "target", type=click.Choice(["mbox", "maildir", "eml"]), required=True)
 @click.argument("path", type=click.Path(path_type=Path, file_okay=False))
 @filter_options

@@ -2,6 +2,7 @@
 
 import click
 
+from archiver.cli.names import account_names
 from archiver.cli.output import print_json, print_table, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
 from archiver.config import ArchiveSettings
@@ -9,7 +10,7 @@ from archiver.model import FolderState
 
 
 @click.command("folders")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=account_names)
 @archive_option
 @shared_options
 def command(session: Session, name: str | None, archive_name: str | None) -> None:

@@ -10,6 +10,7 @@ from archiver import wiring
 from archiver.accounts.files.account import FilesAccount
 from archiver.accounts.files.disk import text_of
 from archiver.archive.writer import ChainOwner
+from archiver.cli.names import account_names, archive_names
 from archiver.cli.output import number, print_json, size
 from archiver.cli.pull import report_document
 from archiver.cli.session import Session, shared_options
@@ -27,9 +28,22 @@ from archiver.plan.pull import Selection
 
 @click.command("import", short_help="Take in mail that lies in files.")
 @click.argument("path", metavar="PATH")
-@click.option("--to", "name", required=True, metavar="NAME", help="The account to record the mail as.")
+@click.option(
+    "--to",
+    "name",
+    required=True,
+    metavar="NAME",
+    help="The account to record the mail as.",
+    shell_complete=account_names,
+)
 @click.option("--form", type=click.Choice(MBOX_FORMS), help="How mbox files are quoted, where you know it.")
-@click.option("--archive", "archive_name", metavar="NAME", help="The archive, where there are several.")
+@click.option(
+    "--archive",
+    "archive_name",
+    metavar="NAME",
+    help="The archive, where there are several.",
+    shell_complete=archive_names,
+)
 @click.option("--dry-run", is_flag=True, help="Tell what would be taken in.")
 @shared_options
 def command(

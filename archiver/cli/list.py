@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from archiver.cli.choose import account_catalogs, chosen, filter_options
+from archiver.cli.names import account_names
 from archiver.cli.output import cut, is_narrow, print_json, print_table, size
 from archiver.cli.session import Session, passphrase_option, shared_options
 from archiver.ops.read import ID_LENGTH, Listed, list_messages
@@ -13,7 +14,7 @@ from archiver.secrets import NoSecret
 
 
 @click.command("list")
-@click.argument("name")
+@click.argument("name", shell_complete=account_names)
 @filter_options
 @click.option("--no-key", is_flag=True, help="Without subjects and senders, so without the passphrase.")
 @passphrase_option

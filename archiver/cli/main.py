@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -12,6 +12,9 @@ from archiver import __version__
 from archiver.cli.failure import tell
 from archiver.cli.output import accept_any_text
 from archiver.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name -> what it does, in the order in which help shows them; each is `command` in archiver/cli/NAME.py
 COMMANDS = {
@@ -31,8 +34,13 @@ COMMANDS = {
     "repair": "make good what verify finds, as far as it can be done",
     "key": "the owner key: show, passphrase, remember, forget",
     "writer": "which machines may write to an archive",
+    "doctor": "check all that a run needs, and say what to do",
+    "completion": "make a shell complete commands and names",
     "demo": "show all of it on a mail server of its own",
 }
+
+COMPLETE = "_ARCHIVER_COMPLETE"
+"""The variable that a shell sets while it asks for completions; Click reads it by this name."""
 
 _EPILOG = """\b
 Exit codes: 0 done, 1 failed, 2 usage, 3 in part (messages or folders missed),
@@ -60,6 +68,15 @@ class Commands(click.Group):
         """List the commands from the table, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete the names from the table, without importing any."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 -- only a shell needs it
+
+        named = [
+            CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return named or click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -90,6 +107,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    if COMPLETE in os.environ:
+        _complete()
     try:
         accept_any_text()
         code = cli.main(prog_name="archiver", standalone_mode=False)
@@ -104,6 +123,21 @@ def main() -> NoReturn:
         if isinstance(error, OSError):
             _silence()  # what could not be written cannot be at exit either
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complete() -> NoReturn:
+    """Answer a shell that completes a line; whatever is wrong with that line is not told here."""
+    from archiver.cli.completion import register  # noqa: PLC0415 -- only a shell needs it
+
+    register()
+    code = 1
+    try:
+        cli.main(prog_name="archiver", standalone_mode=False)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001, RUF100 -- in the middle of somebody's line nothing may be said
+        _silence()
+    sys.exit(code)
 
 
 def _silence() -> None:

@@ -6,6 +6,7 @@ import click
 
 from archiver import wiring
 from archiver.archive.writer import ChainOwner
+from archiver.cli.names import account_names, folder_names
 from archiver.cli.output import number, print_json, say, size
 from archiver.cli.session import Session, shared_options
 from archiver.cli.sign_in import warn_of_soon
@@ -19,9 +20,18 @@ from archiver.plan.select import parse_time
 
 
 @click.command("pull")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--folder", "folders", multiple=True, metavar="GLOB", help="These folders alone.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Not these folders.")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=account_names)
+@click.option(
+    "--folder",
+    "folders",
+    multiple=True,
+    metavar="GLOB",
+    help="These folders alone.",
+    shell_complete=folder_names,
+)
+@click.option(
+    "--exclude", multiple=True, metavar="GLOB", help="Not these folders.", shell_complete=folder_names
+)
 @click.option("--since", metavar="DATE", help="Not what was received before: 2024-05-31, 30d, 1y.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be pulled.")
 @click.option("--accept-other-mailbox", is_flag=True, help="Go on though none of the known mail is there.")

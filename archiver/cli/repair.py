@@ -14,6 +14,7 @@ from archiver.archive.chain import Chain
 from archiver.archive.writer import ChainOwner
 from archiver.catalog.sqlite import SqliteCatalog, look_at, remove_catalog
 from archiver.cli.consent import agree, yes_option
+from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, say, shown
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
 from archiver.cli.stop import Stop, stoppable
@@ -44,7 +45,7 @@ class Case(Struct):
 
 
 @click.command("repair")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=account_names)
 @click.option("--dry-run", is_flag=True, help="Tell what would be done.")
 @yes_option
 @archive_option

@@ -11,6 +11,7 @@ from archiver.archive.archive import Archive
 from archiver.archive.writer import ChainOwner
 from archiver.catalog.several import SeveralCatalogs
 from archiver.cli.choose import Chosen, account_catalogs, chosen, filter_options
+from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, size
 from archiver.cli.session import Session, passphrase_option, shared_options
 from archiver.cli.stop import stoppable
@@ -24,8 +25,14 @@ from archiver.ports import Run
 
 
 @click.command("restore")
-@click.argument("name")
-@click.option("--to", "target_name", metavar="ACCOUNT", help="Another account than the one it came from.")
+@click.argument("name", shell_complete=account_names)
+@click.option(
+    "--to",
+    "target_name",
+    metavar="ACCOUNT",
+    help="Another account than the one it came from.",
+    shell_complete=account_names,
+)
 @click.option("--into", metavar="FOLDER", help="Below this folder, which is made if need be.")
 @click.option("--id", "ids", multiple=True, metavar="ID", help="These messages alone, as list shows them.")
 @click.option("--vanished", is_flag=True, help="Also what the server no longer had when it was last pulled.")

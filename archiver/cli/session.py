@@ -12,6 +12,7 @@ from archiver import wiring
 from archiver.archive.archive import Archive
 from archiver.archive.keys import KeyPair
 from archiver.catalog.sqlite import SqliteCatalog
+from archiver.cli.names import archive_names
 from archiver.cli.output import say
 from archiver.cli.progress import Progress
 from archiver.config import AccountSettings, ArchiveSettings, Settings, load, locate
@@ -136,12 +137,15 @@ class Session:
         while True:
             given = owner_passphrase(archive.root.archive, settings.name, command=command)
             try:
-                return archive.unlock(given), given
+                opened = archive.unlock(given)
             except WrongKey as error:
                 tries -= 1
                 if not tries:
                     raise
                 say(error.text)
+            else:
+                archive.note_owner_tried(wiring.now())
+                return opened, given
 
     def accounts(self, names: Sequence[str]) -> list[AccountSettings]:
         """Find the accounts that are meant; no name means all."""
@@ -209,7 +213,11 @@ def shared_options(function: F) -> F:
 def archive_option(function: F) -> F:
     """Give a command `--archive`."""
     return click.option(
-        "--archive", "archive_name", metavar="NAME", help="The archive, where there are several."
+        "--archive",
+        "archive_name",
+        metavar="NAME",
+        help="The archive, where there are several.",
+        shell_complete=archive_names,
     )(function)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from archiver.catalog.sqlite import SqliteCatalog
+from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, say, shown, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
 from archiver.cli.sign_in import outlooks, warn_of
@@ -14,7 +15,7 @@ from archiver.plan.sign_in import Outlook
 
 
 @click.command("status")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=account_names)
 @archive_option
 @shared_options
 def command(session: Session, names: tuple[str, ...], archive_name: str | None) -> None:

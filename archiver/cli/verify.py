@@ -5,6 +5,7 @@ import click
 from archiver import wiring
 from archiver.archive.archive import Archive
 from archiver.catalog.sqlite import SqliteCatalog
+from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, print_table, shown, size
 from archiver.cli.progress import Progress
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
@@ -18,7 +19,7 @@ from archiver.plan.select import parse_share
 
 
 @click.command("verify")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=account_names)
 @click.option(
     "--data",
     is_flag=False,

@@ -283,6 +283,20 @@ def test_status_tells_of_a_sign_in_that_was_refused(
     assert home("status", "--json").document["sign_ins"][0]["standing"] == "lost"
 
 
+def test_doctor_tells_how_a_sign_in_stands(home: CommandLine, authority: Authority) -> None:
+    def told() -> tuple[int, list[str]]:
+        done = home("doctor", "ann", "--json")
+        checks = {check["name"]: check["state"] for check in done.lines[0]["checks"]}
+        return done.exit, [checks.get("sign-in", ""), checks.get("login", "")]
+
+    assert told() == (14, ["fail", ""])
+    sign_in(home)
+    assert told() == (0, ["ok", "ok"])
+    authority.revoke()
+    assert told() == (21, ["ok", "fail"]), "the provider tells it now"
+    assert told() == (21, ["fail", ""]), "and it is known from then on"
+
+
 def _sign_in_earlier(home: CommandLine, days: int) -> None:
     """Move all times of the note into the past."""
     (path,) = (home.home / "state" / "archiver" / "sign-in").glob("*.json")

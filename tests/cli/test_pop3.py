@@ -13,7 +13,7 @@ from tests.servers.dovecot import Dovecot
 @pytest.fixture(scope="module")
 def pop3_server() -> Iterator[Dovecot]:
     require("dovecot")
-    with Dovecot([f"user{number}" for number in range(9)], pop3=True) as running:
+    with Dovecot([f"user{number}" for number in range(12)], pop3=True) as running:
         yield running
 
 
@@ -119,3 +119,17 @@ def test_pruned_by_date_only_what_its_content_proves_and_for_good(
     assert (again["folders"][0]["vanished"], again["folders"][0]["balance"]["exists"]) == (0, 3)
     assert held(home) == archived
     assert home("verify", "old", "--read", "--server").exit == 0
+
+
+@pytest.mark.parametrize("line", [("pop3s",), ("pop3", "--starttls")])
+def test_doctor_sees_the_certificate(
+    home: CommandLine, pop3_server: Dovecot, users: Iterator[str], line: tuple[str, ...]
+) -> None:
+    port = str(getattr(pop3_server, line[0]))
+    added = home(*words(pop3_server, next(users), "--port", port, *line[1:], "--no-test"))
+    assert added.exit == 0, added.err
+    done = home("doctor", "old", "--json")
+    assert done.exit == 0, done.err
+    checks = {check["name"]: check["text"] for check in done.document["checks"]}
+    assert 'the certificate of "localhost" is trusted' in checks["tls"]
+    assert "may log in" in checks["login"]

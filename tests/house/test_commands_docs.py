@@ -184,6 +184,7 @@ def test_every_field_of_a_document_is_told(kind: str) -> None:
         ("restore.py", "restored"),
         ("verify.py", "verified"),
         ("repair.py", "repaired"),
+        ("doctor.py", "doctor"),
     ],
 )
 def test_the_fields_told_of_a_command_are_those_of_its_code(file: str, kind: str) -> None:

@@ -25,19 +25,34 @@ def open_session(server: Server, user: str, password: Callable[[], Secret], owne
 
 
 def _open_session(server: Server, user: str, password: Callable[[], Secret], owner: str) -> Session:
+    session, greeting = _greeted(server, owner)
+    try:
+        if greeting.word != "PREAUTH":
+            _login(session, server, user, password())
+        _prepare(session)
+    except BaseException:
+        session.connection.close()
+        raise
+    return session
+
+
+def greet(server: Server) -> Connection:
+    """Open a line up to the login, in TLS where `server` says so. Raises `Unreachable`, `Untrusted`."""
+    session, _ = _greeted(server, "")
+    return session.connection
+
+
+def _greeted(server: Server, owner: str) -> tuple[Session, Status]:
     connection = Connection(server)
     try:
         session = Session(connection, owner)
         greeting = _greeting(session)
         if server.security == "starttls":
             _start_tls(session, server, greeting)
-        if greeting.word != "PREAUTH":
-            _login(session, server, user, password())
-        _prepare(session)
     except BaseException:
         connection.close()
         raise
-    return session
+    return session, greeting
 
 
 def _greeting(session: Session) -> Status:

@@ -39,6 +39,20 @@ def open_session(server: Server, user: str, password: Callable[[], Secret]) -> S
     return logged_in(password, connect)
 
 
+def greet(server: Server) -> Connection:
+    """Open a line up to the login, in TLS where `server` says so. Raises `Unreachable`, `Untrusted`."""
+    connection = Connection(server)
+    try:
+        session = Session(connection)
+        _greet(session)
+        if server.security == "starttls":
+            _start_tls(session)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _open(server: Server, user: str, password: Callable[[], Secret], *, asks: bool) -> Session:
     connection = Connection(server)
     try:

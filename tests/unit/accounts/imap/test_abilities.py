@@ -16,6 +16,22 @@ from archiver.accounts.imap.abilities import told
     ],
 )
 def test_words_for_capabilities(capabilities: set[str], changes: str, removal: str) -> None:
-    first, second = told(capabilities)
+    first, second, *_ = told(capabilities)
     assert changes in first
     assert removal in second
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "oddities"),
+    [
+        ({"IMAP4REV1", "QRESYNC", "MOVE"}, []),
+        ({"IMAP4REV1", "XAPPLEPUSHSERVICE"}, ["iCloud"]),
+        ({"IMAP4REV1", "X-GM-EXT-1"}, ["Gmail"]),
+        ({"IMAP4REV1", "X-GM-EXT-1", "COMPRESS=DEFLATE"}, ["Gmail", "compression"]),
+        ({"IMAP4REV1", "COMPRESS=DEFLATE"}, []),
+    ],
+)
+def test_the_oddities_in_use_are_named(capabilities: set[str], oddities: list[str]) -> None:
+    found = told(capabilities)[2:]
+    assert len(found) == len(oddities)
+    assert all(word in text for word, text in zip(oddities, found, strict=True))
