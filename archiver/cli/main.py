@@ -31,6 +31,7 @@ COMMANDS = {
     "repair": "make good what verify finds, as far as it can be done",
     "key": "the owner key: show, passphrase, remember, forget",
     "writer": "which machines may write to an archive",
+    "schedule": "have all of this done each night: systemd, launchd, cron",
     "demo": "show all of it on a mail server of its own",
 }
 

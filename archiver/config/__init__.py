@@ -3,7 +3,7 @@
 The keys are documented in docs/reference/configuration.md, which a test compares with this code.
 """
 
-from archiver.config.places import cache_folder, locate, state_folder
+from archiver.config.places import cache_folder, cache_path, locate, state_folder, state_path
 from archiver.config.reader import load, parse
 from archiver.config.settings import AccountSettings, ArchiveSettings, OAuthSettings, Security, Settings
 from archiver.config.writer import (
@@ -23,6 +23,7 @@ __all__ = [
     "add_account",
     "add_archive",
     "cache_folder",
+    "cache_path",
     "check_account",
     "check_archive",
     "load",
@@ -30,4 +31,5 @@ __all__ = [
     "parse",
     "remove_account",
     "state_folder",
+    "state_path",
 ]
