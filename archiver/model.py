@@ -345,3 +345,21 @@ class Surroundings(Struct, frozen=True):
     passphrase_file: str | None = None
     commands: bool = False
     user: str | None = None
+
+
+class Notice(Struct, frozen=True):
+    """How a run ended, for who was not there: no secret, no subject, no content of a message is in it.
+
+    `accounts` are those that were named, none for all; `code` is the code word of the error, "ok" without one.
+    """
+
+    command: str
+    accounts: tuple[str, ...]
+    outcome: Literal["ok", "warning", "failure"]
+    code: str
+    exit: int
+    text: str
+    hint: str | None
+    host: str
+    began: datetime
+    ended: datetime

@@ -33,7 +33,7 @@ from archiver.formats.root import decode_root, root_key
 from archiver.formats.signify import split_embedded
 from archiver.model import Secret
 from archiver.ports import Account
-from archiver.secrets import account_password
+from archiver.secrets import account_password, notice_password
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
     from archiver.accounts.pop3.account import Pop3Account
+    from archiver.config import NotifySettings
+    from archiver.notices.herald import Channel, Herald
     from archiver.ops.schedule import Answer, Scheduler
     from archiver.ports import Source, Target
 
@@ -164,6 +166,24 @@ def daily_limit(settings: AccountSettings) -> DailyLimit | None:
     return DailyLimit(state_folder() / "downloads" / f"{settings.name}.json", settings.daily_download_limit)
 
 
+def herald(settings: "NotifySettings", warn: Warn) -> "Herald":
+    """Make what sends notices, on the ways that are set up."""
+    from archiver.notices import channels  # noqa: PLC0415 -- unattended runs need it
+    from archiver.notices.herald import Herald  # noqa: PLC0415
+
+    ways: list[Channel] = []
+    if settings.mail is not None:
+        mail = settings.mail
+        login = (mail.user, lambda: notice_password(mail)) if mail.user is not None else None
+        server = (mail.host, mail.port, mail.security.value)
+        ways.append(channels.Mail(server, mail.ca_file, login, mail.sender, mail.to))
+    ways += [channels.Command(settings.command)] if settings.command is not None else []
+    ways += [channels.Webhook(settings.webhook)] if settings.webhook is not None else []
+    ways += [channels.Ping(settings.ping)] if settings.ping is not None else []
+    ways += [channels.TextFile(settings.prometheus_file)] if settings.prometheus_file is not None else []
+    return Herald(settings.occasion, ways, state_folder() / "told.json", warn)
+
+
 def usual_scheduler() -> str:
     """Tell which scheduler this system has."""
     if sys.platform == "darwin":
@@ -201,6 +221,8 @@ def scheduler(kind: str, *, system: bool) -> "Scheduler":
 def _ask(words: Sequence[str], given: str = "") -> "Answer":
     import subprocess  # noqa: PLC0415 -- few commands need it
 
+    from archiver.config import NotifySettings
+    from archiver.notices.herald import Channel, Herald
     from archiver.ops.schedule import Answer  # noqa: PLC0415
 
     try:
@@ -216,9 +238,8 @@ def _ask(words: Sequence[str], given: str = "") -> "Answer":
         return Answer(127, "", f"{words[0]} is not there", found=False)
     except subprocess.TimeoutExpired:
         return Answer(124, "", f"{words[0]} gave no answer in 60 s")
-    return Answer(
-        ran.returncode, *(each.decode("utf-8", "surrogateescape") for each in (ran.stdout, ran.stderr))
-    )
+    out, err = (each.decode("utf-8", "surrogateescape") for each in (ran.stdout, ran.stderr))
+    return Answer(ran.returncode, out, err)
 
 
 def own_folders(*, make: bool) -> tuple[Path, Path]:

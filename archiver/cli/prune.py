@@ -12,6 +12,7 @@ from archiver.archive.archive import Archive
 from archiver.archive.writer import ChainOwner
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.consent import agree, yes_option
+from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, size
 from archiver.cli.session import Session, passphrase_option, shared_options
 from archiver.cli.stop import stoppable
@@ -49,6 +50,7 @@ GRACE_OF_SCHEDULE = "7d"
 @yes_option
 @passphrase_option
 @shared_options
+@notify_option("prune")
 def command(
     session: Session,
     name: str,

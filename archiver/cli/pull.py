@@ -6,6 +6,7 @@ import click
 
 from archiver import wiring
 from archiver.archive.writer import ChainOwner
+from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, size
 from archiver.cli.session import Session, shared_options
 from archiver.cli.sign_in import warn_of_soon
@@ -26,6 +27,7 @@ from archiver.plan.select import parse_time
 @click.option("--dry-run", is_flag=True, help="Tell what would be pulled.")
 @click.option("--accept-other-mailbox", is_flag=True, help="Go on though none of the known mail is there.")
 @shared_options
+@notify_option("pull")
 def command(
     session: Session,
     names: tuple[str, ...],

@@ -5,6 +5,7 @@ import click
 from archiver import wiring
 from archiver.archive.archive import Archive
 from archiver.catalog.sqlite import SqliteCatalog
+from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, print_table, shown, size
 from archiver.cli.progress import Progress
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
@@ -36,6 +37,7 @@ from archiver.plan.select import parse_share
 @archive_option
 @passphrase_option
 @shared_options
+@notify_option("verify")
 def command(
     session: Session,
     name: str | None,

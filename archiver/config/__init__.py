@@ -5,7 +5,15 @@ The keys are documented in docs/reference/configuration.md, which a test compare
 
 from archiver.config.places import cache_folder, cache_path, locate, state_folder, state_path
 from archiver.config.reader import load, parse
-from archiver.config.settings import AccountSettings, ArchiveSettings, OAuthSettings, Security, Settings
+from archiver.config.settings import (
+    AccountSettings,
+    ArchiveSettings,
+    MailSettings,
+    NotifySettings,
+    OAuthSettings,
+    Security,
+    Settings,
+)
 from archiver.config.writer import (
     add_account,
     add_archive,
@@ -17,6 +25,8 @@ from archiver.config.writer import (
 __all__ = [
     "AccountSettings",
     "ArchiveSettings",
+    "MailSettings",
+    "NotifySettings",
     "OAuthSettings",
     "Security",
     "Settings",

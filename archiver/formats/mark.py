@@ -13,7 +13,8 @@ State: TypeAlias = Literal["as written", "changed by hand", "not by archiver"]
 
 _TEXT = "Written by archiver schedule: {job}, {clock}; sum {digest}"
 _MARK = re.compile(
-    r"Written by archiver schedule: ([A-Za-z0-9._-]+), (daily|Sun|Mon|Tue|Wed|Thu|Fri|Sat) (\d\d):(\d\d); sum ([0-9a-f]{16})"
+    r"Written by archiver schedule: (?P<job>[A-Za-z0-9._-]+), (?P<day>daily|Sun|Mon|Tue|Wed|Thu|Fri|Sat) "
+    r"(?P<hour>\d\d):(?P<minute>\d\d); sum (?P<digest>[0-9a-f]{16})"
 )
 
 
@@ -45,10 +46,10 @@ def read_mark(text: str) -> Mark:
         found = _MARK.search(line)
         if found is not None:
             rest = "".join([*lines[:number], *lines[number + 1 :]])
-            day = None if found[2] == "daily" else DAYS.index(found[2])
-            same = _digest(rest) == found[5]
-            when = When(int(found[3]), int(found[4]), day)
-            return Mark(found[1], when, "as written" if same else "changed by hand")
+            day = None if found["day"] == "daily" else DAYS.index(found["day"])
+            same = _digest(rest) == found["digest"]
+            when = When(int(found["hour"]), int(found["minute"]), day)
+            return Mark(found["job"], when, "as written" if same else "changed by hand")
     return Mark("", None, "not by archiver")
 
 
