@@ -221,8 +221,6 @@ def scheduler(kind: str, *, system: bool) -> "Scheduler":
 def _ask(words: Sequence[str], given: str = "") -> "Answer":
     import subprocess  # noqa: PLC0415 -- few commands need it
 
-    from archiver.config import NotifySettings
-    from archiver.notices.herald import Channel, Herald
     from archiver.ops.schedule import Answer  # noqa: PLC0415
 
     try:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import click
 from archiver import wiring
 from archiver.cli.output import print_json, print_table
 from archiver.cli.session import Session, Subcommands, shared_options
-from archiver.config import Settings
+from archiver.config import NotifySettings, Settings
 from archiver.errors import ConfigInvalid, Incomplete, RefusedForSafety
 from archiver.formats.crontab import cron_parts
 from archiver.formats.launchd import plist_files
@@ -34,7 +34,7 @@ def command() -> None:
     """
 
 
-def _where(function: Any) -> Any:
+def _where(function: Callable[..., Any]) -> Callable[..., Any]:
     system = click.option(
         "--system", is_flag=True, help="For the whole system, not for one user. Needs root."
     )
@@ -128,8 +128,11 @@ def surroundings(settings: Settings, *, system: bool, make: bool) -> Surrounding
     commands = any(
         each.password_command or (each.oauth and each.oauth.client_secret_command) for each in accounts
     )
+    told = settings.notify or NotifySettings()
+    commands = bool(commands or told.command or (told.mail and told.mail.password_command))
     kept = ["ARCHIVER_STATE_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", *(["PATH"] if commands else [])]
-    folders = wiring.own_folders(make=make)
+    folders = [*wiring.own_folders(make=make)]
+    folders += [told.prometheus_file.parent] if told.prometheus_file else []
     passphrase = os.environ.get("ARCHIVER_PASSPHRASE_FILE")
     return Surroundings(
         program=_program(),

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from archiver.errors import ArchiverError
@@ -31,8 +32,8 @@ class NotSent(ArchiverError):
 class Mail:
     """A mail by SMTP (RFC 5321), in TLS (RFC 8314), after STARTTLS (RFC 3207), or in the clear."""
 
-    name = "mail"
-    always = False
+    name: ClassVar[str] = "mail"
+    always: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -84,8 +85,8 @@ class Mail:
 class Command:
     """A command line for the shell: the text on its standard input, the outcome in its environment."""
 
-    name = "command"
-    always = False
+    name: ClassVar[str] = "command"
+    always: ClassVar[bool] = False
 
     def __init__(self, line: str) -> None:
         self._line = line
@@ -116,8 +117,8 @@ class Command:
 class Webhook:
     """A POST of JSON."""
 
-    name = "webhook"
-    always = False
+    name: ClassVar[str] = "webhook"
+    always: ClassVar[bool] = False
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -130,8 +131,8 @@ class Webhook:
 class Ping:
     """A dead man's switch as healthchecks has them: URL when done, URL/start and URL/fail. It learns no names."""
 
-    name = "ping"
-    always = True
+    name: ClassVar[str] = "ping"
+    always: ClassVar[bool] = True
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -154,8 +155,8 @@ class Ping:
 class TextFile:
     """A file for the textfile collector of Prometheus."""
 
-    name = "prometheus-file"
-    always = True
+    name: ClassVar[str] = "prometheus-file"
+    always: ClassVar[bool] = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
