@@ -7,7 +7,7 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s"\'\\]+)')
 
 def words_of(value: str) -> list[str]:
     """Give the words of an `ExecStart=`; `%%` and `$$` are the only specifier and variable that may stand there."""
-    words = []
+    words: list[str] = []
     at = 0
     while at < len(value):
         found = _WORD.match(value, at)
@@ -15,7 +15,7 @@ def words_of(value: str) -> list[str]:
         word = re.sub(r"\\(.)", r"\1", found[1]) if found[1] is not None else found[2]
         assert re.sub(r"%%", "", word).count("%") == 0, "a specifier"
         word = word.replace("%%", "%")
-        if words:  # the program's own path has no variables
+        if words:  # the first has none: a program's own path, or the value of another key
             assert "$" not in word.replace("$$", ""), "a variable"
             word = word.replace("$$", "$")
         words.append(word)
