@@ -1,7 +1,9 @@
 """`--notify`: how a pull, a verify and a prune ended is told, and the run is what it would be without."""
 
 import json
+import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -124,8 +126,9 @@ def test_a_pull_that_is_stopped_is_no_failure(
     notify(home, f'ping = "{listener.url}/p"\nwebhook = "{listener.url}/w"')
     running = home.start("pull", "--notify")
     while not (home.home / "asked").exists() and running.poll() is None:
-        pass
+        time.sleep(0.02)
     running.send_signal(signal.SIGTERM)
     assert running.wait(30) == 130
+    os.killpg(running.pid, signal.SIGKILL)  # the command for the password
     running.communicate()
     assert listener.paths == ["/p/start"]

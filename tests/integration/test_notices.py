@@ -36,9 +36,9 @@ def notice(
     outcome: Outcome = "failure", *, command: str = "pull", accounts: tuple[str, ...] = (), code: str = ""
 ) -> Notice:
     usual, exit_code = ENDINGS[outcome]
-    said = ("", None) if outcome == "ok" else ('account "work": the login was refused', "check the password")
+    text, hint = 'account "work": the login was refused', "check the password"
     ended = BEGAN + timedelta(seconds=90)
-    return Notice(command, accounts, outcome, code or usual, exit_code, *said, "box", BEGAN, ended)
+    return Notice(command, accounts, outcome, code or usual, exit_code, text, hint, "box", BEGAN, ended)
 
 
 @pytest.fixture(autouse=True)
