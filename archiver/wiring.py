@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from archiver.accounts.pop3.account import Pop3Account
     from archiver.config import NotifySettings
     from archiver.notices.herald import Channel, Herald
+    from archiver.notices.reports import Reports
     from archiver.ops.schedule import Answer, Scheduler
     from archiver.ports import Source, Target
 
@@ -182,6 +183,13 @@ def herald(settings: "NotifySettings", warn: Warn) -> "Herald":
     ways += [channels.Ping(settings.ping)] if settings.ping is not None else []
     ways += [channels.TextFile(settings.prometheus_file)] if settings.prometheus_file is not None else []
     return Herald(settings.occasion, ways, state_folder() / "told.json", warn)
+
+
+def reports() -> "Reports":
+    """Open the reports of runs on this machine."""
+    from archiver.notices.reports import Reports  # noqa: PLC0415 -- few commands need it
+
+    return Reports(state_folder() / "reports")
 
 
 def usual_scheduler() -> str:

@@ -275,9 +275,10 @@ def _plan_document(one: FolderPlan) -> dict[str, Any]:
 
 def _tell(session: Session, name: str, removal: Removal, to: Folder | None) -> None:
     reports = removal.reports
+    folders = [_document(one) for one in reports]
+    where = to.name if to else None
+    session.details.append({"account": name, "run": removal.intent, "to": where, "folders": folders})
     if session.json:
-        folders = [_document(one) for one in reports]
-        where = to.name if to else None
         print_json(
             {"type": "pruned", "account": name, "run": removal.intent, "to": where, "folders": folders}
         )

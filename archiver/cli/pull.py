@@ -66,7 +66,7 @@ def command(
                 failures[account.name] = _incomplete(report, account.daily_download_limit)
     if seen:
         session.warn_unmatched((*folders, *exclude), seen)
-    warn_of_soon(accounts)
+    warn_of_soon(session, accounts)
     if failures:
         raise _worst(failures, len(accounts))
 
@@ -125,13 +125,15 @@ def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
 
 def _tell_failed(session: Session, account: str, error: ArchiverError) -> None:
     """Tell one of several; the last line of the run tells of them all."""
+    told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
+    session.details.append({"account": account, **told})
     if session.json:
-        told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
         print_json({"type": "account-failed", "account": account, **told})
     say(f"{account}: {error.text}")
 
 
 def _tell(session: Session, report: PullReport, *, dry: bool) -> None:
+    session.details.append(report_document(report))
     if session.json:
         print_json({"type": "pull", "dry_run": dry, **report_document(report)})
         return

@@ -1,5 +1,7 @@
 """archiver verify: check the archive, its messages, and the server against both."""
 
+from typing import Any
+
 import click
 
 from archiver import wiring
@@ -75,6 +77,7 @@ def command(
         raise UsageError(f'nothing is archived of account "{name}"', f"pull it: archiver pull {name}")
     if server:
         folders = _compare_with_server(session, name)
+    session.details += [_chain_document(report) for report in reports]
     if session.json:
         _print_json(reports, folders)
     else:
@@ -179,24 +182,7 @@ def _print_json(reports: list[VerifyReport], folders: dict[str, list[ServerFolde
     print_json(
         {
             "type": "verified",
-            "chains": [
-                {
-                    "chain": report.chain,
-                    "account": report.account,
-                    "head": {"seq": report.head.seq, "sha256": report.head.sha256},
-                    "runs": report.runs,
-                    "objects": report.objects,
-                    "size": report.size,
-                    "messages": report.messages,
-                    "damaged": report.damaged,
-                    "findings": [
-                        {"severity": f.severity, "what": f.what, "objects": list(f.objects)}
-                        for f in report.findings
-                    ],
-                    "affected": report.affected,
-                }
-                for report in reports
-            ],
+            "chains": [_chain_document(report) for report in reports],
             "server": {
                 account: [
                     {
@@ -219,6 +205,23 @@ def _print_json(reports: list[VerifyReport], folders: dict[str, list[ServerFolde
             },
         }
     )
+
+
+def _chain_document(report: VerifyReport) -> dict[str, Any]:
+    return {
+        "chain": report.chain,
+        "account": report.account,
+        "head": {"seq": report.head.seq, "sha256": report.head.sha256},
+        "runs": report.runs,
+        "objects": report.objects,
+        "size": report.size,
+        "messages": report.messages,
+        "damaged": report.damaged,
+        "findings": [
+            {"severity": f.severity, "what": f.what, "objects": list(f.objects)} for f in report.findings
+        ],
+        "affected": report.affected,
+    }
 
 
 def _raise_for(

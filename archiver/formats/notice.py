@@ -1,9 +1,11 @@
 """A notice as text, as JSON, as a mail, and as metrics of Prometheus."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
+from typing import Any
 
 import msgspec
 
@@ -47,6 +49,15 @@ def document(notice: Notice) -> bytes:
     return msgspec.json.encode(
         {**whole, "message": notice.text, "text": plain(notice)}, order="deterministic"
     )
+
+
+def report(notice: Notice, details: Sequence[dict[str, Any]]) -> bytes:
+    """Write the report of a run: its end, and what the command found, as its JSON has it."""
+    whole = {"schema": "archiver/1", "type": "run-report", **msgspec.structs.asdict(notice)}
+    try:
+        return msgspec.json.encode({**whole, "details": details}, order="deterministic")
+    except UnicodeEncodeError:  # a path of bytes that are not UTF-8
+        return msgspec.json.encode({**whole, "details": []}, order="deterministic")
 
 
 def mail(notice: Notice, sender: str, to: tuple[str, ...]) -> EmailMessage:
