@@ -10,6 +10,7 @@ import msgspec
 
 from archiver.errors import ArchiverError
 from archiver.model import Notice
+from archiver.notices.private_file import write_private
 from archiver.plan.notify import Occasion, Told, due, remembered
 
 PAUSES_S = (1.0, 5.0)
@@ -85,9 +86,7 @@ class Herald:
 
     def _remember(self, told: dict[str, Told], about: str, now: Told | None) -> None:
         rest = {key: value for key, value in told.items() if key != about}
-        beside = self._memory.with_name(f".{self._memory.name}.new")
         try:
-            beside.write_bytes(msgspec.json.encode(rest | ({about: now} if now else {})))
-            beside.replace(self._memory)
+            write_private(self._memory, msgspec.json.encode(rest | ({about: now} if now else {})))
         except OSError as error:
             self._warn(f"warning: what was told cannot be kept: {error.strerror}")

@@ -11,6 +11,7 @@ import msgspec
 from archiver.errors import StoreFailed
 from archiver.formats.notice import report
 from archiver.model import Notice
+from archiver.notices.private_file import write_private
 
 KEPT = 400  # a year of nights, and some
 _log = logging.getLogger(__name__)
@@ -27,9 +28,7 @@ class Reports:
         name = f"{notice.began:%Y%m%dT%H%M%S.%fZ}-{notice.command}.json"
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            beside = self._folder / f".{name}"
-            beside.write_bytes(report(notice, details))
-            beside.replace(self._folder / name)
+            write_private(self._folder / name, report(notice, details))
         except OSError as error:
             raise StoreFailed(
                 f"the report of this run cannot be kept: {error.strerror}",

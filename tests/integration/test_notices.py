@@ -230,6 +230,7 @@ def test_what_nobody_heard_is_told_by_the_next_run(tmp_path: Path) -> None:
         told = Told(tmp_path, Webhook(listener.url))
         for _ in range(3):
             told.herald.tell(notice())
+        assert (tmp_path / "told.json").stat().st_mode & 0o777 == 0o600
         assert len(listener.heard) == 1  # the first night's failed, the third had been told
 
 
