@@ -310,3 +310,56 @@ class FolderState(Struct, frozen=True):
     archived: int  # all messages ever archived from it, the vanished too
     size: int  # their bytes
     gone: bool = False
+
+
+class When(Struct, frozen=True):
+    """When a job runs, by the clock on the wall: each day, or on one day of the week (0 is Sunday)."""
+
+    hour: int
+    minute: int
+    weekday: int | None = None
+
+
+class Job(Struct, frozen=True):
+    """One command that a scheduler of the system runs. `owner` says that it needs the owner key's passphrase."""
+
+    name: str
+    title: str
+    words: tuple[str, ...]
+    when: When
+    owner: bool = False
+
+
+class Surroundings(Struct, frozen=True):
+    """What a job finds where it runs: all paths are absolute.
+
+    `program` is the command line that starts archiver, `credentials` are ids and files of passwords,
+    `passphrase_file` goes to jobs of the owner alone. `commands` says that secrets come from commands, which may
+    write where they like. `user` is whom a job of the whole system runs as; None for a user's own scheduler.
+    """
+
+    program: tuple[str, ...]
+    environment: Mapping[str, str]
+    writable: tuple[str, ...]
+    credentials: Mapping[str, str]
+    passphrase_file: str | None = None
+    commands: bool = False
+    user: str | None = None
+
+
+class Notice(Struct, frozen=True):
+    """How a run ended, for who was not there: no secret, no subject, no content of a message is in it.
+
+    `accounts` are those that were named, none for all; `code` is the code word of the error, "ok" without one.
+    """
+
+    command: str
+    accounts: tuple[str, ...]
+    outcome: Literal["ok", "warning", "failure"]
+    code: str
+    exit: int
+    text: str
+    hint: str | None
+    host: str
+    began: datetime
+    ended: datetime

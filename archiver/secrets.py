@@ -10,7 +10,7 @@ import stat
 import sys
 from pathlib import Path
 
-from archiver.config import AccountSettings
+from archiver.config import AccountSettings, MailSettings
 from archiver.errors import ConfigInvalid, UsageError
 from archiver.model import Secret
 
@@ -34,6 +34,7 @@ __all__ = [
     "forget_token",
     "keyring_holds",
     "new_passphrase",
+    "notice_password",
     "owner_passphrase",
     "passphrase_is_typed",
     "remember_passphrase",
@@ -86,6 +87,16 @@ def client_secret(account: AccountSettings) -> Secret | None:
     if account.oauth.client_secret_file is not None:
         return _from_file(label, account.oauth.client_secret_file)
     return None
+
+
+def notice_password(mail: MailSettings) -> Secret:
+    """Get the password of the server that takes notices. Raises `ConfigInvalid`."""
+    label = "password of [notify.mail]"
+    if mail.password_command is not None:
+        return _from_command(label, mail.password_command)
+    if mail.password_file is not None:
+        return _from_file(label, mail.password_file)
+    raise NoSecret(f"there is no {label}", "set password-command or password-file there")
 
 
 def typed_password(account: AccountSettings) -> Secret:

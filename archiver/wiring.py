@@ -3,9 +3,12 @@
 A kind of account or of store is one line in a registry here; its module is imported when it is used.
 """
 
+import os
 import secrets
+import shutil
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -17,13 +20,20 @@ from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
 from archiver.archive.machine import Machine, claim_name
 from archiver.catalog.sqlite import SqliteCatalog
-from archiver.config import AccountSettings, ArchiveSettings, cache_folder, state_folder
+from archiver.config import (
+    AccountSettings,
+    ArchiveSettings,
+    cache_folder,
+    cache_path,
+    state_folder,
+    state_path,
+)
 from archiver.errors import NoArchive, ObjectMissing, UsageError
 from archiver.formats.root import decode_root, root_key
 from archiver.formats.signify import split_embedded
 from archiver.model import Secret
 from archiver.ports import Account
-from archiver.secrets import account_password
+from archiver.secrets import account_password, notice_password
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
@@ -33,6 +43,10 @@ if TYPE_CHECKING:
     from archiver.accounts.files.account import FilesAccount
     from archiver.accounts.imap.account import ImapAccount
     from archiver.accounts.pop3.account import Pop3Account
+    from archiver.config import NotifySettings
+    from archiver.notices.herald import Channel, Herald
+    from archiver.notices.reports import Reports
+    from archiver.ops.schedule import Answer, Scheduler
     from archiver.ports import Source, Target
 
 Warn = Callable[[str], None]
@@ -155,6 +169,99 @@ def daily_limit(settings: AccountSettings) -> DailyLimit | None:
     if settings.daily_download_limit is None:
         return None
     return DailyLimit(state_folder() / "downloads" / f"{settings.name}.json", settings.daily_download_limit)
+
+
+def herald(settings: "NotifySettings", warn: Warn) -> "Herald":
+    """Make what sends notices, on the ways that are set up."""
+    from archiver.notices import channels  # noqa: PLC0415 -- unattended runs need it
+    from archiver.notices.herald import Herald  # noqa: PLC0415
+
+    ways: list[Channel] = []
+    if settings.mail is not None:
+        mail = settings.mail
+        login = (mail.user, lambda: notice_password(mail)) if mail.user is not None else None
+        server = (mail.host, mail.port, mail.security.value)
+        ways.append(channels.Mail(server, mail.ca_file, login, mail.sender, mail.to))
+    ways += [channels.Command(settings.command)] if settings.command is not None else []
+    ways += [channels.Webhook(settings.webhook)] if settings.webhook is not None else []
+    ways += [channels.Ping(settings.ping)] if settings.ping is not None else []
+    ways += [channels.TextFile(settings.prometheus_file)] if settings.prometheus_file is not None else []
+    return Herald(settings.occasion, ways, state_folder() / "told.json", warn)
+
+
+def reports() -> "Reports":
+    """Open the reports of runs on this machine."""
+    from archiver.notices.reports import Reports  # noqa: PLC0415 -- few commands need it
+
+    return Reports(state_folder() / "reports")
+
+
+def usual_scheduler() -> str:
+    """Tell which scheduler this system has."""
+    if sys.platform == "darwin":
+        return "launchd"
+    return "systemd" if shutil.which("systemctl") else "cron"
+
+
+def scheduler_folder(kind: str, *, system: bool) -> Path | None:
+    """Tell where the files of a scheduler lie; None for a user's crontab, which is no file of theirs."""
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    folders = {
+        ("systemd", False): config / "systemd" / "user",
+        ("systemd", True): Path("/etc/systemd/system"),
+        ("launchd", False): Path("~/Library/LaunchAgents").expanduser(),
+        ("launchd", True): Path("/Library/LaunchDaemons"),
+        ("cron", True): Path("/etc/cron.d"),
+    }
+    return folders.get((kind, system))
+
+
+def scheduler(kind: str, *, system: bool) -> "Scheduler":
+    """Open a scheduler of this system: a user's, or the system's own."""
+    from archiver.ops.schedule import Cron, CronFile, Launchd, Systemd  # noqa: PLC0415 -- one command needs it
+
+    folder = scheduler_folder(kind, system=system)
+    if folder is None:
+        return Cron(_ask)
+    if kind == "cron":
+        return CronFile(folder)
+    if kind == "launchd":
+        return Launchd(folder, _ask, "system" if system else f"gui/{os.getuid()}")
+    return Systemd(folder, _ask, system=system)
+
+
+def _ask(words: Sequence[str], given: str = "") -> "Answer":
+    import subprocess  # noqa: PLC0415 -- few commands need it
+
+    from archiver.ops.schedule import Answer  # noqa: PLC0415
+
+    try:
+        ran = subprocess.run(  # noqa: S603 -- words of ours and paths of the user's, no shell
+            words,
+            input=given.encode("utf-8", "surrogateescape"),
+            capture_output=True,
+            env={**os.environ, "LC_ALL": "C"},
+            timeout=60,
+            check=False,
+        )
+    except FileNotFoundError:
+        return Answer(127, "", f"{words[0]} is not there", found=False)
+    except subprocess.TimeoutExpired:
+        return Answer(124, "", f"{words[0]} gave no answer in 60 s")
+    out, err = (each.decode("utf-8", "surrogateescape") for each in (ran.stdout, ran.stderr))
+    return Answer(ran.returncode, out, err)
+
+
+def own_folders(*, make: bool) -> tuple[Path, Path]:
+    """Give the folders of state and of caches, made at need if `make`."""
+    return (state_folder(), cache_folder()) if make else (state_path(), cache_path())
+
+
+def user_name() -> str:
+    """Name the user whose rights this process has."""
+    import pwd  # noqa: PLC0415 -- not on every system
+
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def find_server(address: str, protocol: "Protocol") -> "Offer | None":

@@ -16,6 +16,8 @@ KNOWN = {
     "mbsync": (("mbsync",), "isync"),
     "mutt": (("mutt",), "mutt"),
     "restic": (("restic",), "restic"),
+    "systemctl": (("systemctl",), "systemd"),
+    "systemd-analyze": (("systemd-analyze",), "systemd"),
     "signify": (("signify-openbsd", "signify"), "signify-openbsd"),
     "zstd": (("zstd",), "zstd"),
 }

@@ -36,6 +36,7 @@ COMMANDS = {
     "writer": "which machines may write to an archive",
     "doctor": "check all that a run needs, and say what to do",
     "completion": "make a shell complete commands and names",
+    "schedule": "have all of this done each night: systemd, launchd, cron",
     "demo": "show all of it on a mail server of its own",
 }
 

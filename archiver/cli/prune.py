@@ -13,6 +13,7 @@ from archiver.archive.writer import ChainOwner
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.consent import agree, yes_option
 from archiver.cli.names import account_names, folder_names
+from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, size
 from archiver.cli.progress import Progress
 from archiver.cli.session import Session, passphrase_option, shared_options
@@ -60,6 +61,7 @@ GRACE_OF_SCHEDULE = "7d"
 @yes_option
 @passphrase_option
 @shared_options
+@notify_option("prune")
 def command(
     session: Session,
     name: str,
@@ -290,9 +292,10 @@ def _plan_document(one: FolderPlan) -> dict[str, Any]:
 
 def _tell(session: Session, name: str, removal: Removal, to: Folder | None) -> None:
     reports = removal.reports
+    folders = [_document(one) for one in reports]
+    where = to.name if to else None
+    session.details.append({"account": name, "run": removal.intent, "to": where, "folders": folders})
     if session.json:
-        folders = [_document(one) for one in reports]
-        where = to.name if to else None
         print_json(
             {"type": "pruned", "account": name, "run": removal.intent, "to": where, "folders": folders}
         )

@@ -7,6 +7,7 @@ import click
 from archiver import wiring
 from archiver.archive.writer import ChainOwner
 from archiver.cli.names import account_names, folder_names
+from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, size
 from archiver.cli.session import Session, shared_options
 from archiver.cli.sign_in import warn_of_soon
@@ -36,6 +37,7 @@ from archiver.plan.select import parse_time
 @click.option("--dry-run", is_flag=True, help="Tell what would be pulled.")
 @click.option("--accept-other-mailbox", is_flag=True, help="Go on though none of the known mail is there.")
 @shared_options
+@notify_option("pull")
 def command(
     session: Session,
     names: tuple[str, ...],
@@ -74,7 +76,7 @@ def command(
                 failures[account.name] = _incomplete(report, account.daily_download_limit)
     if seen:
         session.warn_unmatched((*folders, *exclude), seen)
-    warn_of_soon(accounts)
+    warn_of_soon(session, accounts)
     if failures:
         raise _worst(failures, len(accounts))
 
@@ -133,13 +135,15 @@ def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
 
 def _tell_failed(session: Session, account: str, error: ArchiverError) -> None:
     """Tell one of several; the last line of the run tells of them all."""
+    told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
+    session.details.append({"account": account, **told})
     if session.json:
-        told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
         print_json({"type": "account-failed", "account": account, **told})
     say(f"{account}: {error.text}")
 
 
 def _tell(session: Session, report: PullReport, *, dry: bool) -> None:
+    session.details.append(report_document(report))
     if session.json:
         print_json({"type": "pull", "dry_run": dry, **report_document(report)})
         return

@@ -47,6 +47,8 @@ class Session:
         self.json = json
         self.quiet = quiet
         self.verbose = verbose
+        self.details: list[dict[str, Any]] = []  # what the report of the run says beside how it ended
+        self.warnings: list[str] = []
         self._archives: dict[str, Archive] = {}
         logging.basicConfig(level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
 

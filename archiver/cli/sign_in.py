@@ -52,30 +52,28 @@ def outlooks(accounts: Iterable[AccountSettings]) -> dict[str, Outlook]:
     return {each.name: outlook(tokens.look(each), tokens.now()) for each in signing_in}
 
 
-def warn_of_soon(accounts: Iterable[AccountSettings]) -> None:
+def warn_of_soon(session: Session, accounts: Iterable[AccountSettings]) -> None:
     """Warn, at the end of a run, of what the run could not put off and will stop one of the next."""
     soon = {name: each for name, each in outlooks(accounts).items() if each.standing is Standing.SOON}
     warn_of(soon)
+    session.warnings += [_warning(name, each) for name, each in soon.items()]
 
 
 def warn_of(found: dict[str, Outlook]) -> None:
     """Warn of each sign-in that is lost or will be soon, even where all else is to be quiet."""
     for name, each in found.items():
-        match each.standing:
-            case Standing.NONE:
-                say(f'warning: nobody has signed in to account "{name}" yet: archiver account login {name}')
-            case Standing.LOST:
-                say(
-                    f'warning: the sign-in of account "{name}" is lost: {each.why}; archiver account login {name}'
-                )
-            case Standing.SOON:
-                date = f"{each.dies.astimezone():%Y-%m-%d %H:%M}" if each.dies else "?"
-                if each.by_idling:
-                    say(
-                        f'warning: the sign-in of account "{name}" dies on {date} unless it is used before: '
-                        f"archiver pull {name}"
-                    )
-                else:
-                    say(
-                        f'warning: the sign-in of account "{name}" dies on {date}: archiver account login {name}'
-                    )
+        if each.standing in (Standing.NONE, Standing.LOST, Standing.SOON):
+            say(f"warning: {_warning(name, each)}")
+
+
+def _warning(name: str, each: Outlook) -> str:
+    if each.standing is Standing.NONE:
+        return f'nobody has signed in to account "{name}" yet: archiver account login {name}'
+    if each.standing is Standing.LOST:
+        return f'the sign-in of account "{name}" is lost: {each.why}; archiver account login {name}'
+    date = f"{each.dies.astimezone():%Y-%m-%d %H:%M}" if each.dies else "?"
+    if each.by_idling:
+        return (
+            f'the sign-in of account "{name}" dies on {date} unless it is used before: archiver pull {name}'
+        )
+    return f'the sign-in of account "{name}" dies on {date}: archiver account login {name}'

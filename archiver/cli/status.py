@@ -4,14 +4,17 @@ from typing import Any
 
 import click
 
+from archiver import wiring
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, say, shown, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
 from archiver.cli.sign_in import outlooks, warn_of
 from archiver.config import ArchiveSettings
-from archiver.model import FolderState, Manifest
+from archiver.model import FolderState, Manifest, Notice
 from archiver.plan.sign_in import Outlook
+
+_SHOWN, _LOOKED_AT = 5, 50  # reports of runs
 
 
 @click.command("status")
@@ -36,12 +39,24 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
     failure = session.in_each(session.archives(archive_name, names), look)
     wanted = [each for each in session.settings.accounts.values() if not names or each.name in names]
     sign_ins = outlooks(wanted)
+    runs = [each for each in wiring.reports().last(_LOOKED_AT) if not names or _concerns(each, names)][
+        :_SHOWN
+    ]
     if session.json:
         signed_in = [_sign_in(name, each) for name, each in sign_ins.items()]
-        print_json({"type": "status", "accounts": found, "sign_ins": signed_in})
+        print_json(
+            {
+                "type": "status",
+                "accounts": found,
+                "sign_ins": signed_in,
+                "reports": [_report(each) for each in runs],
+            }
+        )
     else:
         for document in found:
             _print(document)
+        for each in runs:
+            _print_report(each)
         warn_of(sign_ins)
     if failure is not None:
         raise failure
@@ -70,6 +85,30 @@ def _document(archive: str, chain: str, catalog: SqliteCatalog, last: Manifest |
             for row in catalog.missed(state.id, state.epoch)
         ],
     }
+
+
+def _concerns(report: Notice, names: tuple[str, ...]) -> bool:
+    return not report.accounts or any(name in names for name in report.accounts)
+
+
+def _report(report: Notice) -> dict[str, Any]:
+    return {
+        "command": report.command,
+        "accounts": list(report.accounts),
+        "began": report.began,
+        "ended": report.ended,
+        "outcome": report.outcome,
+        "code": report.code,
+        "exit": report.exit,
+        "text": report.text,
+    }
+
+
+def _print_report(report: Notice) -> None:
+    what = " ".join([report.command, *report.accounts])
+    ending = {"ok": "done", "warning": "done in part", "failure": "FAILED"}[report.outcome]
+    why = f": {shown(report.text)}" if report.text else ""
+    click.echo(f"{report.ended.astimezone():%Y-%m-%d %H:%M}  {what}  {ending}{why}")
 
 
 def _sign_in(account: str, found: Outlook) -> dict[str, Any]:

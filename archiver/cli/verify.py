@@ -1,11 +1,14 @@
 """archiver verify: check the archive, its messages, and the server against both."""
 
+from typing import Any
+
 import click
 
 from archiver import wiring
 from archiver.archive.archive import Archive
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.names import account_names
+from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, print_table, shown, size
 from archiver.cli.progress import Progress
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
@@ -37,6 +40,7 @@ from archiver.plan.select import parse_share
 @archive_option
 @passphrase_option
 @shared_options
+@notify_option("verify")
 def command(
     session: Session,
     name: str | None,
@@ -74,6 +78,7 @@ def command(
         raise UsageError(f'nothing is archived of account "{name}"', f"pull it: archiver pull {name}")
     if server:
         folders = _compare_with_server(session, name)
+    session.details += [_chain_document(report) for report in reports]
     if session.json:
         _print_json(reports, folders)
     else:
@@ -178,24 +183,7 @@ def _print_json(reports: list[VerifyReport], folders: dict[str, list[ServerFolde
     print_json(
         {
             "type": "verified",
-            "chains": [
-                {
-                    "chain": report.chain,
-                    "account": report.account,
-                    "head": {"seq": report.head.seq, "sha256": report.head.sha256},
-                    "runs": report.runs,
-                    "objects": report.objects,
-                    "size": report.size,
-                    "messages": report.messages,
-                    "damaged": report.damaged,
-                    "findings": [
-                        {"severity": f.severity, "what": f.what, "objects": list(f.objects)}
-                        for f in report.findings
-                    ],
-                    "affected": report.affected,
-                }
-                for report in reports
-            ],
+            "chains": [_chain_document(report) for report in reports],
             "server": {
                 account: [
                     {
@@ -218,6 +206,23 @@ def _print_json(reports: list[VerifyReport], folders: dict[str, list[ServerFolde
             },
         }
     )
+
+
+def _chain_document(report: VerifyReport) -> dict[str, Any]:
+    return {
+        "chain": report.chain,
+        "account": report.account,
+        "head": {"seq": report.head.seq, "sha256": report.head.sha256},
+        "runs": report.runs,
+        "objects": report.objects,
+        "size": report.size,
+        "messages": report.messages,
+        "damaged": report.damaged,
+        "findings": [
+            {"severity": f.severity, "what": f.what, "objects": list(f.objects)} for f in report.findings
+        ],
+        "affected": report.affected,
+    }
 
 
 def _raise_for(

@@ -3,9 +3,17 @@
 The keys are documented in docs/reference/configuration.md, which a test compares with this code.
 """
 
-from archiver.config.places import cache_folder, locate, state_folder
+from archiver.config.places import cache_folder, cache_path, locate, state_folder, state_path
 from archiver.config.reader import load, parse
-from archiver.config.settings import AccountSettings, ArchiveSettings, OAuthSettings, Security, Settings
+from archiver.config.settings import (
+    AccountSettings,
+    ArchiveSettings,
+    MailSettings,
+    NotifySettings,
+    OAuthSettings,
+    Security,
+    Settings,
+)
 from archiver.config.writer import (
     add_account,
     add_archive,
@@ -17,12 +25,15 @@ from archiver.config.writer import (
 __all__ = [
     "AccountSettings",
     "ArchiveSettings",
+    "MailSettings",
+    "NotifySettings",
     "OAuthSettings",
     "Security",
     "Settings",
     "add_account",
     "add_archive",
     "cache_folder",
+    "cache_path",
     "check_account",
     "check_archive",
     "load",
@@ -30,4 +41,5 @@ __all__ = [
     "parse",
     "remove_account",
     "state_folder",
+    "state_path",
 ]

@@ -18,18 +18,28 @@ def locate(flag: str | Path | None = None) -> Path:
 
 def state_folder() -> Path:
     """Give the folder for what this machine remembers (ARCHIVER_STATE_DIR overrides); made 0700 at need."""
+    return private_folder(state_path())
+
+
+def state_path() -> Path:
+    """Tell where that folder is or would be."""
     import platformdirs  # noqa: PLC0415 - as above
 
     named = os.environ.get("ARCHIVER_STATE_DIR")
     default = platformdirs.user_state_path("archiver", appauthor=False)
-    return private_folder(Path(named).expanduser().absolute() if named else default)
+    return Path(named).expanduser().absolute() if named else default
 
 
 def cache_folder() -> Path:
     """Give the folder for what can be rebuilt from the archive; made 0700 at need."""
+    return private_folder(cache_path())
+
+
+def cache_path() -> Path:
+    """Tell where that folder is or would be."""
     import platformdirs  # noqa: PLC0415 - as above
 
-    return private_folder(platformdirs.user_cache_path("archiver", appauthor=False))
+    return platformdirs.user_cache_path("archiver", appauthor=False)
 
 
 def private_folder(path: Path) -> Path:

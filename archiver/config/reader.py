@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from archiver.config.notify import read_notify
 from archiver.config.oauth import read_oauth
 from archiver.config.settings import (
     AccountKind,
@@ -81,7 +82,8 @@ def parse(raw: bytes, path: Path) -> Settings:
     group = top.raw.get("archive")
     named = set(group) if isinstance(group, dict) else set()
     accounts = [_account(name, table, named) for name, table in top.tables("account")]
-    top.refuse_unknown(("archive", "account"))
+    notify = read_notify(top)
+    top.refuse_unknown(("archive", "account", "notify"))
     if top.problems:
         count = "1 problem" if len(top.problems) == 1 else f"{len(top.problems)} problems"
         raise ConfigInvalid("\n  ".join([f'"{path}" has {count}:', *top.problems]))
@@ -89,6 +91,7 @@ def parse(raw: bytes, path: Path) -> Settings:
         path,
         {each.name: each for each in archives if each is not None},
         {each.name: each for each in accounts if each is not None},
+        notify,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from archiver.errors import ConfigInvalid, UsageError
+from archiver.plan.notify import Occasion
 
 Compression: TypeAlias = Literal["default", "long"]
 AccountKind: TypeAlias = Literal["imap", "pop3", "exchange", "files"]
@@ -103,12 +104,38 @@ class AccountSettings(Struct, frozen=True):
     prune: PruneSettings = PruneSettings()
 
 
+class MailSettings(Struct, frozen=True):
+    """`[notify.mail]`: the server that takes notices, and whose they are. Without a `user` nobody logs in."""
+
+    host: str
+    port: int
+    security: Security
+    sender: str
+    to: tuple[str, ...]
+    ca_file: Path | None = None
+    user: str | None = None
+    password_command: str | None = None
+    password_file: Path | None = None
+
+
+class NotifySettings(Struct, frozen=True):
+    """`[notify]`: when notices are sent, and on which ways."""
+
+    occasion: Occasion = "failure"
+    mail: MailSettings | None = None
+    command: str | None = None
+    webhook: str | None = None
+    ping: str | None = None
+    prometheus_file: Path | None = None
+
+
 class Settings(Struct, frozen=True):
     """What the configuration file at `path` says; empty where there is no file."""
 
     path: Path
     archives: Mapping[str, ArchiveSettings]
     accounts: Mapping[str, AccountSettings]
+    notify: NotifySettings | None = None
 
     def archive(self, name: str) -> ArchiveSettings:
         """Find an archive by its name. Raises `UsageError` for one that is not configured."""

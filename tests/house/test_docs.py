@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archiver import errors
-from archiver.config import oauth, reader
+from archiver.config import notify, oauth, reader
 from tests.house.tracked import ROOT, tracked
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -56,6 +56,8 @@ def test_each_error_has_a_code_word_of_its_own() -> None:
         ("account.NAME", reader.ACCOUNT_KEYS),
         ("account.NAME.oauth", oauth.OAUTH_KEYS),
         ("account.NAME.prune", reader.PRUNE_KEYS),
+        ("notify", notify.NOTIFY_KEYS),
+        ("notify.mail", notify.MAIL_KEYS),
     ],
 )
 def test_every_key_of_the_configuration_is_documented_and_no_other(table: str, keys: tuple[str, ...]) -> None:

@@ -1,0 +1,107 @@
+"""How a run ended: kept in a report, and told by `--notify` to who was not there."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from archiver import wiring
+from archiver.cli.failure import BUG, as_archiver_error
+from archiver.cli.output import say
+from archiver.cli.session import Session
+from archiver.errors import ArchiverError, Incomplete, Interrupted, UsageError
+from archiver.model import Notice
+
+if TYPE_CHECKING:
+    from archiver.notices.herald import Herald
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def notify_option(name: str) -> Callable[[F], F]:
+    """Give the command of this name `--notify`; stands below `shared_options`."""
+
+    def decorate(function: F) -> F:
+        @click.option(
+            "--notify", is_flag=True, help="Tell how it ended, as [notify] of the configuration says."
+        )
+        @wraps(function)
+        def wrapped(session: Session, *, notify: bool, **rest: Any) -> Any:
+            if rest.get("dry_run"):
+                return function(session, **rest)
+            named = rest.get("names") or rest.get("name") or ()
+            run = _Run(session, name, (named,) if isinstance(named, str) else tuple(named))
+            try:
+                if notify:
+                    run.begin()
+                result = function(session, **rest)
+            except BaseException as error:
+                run.end(error)
+                raise
+            run.end(None)
+            return result
+
+        return wrapped  # type: ignore[return-value]  # as in `shared_options`
+
+    return decorate
+
+
+class _Run:
+    """A run whose end is kept in a report, and told to who is to be told."""
+
+    def __init__(self, session: Session, command: str, accounts: tuple[str, ...]) -> None:
+        self._session = session
+        self._command = command
+        self._accounts = accounts
+        self._began = wiring.now()
+        self._herald: Herald | None = None
+
+    def begin(self) -> None:
+        """Tell that it begins."""
+        settings = self._session.settings.notify
+        if settings is None:
+            return
+        try:
+            self._herald = wiring.herald(settings, say)
+        except ArchiverError as failure:
+            say(f"warning: nobody can be told of this run: {failure.text}")
+        else:
+            self._herald.begin()
+
+    def end(self, error: BaseException | None) -> None:
+        """Tell how it ended. Never raises: what went wrong with the run itself is what counts."""
+        notice = self._notice(error)
+        if self._herald is None and notice.code == UsageError.code:
+            return  # a slip of who types is no run
+        try:
+            wiring.reports().keep(notice, self._session.details)
+        except ArchiverError as failure:
+            say(f"warning: {failure.text}")
+        if self._herald is not None:
+            self._herald.tell(notice)
+
+    def _notice(self, error: BaseException | None) -> Notice:
+        outcome: Literal["ok", "warning", "failure"] = "ok"
+        code, exit_code, text, hint = "ok", 0, "\n".join(self._session.warnings), None
+        if error is None and text:
+            outcome, code = "warning", "warned"
+        if error is not None:
+            known = as_archiver_error(error)
+            # of a bug the name alone: what it says of itself may hold mail
+            code, exit_code, text = "bug", BUG, f"a bug in archiver: {type(error).__name__}"
+            outcome = "warning" if isinstance(known, Incomplete | Interrupted) else "failure"
+            if known is not None:
+                code, exit_code, text, hint = known.code, known.exit, known.text, known.hint
+        return Notice(
+            command=self._command,
+            accounts=self._accounts,
+            outcome=outcome,
+            code=code,
+            exit=exit_code,
+            text=text,
+            hint=hint,
+            host=wiring.machine_name(),
+            began=self._began,
+            ended=wiring.now(),
+        )

@@ -1,0 +1,390 @@
+"""archiver schedule: what is printed, written, shown and taken away, and that what is written runs."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Mailboxes, mail, write_account
+from tests.command_line import ROOT, CommandLine
+from tests.require import require
+from tests.servers.dovecot import Dovecot
+from tests.systemd_words import words_of
+
+UNITS = ["archiver-pull.service", "archiver-pull.timer", "archiver-verify.service", "archiver-verify.timer"]
+
+
+def offline(home: CommandLine, extra: str = "") -> None:
+    """Write an account that no test of this file logs in to."""
+    with home.config.open("a") as file:
+        file.write(
+            f'\n[account.work]\narchive = "mail"\nkind = "imap"\nhost = "h.invalid"\nuser = "u"\n{extra}\n'
+        )
+
+
+def program(home: CommandLine, name: str, script: str) -> None:
+    """Put a program before all others of its name."""
+    path = home.home / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    home.environment["PATH"] = f"{path.parent}:{os.environ['PATH']}"
+
+
+@pytest.fixture
+def systemd(home: CommandLine) -> Path:
+    """Give the folder of units where a manager takes what it is told; it writes that down in "asked"."""
+    offline(home)
+    program(
+        home, "systemctl", f'echo "$@" >> "{home.home}/asked"; case "$2" in show) echo "Thu 02:41";; esac'
+    )
+    return home.home / "config" / "systemd" / "user"
+
+
+@pytest.fixture
+def cron(home: CommandLine) -> Path:
+    """Give the crontab of a user whose crontab program keeps it in a file."""
+    offline(home)
+    table = home.home / "table"
+    keep = f'case "$1" in -l) cat "{table}" 2>/dev/null || {{ echo "no crontab for u" >&2; exit 1; }};; '
+    program(home, "crontab", keep + f'-) cat > "{table}";; esac')
+    return table
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- systemd ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_printed_changes_nothing(empty_home: CommandLine) -> None:
+    empty_home.config.parent.mkdir(parents=True)
+    empty_home.config.write_text('[archive.mail]\npath = "mail"\n')
+    offline(empty_home)
+    before = sorted(empty_home.home.rglob("*"))
+    for kind in ("systemd", "launchd", "cron"):
+        done = empty_home("schedule", "install", "--with", kind, "--print")
+        assert (done.exit, done.err) == (0, "")
+        assert "Written by archiver schedule: pull, daily 02:30" in done.text
+    assert sorted(empty_home.home.rglob("*")) == before
+
+
+def test_units_are_written_and_their_timers_started(home: CommandLine, systemd: Path) -> None:
+    done = home("schedule", "install", "--with", "systemd", "--daily", "3:15")
+    assert (done.exit, done.out) == (0, b"")
+    assert "pull: daily 03:15\nverify: Sun 05:15\n" in done.err
+    assert names(systemd) == UNITS
+    asked = (home.home / "asked").read_text().splitlines()
+    assert asked == ["--user daemon-reload", "--user enable --now archiver-pull.timer archiver-verify.timer"]
+
+
+def test_what_is_installed_is_shown_with_its_next_run(home: CommandLine, systemd: Path) -> None:
+    assert home("schedule", "show", "--with", "systemd", "--json").document["jobs"] == []
+    home("schedule", "install", "--with", "systemd")
+    with (systemd / "archiver-pull.service").open("a") as unit:
+        unit.write("Nice=19\n")
+    jobs = home("schedule", "show", "--with", "systemd", "--json").document["jobs"]
+    assert [(job["job"], job["when"], job["next"], job["state"]) for job in jobs] == [
+        ("pull", "daily 02:30", None, "changed by hand"),
+        ("pull", "daily 02:30", "Thu 02:41", "as written"),
+        ("verify", "Sun 04:30", None, "as written"),
+        ("verify", "Sun 04:30", "Thu 02:41", "as written"),
+    ]
+    assert "changed by hand" in home("schedule", "show", "--with", "systemd").text
+
+
+def test_a_unit_that_was_changed_by_hand_is_neither_overwritten_nor_removed(
+    home: CommandLine, systemd: Path
+) -> None:
+    home("schedule", "install", "--with", "systemd")
+    (systemd / "archiver-mine.service").write_text("[Service]\n")
+    changed = systemd / "archiver-pull.service"
+    text = changed.read_text().replace("Nice=10", "Nice=19")
+    changed.write_text(text)
+    done = home("schedule", "install", "--with", "systemd", "--daily", "05:00")
+    assert done.exit == 3
+    assert f'changed by hand: "{changed}"' in done.err
+    assert changed.read_text() == text
+    assert "05:00" in (systemd / "archiver-pull.timer").read_text()
+    done = home("schedule", "remove", "--with", "systemd")
+    assert done.exit == 3
+    assert names(systemd) == ["archiver-mine.service", "archiver-pull.service"]
+    assert changed.read_text() == text
+
+
+def test_what_was_installed_is_removed_and_its_timers_stopped_first(home: CommandLine, systemd: Path) -> None:
+    home("schedule", "install", "--with", "systemd")
+    (home.home / "asked").unlink()
+    assert home("schedule", "remove", "--with", "systemd").exit == 0
+    assert names(systemd) == []
+    asked = (home.home / "asked").read_text().splitlines()
+    assert asked == [
+        "--user disable --now archiver-pull.timer archiver-verify.timer",
+        "--user daemon-reload",
+    ]
+    done = home("schedule", "remove", "--with", "systemd")
+    assert (done.exit, done.err) == (0, "nothing is scheduled with systemd\n")
+
+
+def test_prune_is_scheduled_only_where_the_configuration_allows_it(home: CommandLine, systemd: Path) -> None:
+    done = home("schedule", "install", "--with", "systemd", "--prune", "work")
+    assert done.exit == 24
+    assert "scheduled = true in [account.work.prune]" in done.err
+    assert not systemd.exists()
+    with home.config.open("a") as file:
+        file.write('[account.work.prune]\nolder-than = "1y"\nscheduled = true\n')
+    assert home("schedule", "install", "--with", "systemd").exit == 0
+    assert names(systemd) == UNITS  # allowed is not yet asked for
+    done = home("schedule", "install", "--with", "systemd", "--prune", "work")
+    assert done.exit == 0
+    assert "note: prune needs the passphrase" in done.err
+    assert " prune work --scheduled --notify" in (systemd / "archiver-prune-work.service").read_text()
+    assert home("schedule", "install", "--with", "systemd").exit == 0
+    assert names(systemd) == UNITS  # and taken back again
+    assert "--user disable --now archiver-prune-work.timer" in (home.home / "asked").read_text()
+
+
+def test_no_secret_of_the_environment_gets_into_a_unit(home: CommandLine, systemd: Path) -> None:
+    with home.config.open("a") as file:
+        file.write('[account.work.prune]\nolder-than = "1y"\nscheduled = true\n')
+    words = ("schedule", "install", "--with", "systemd", "--prune", "work", "--print")
+    done = home(
+        *words, ARCHIVER_PASSPHRASE_COMMAND="echo open sesame", ARCHIVER_PASSPHRASE_FILE="/etc/phrase"
+    )
+    assert "sesame" not in done.text
+    assert done.text.count("LoadCredential=passphrase:/etc/phrase") == 1
+
+
+def test_without_a_manager_the_units_are_written_and_it_says_what_to_do(home: CommandLine) -> None:
+    require("systemctl")
+    offline(home)
+    done = home(
+        "schedule",
+        "install",
+        "--with",
+        "systemd",
+        XDG_RUNTIME_DIR=str(home.home),
+        DBUS_SESSION_BUS_ADDRESS="",
+    )
+    assert done.exit == 3
+    assert "the units are written, and systemd did not take them: Failed to connect" in done.err
+    assert (
+        "type: systemctl --user daemon-reload && systemctl --user enable --now archiver-pull.timer"
+        in done.err
+    )
+    assert names(home.home / "config" / "systemd" / "user") == UNITS
+
+
+def awkward(make_home: Callable[..., CommandLine]) -> CommandLine:
+    """Give a home whose paths hold spaces, per cent signs, quotes and dollars."""
+    user = make_home()
+    moved = user.home.with_name('my $HOME is "100%h"')
+    user.home.rename(moved)
+    again = CommandLine(moved)
+    text = user.config.relative_to(user.home)
+    again.config.write_text(
+        (moved / text).read_text().replace(str(user.home), str(moved).replace('"', '\\"'))
+    )
+    return again
+
+
+def analyze(units: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    ran = [require("systemd-analyze"), *words, "verify", "--man=no", "--recursive-errors=yes"]
+    files = sorted(str(path) for path in units.iterdir() if path.is_file())
+    environment = {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(units), "HOME": str(units)}
+    return subprocess.run([*ran, *files], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", [["--user"], ["--system"]])
+def test_systemd_finds_no_fault_with_the_units(
+    make_home: Callable[..., CommandLine], tmp_path: Path, words: list[str]
+) -> None:
+    home = awkward(make_home)
+    offline(home, 'password-file = "pass word"\n[account.work.prune]\nolder-than = "1y"\nscheduled = true')
+    whole = words if words == ["--system"] else []
+    done = home("schedule", "install", "--with", "systemd", "--prune", "work", "--print", "--json", *whole)
+    assert done.exit == 0
+    units = tmp_path / "units"
+    units.mkdir()
+    for path, text in done.document["files"].items():
+        (units / Path(path).name).write_text(text)
+    assert len(names(units)) == 6
+    ran = analyze(units, *words)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    unit = units / "archiver-pull.service"
+    unit.write_text(unit.read_text().replace("ExecStart=", "ExecStart=/nowhere"))
+    assert analyze(units, *words).returncode != 0  # it does look
+
+
+def exec_start(unit: Path) -> tuple[list[str], dict[str, str]]:
+    """Give the command of a unit and its variables, read as systemd does."""
+    text = unit.read_text()
+    (line,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    variables = [words_of(each)[0] for each in re.findall(r"^Environment=(.*)$", text, re.MULTILINE)]
+    return words_of(line), dict(each.split("=", 1) for each in variables)
+
+
+@pytest.fixture
+def nightly(make_home: Callable[..., CommandLine], server: Dovecot, mailboxes: Mailboxes) -> CommandLine:
+    """Give a home with awkward paths and an account with mail, its password in a file."""
+    home = awkward(make_home)
+    user = mailboxes.new()
+    mailboxes.deliver(user, mail("one"), mail("two"))
+    write_account(home, server, "ann", user)
+    text = home.config.read_text().replace(
+        f'password-command = "echo {server.password}"', 'password-file = "pw"'
+    )
+    home.config.write_text(text)
+    (home.config.parent / "pw").write_text(server.password)
+    (home.config.parent / "pw").chmod(0o600)
+    return home
+
+
+def test_the_command_of_a_unit_pulls_with_nothing_but_a_home_in_its_environment(nightly: CommandLine) -> None:
+    nightly("schedule", "install", "--with", "systemd")
+    units = nightly.home / "config" / "systemd" / "user"
+    for name, said in (("pull", "ann: 2 messages pulled"), ("verify", "ann: no damage")):
+        words, variables = exec_start(units / f"archiver-{name}.service")
+        environment = {"HOME": str(nightly.home), "PYTHONPATH": str(ROOT), **variables}
+        ran = subprocess.run(
+            words,
+            cwd="/",
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
+        assert ran.stderr.startswith(said)
+    assert nightly("status", "--json").document["accounts"][0]["head"]["seq"] == 1
+
+
+# What `ProtectSystem=strict` and `ReadWritePaths=` do: all is read-only but the paths that follow, up to "--".
+READ_ONLY = """
+set -e
+mount --make-rprivate /
+while [ "$1" != -- ]; do mount --bind "$1" "$1"; shift; done
+shift
+mount -o remount,bind,ro /
+if touch "$HOME/probe" 2>/dev/null; then echo "not read-only" >&2; exit 99; fi
+exec setpriv --no-new-privs --bounding-set=-all "$@"
+"""
+
+
+def test_a_unit_may_write_all_that_its_command_writes(nightly: CommandLine) -> None:
+    require("setpriv")
+    nightly("schedule", "install", "--with", "systemd")
+    unit = nightly.home / "config" / "systemd" / "user" / "archiver-pull.service"
+    words, variables = exec_start(unit)
+    allowed = [
+        words_of(each)[0].removeprefix("-")
+        for each in re.findall(r"^ReadWritePaths=(.*)$", unit.read_text(), re.MULTILINE)
+    ]
+
+    def run(*paths: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [require("unshare"), "--mount", "sh", "-c", READ_ONLY, "sh", *paths, "--", *words],
+            cwd="/",
+            env={"HOME": str(nightly.home), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    none = run()
+    if none.returncode and "error:" not in none.stderr:
+        pytest.skip(f"this user may not make a file system read-only for one process: {none.stderr}")
+    assert run(*allowed[1:]).returncode == 1  # the archive cannot be written
+    ran = run(*allowed)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.startswith("ann: 2 messages pulled")
+
+
+# --- cron -------------------------------------------------------------------------------------------------
+
+
+def test_the_lines_of_cron_come_after_what_was_there_and_go_again(home: CommandLine, cron: Path) -> None:
+    cron.write_text("MAILTO=ann\n0 1 * * * other\n")
+    assert home("schedule", "install", "--with", "cron").exit == 0
+    assert home("schedule", "install", "--with", "cron", "--daily", "03:00").exit == 0
+    text = cron.read_text()
+    assert text.startswith("MAILTO=ann\n0 1 * * * other\n")
+    assert len(re.findall(r"^0 3 \* \* \*  .* pull ", text, re.MULTILINE)) == 1
+    assert "30 2 " not in text
+    jobs = home("schedule", "show", "--with", "cron", "--json").document["jobs"]
+    assert [(job["job"], job["when"], job["next"][11:16]) for job in jobs] == [
+        ("pull", "daily 03:00", "03:00"),
+        ("verify", "Sun 05:00", "05:00"),
+    ]
+    assert home("schedule", "remove", "--with", "cron").exit == 0
+    assert cron.read_text() == "MAILTO=ann\n0 1 * * * other\n"
+
+
+def test_a_crontab_that_was_changed_by_hand_is_left(home: CommandLine, cron: Path) -> None:
+    home("schedule", "install", "--with", "cron")
+    changed = cron.read_text().replace("30 2 *", "45 2 *")
+    cron.write_text(changed)
+    done = home("schedule", "install", "--with", "cron")
+    assert done.exit == 3
+    assert cron.read_text() == changed
+    assert home("schedule", "remove", "--with", "cron").exit == 3
+    assert "45 2 *" in cron.read_text()
+    assert " verify " not in cron.read_text()
+
+
+def test_a_machine_without_cron_is_told_so(home: CommandLine) -> None:
+    offline(home)
+    home.environment["PATH"] = str(home.home)
+    done = home("schedule", "install", "--with", "cron")
+    assert done.exit == 1
+    assert "there is no crontab on this machine\nhint: install cron" in done.err
+
+
+def test_the_line_of_cron_says_nothing_where_all_is_well_and_something_where_not(
+    nightly: CommandLine, server: Dovecot
+) -> None:
+    done = nightly("schedule", "install", "--with", "cron", "--print")
+    lines = [line for line in done.text.splitlines() if not line.startswith("#") and line]
+    assert [line.split("  ")[0] for line in lines] == ["30 2 * * *", "30 4 * * 0"]
+
+    def night(line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line as cron does: a short PATH, no terminal, `%` read by cron itself."""
+        command = line.split("  ", 1)[1].replace(r"\%", "%")
+        assert not re.search(r"(?<!\\)%", line)
+        environment = {
+            "HOME": str(nightly.home),
+            "PATH": "/usr/bin:/bin",
+            "SHELL": "/bin/sh",
+            "LOGNAME": "ann",
+        }
+        return subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=nightly.home,
+            env={**environment, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for line in lines:
+        ran = night(line)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert nightly("status", "--json").document["accounts"][0]["head"]["seq"] == 1
+    (nightly.config.parent / "pw").write_text("wrong")
+    ran = night(lines[0])
+    assert ran.returncode == 21
+    assert ran.stderr.startswith("error: ")
+    assert "wrong" not in ran.stderr
+
+
+def test_there_is_nothing_to_schedule_without_an_account(home: CommandLine) -> None:
+    done = home("schedule", "install", "--print")
+    assert done.exit == 14
+    assert "archiver account add" in done.err
