@@ -104,6 +104,13 @@ ORDER = [
 NO_DIFFERENCE: dict[str, str] = {
     "_fetch: 'work.source.fetch(remotes) if remotes else ()' always": "of nothing, nothing is fetched",
     "Removal.__call__: 'if not self._plans:' never": "without a plan nothing is recorded, and nothing committed",
+    "_look: '0' made 1": "of a folder in which nothing is chosen, no brake asks how much is there",
+    "_look: '0' made -1": "of a folder in which nothing is chosen, no brake asks how much is there",
+    "_read_back: '0' made -1": "any of the damaged messages serves to say what is wrong",
+    "_read_back: '0' made 1": "as before; that there may be one alone is tested with layout maildir",
+    "_FolderRemoval._look: 'set(self.removed) if taken else set()' always": (
+        "it saves making a set that is asked nothing"
+    ),
     "plan: 'True' the other": "two lists that are filled together have one length",
     "_why_unproven: 'evidence.proofs.get(entry.digest) if evidence.proofs else None' always": (
         "who asks has proofs; where they are none, none is found among them"

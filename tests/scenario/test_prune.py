@@ -680,3 +680,76 @@ def test_a_folder_that_the_server_has_no_more_is_not_planned(full: Scene) -> Non
 def test_the_last_of_a_folder_are_counted_among_all_of_it_not_among_the_old(full: Scene) -> None:
     assert len(full.prune(Policy(before=LIMIT, last=1), dry=True).removable) == 2 * MAILS
     assert len(full.prune(Policy(before=LIMIT, last=2), dry=True).removable) == 2 * MAILS - 2
+
+
+# --- what the mutants of the code have asked for ----------------------------------------------------------
+
+
+class Torn(FakeAccount):
+    """The line drops, or worse, in the middle of a removal, after some of it was done unheard."""
+
+    def __init__(self, scene: Scene, error: ArchiverError, *, unheard: int = 0, heard: int = 0) -> None:
+        super().__init__(scene.server)
+        self.error, self.unheard, self.heard = error, unheard, heard
+        self.calls = 0
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def remove(
+        self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+    ) -> Iterator[Removed | Unremoved]:
+        self.calls += 1
+        yield from super().remove(folder, epoch, keys[: self.heard], to)
+        for _ in super().remove(folder, epoch, keys[: self.unheard], to):
+            pass
+        self.heard = self.unheard = 0
+        self.meanwhile()
+        raise self.error
+
+
+def test_what_went_unheard_before_a_refusal_is_found_out(full: Scene) -> None:
+    with pytest.raises(Forbidden):
+        full.prune(OLD, account=Torn(full, Forbidden("no rights"), unheard=2))
+    outcome = {row.state: row.keys for row in rows(full) if row.state != "intent" and row.folder == 1}
+    assert outcome == {"removed": ("1", "2"), "kept": ("3", "4", "5", "6")}
+    assert full.pruned.reports[0].removed == 2
+
+
+def test_what_was_asked_for_unheard_and_is_flagged_since_is_still_there(full: Scene) -> None:
+    torn = Torn(full, Unreachable("the line dropped"))
+    torn.meanwhile = lambda: full.server.flag("INBOX", "3", ["\\Seen", "\\Flagged"])
+    with pytest.raises(Unreachable):
+        full.prune(OLD, account=torn)
+    assert ("INBOX", "3") in full.on_server()
+    [(_, reason)] = [one for one in full.pruned.reports[0].kept if "ended" not in one[1]]
+    assert reason == Why.FLAGGED.value
+    assert not [row for row in rows(full) if row.state == "removed"]
+
+
+def test_after_a_message_more_the_patience_begins_anew(full: Scene) -> None:
+    torn = Torn(full, Unreachable("the line dropped"), heard=1)
+    with pytest.raises(Unreachable):
+        full.prune(OLD, account=torn)
+    assert torn.calls == prune_module.DROPS
+
+
+def test_what_takes_the_place_of_the_last_is_not_among_the_removed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest came first, so they go first; then another client takes the one that was to stay."""
+    monkeypatch.setattr(prune_module, "CHUNK", 2)
+    for number in range(6):
+        at = LONG_AGO - timedelta(days=number)
+        scene.server.deliver("INBOX", mail(f"in {number}"), flags=["\\Seen"], received=at)
+    scene.server.deliver("INBOX", mail("last"), flags=["\\Seen"], received=LONG_AGO + timedelta(days=9))
+    scene.pull()
+
+    class Busy(FakeAccount):
+        def remove(
+            self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+        ) -> Iterator[Removed | Unremoved]:
+            yield from super().remove(folder, epoch, keys, to)
+            if "7" in {key for _, key in scene.on_server()}:
+                scene.server.expunge("INBOX", "7")
+
+    scene.prune(Policy(before=LIMIT, last=1), account=Busy(scene.server), to=None)
+    assert contents(scene, "INBOX") == {mail("in 2")}, "the newest of those that are there"
