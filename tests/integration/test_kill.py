@@ -120,14 +120,16 @@ def test_a_pull_killed_at_any_moment_loses_nothing_and_takes_nothing_twice(
             before, torn = runs(user), set(user.home.glob("**/.*.tmp"))
             pull = user.start("pull", "-q", light=True, environment=SMALL, stdout=subprocess.DEVNULL)
             time.sleep(rolls.uniform(0.2, 1.6))
-            ended = pull.poll() is not None
-            if not ended:
+            if pull.poll() is None:
                 os.killpg(pull.pid, signal.SIGKILL)
+            _, err = pull.communicate()
+            ended = pull.returncode != -signal.SIGKILL  # by itself, be it in that very moment
+            if ended:
+                assert pull.returncode == 0, err.decode()
+            else:
                 killed += 1
                 told["after a commit of their own" if runs(user) > before else "before one"] += 1
                 told["amid the writing of a file"] += set(user.home.glob("**/.*.tmp")) > torn
-            _, err = pull.communicate()
-            assert pull.returncode == (0 if ended else -signal.SIGKILL), err.decode()
             if killed % 10 == 0:
                 sound = user.typed("verify", "--json")
                 assert sound.exit == 0, sound.err
