@@ -243,7 +243,7 @@ def _test(session: Session, settings: AccountSettings, password: Secret | None =
     try:
         folders = account.folders()
         abilities = list(account.abilities()) if isinstance(account, Describes) else []
-        proposal = propose(folders, bool(getattr(account, "keeps_labels", bool)()))
+        proposal = propose(folders, hasattr(account, "keeps_labels") and account.keeps_labels())
     finally:
         account.close()
     if session.json:

@@ -25,13 +25,9 @@ MAIL_KEYS = (
 
 def read_notify(top: Table) -> NotifySettings | None:
     """Read the table; None where there is none. What is wrong is noted with the file."""
-    if "notify" not in top.raw:
+    table = top.below("notify", " of the form [notify]")
+    if table is None:
         return None
-    raw = top.raw["notify"]
-    if not isinstance(raw, dict):
-        top.problem("notify", "must be a table of the form [notify]")
-        return None
-    table = Table("notify", raw, top.folder, top.problems)
     table.refuse_unknown(NOTIFY_KEYS)
     return NotifySettings(
         occasion=cast(Occasion, table.choice("when", OCCASIONS, "failure") or "failure"),
@@ -44,15 +40,11 @@ def read_notify(top: Table) -> NotifySettings | None:
 
 
 def _mail(notify: Table) -> MailSettings | None:
-    if "mail" not in notify.raw:
+    table = notify.below("mail", " of the form [notify.mail]")
+    if table is None:
         return None
-    raw = notify.raw["mail"]
-    if not isinstance(raw, dict):
-        notify.problem("mail", "must be a table of the form [notify.mail]")
-        return None
-    table = Table("notify.mail", raw, notify.folder, notify.problems)
     table.refuse_unknown((*MAIL_KEYS, "password"))
-    if "password" in raw:
+    if "password" in table.raw:
         table.problem(
             "password", 'a password does not belong in this file; remove it, and use "password-command"'
         )
@@ -60,7 +52,7 @@ def _mail(notify: Table) -> MailSettings | None:
     starttls, plaintext = table.flag("starttls"), table.flag("insecure-plaintext")
     if starttls and plaintext:
         table.problem("insecure-plaintext", 'contradicts "starttls"; keep one of them')
-    passwords = [key for key in _PASSWORDS if key in raw]
+    passwords = [key for key in _PASSWORDS if key in table.raw]
     if len(passwords) > 1:
         table.problem(_PASSWORDS[1], f'"{_PASSWORDS[0]}" and "{_PASSWORDS[1]}" are set; keep one of them')
     if bool(passwords) != (user is not None):

@@ -20,13 +20,9 @@ _HERE = {"localhost", "127.0.0.1", "::1"}
 
 def read_oauth(account: Table) -> OAuthSettings | None:
     """Read the table of an account; None where there is none. What is wrong is noted with the account."""
-    if "oauth" not in account.raw:
+    table = account.below("oauth", ', such as {provider = "microsoft", client-id = "..."}')
+    if table is None:
         return None
-    raw = account.raw["oauth"]
-    if not isinstance(raw, dict):
-        account.problem("oauth", 'must be a table, such as {provider = "microsoft", client-id = "..."}')
-        return None
-    table = Table(f"{account.at}.oauth", raw, account.folder, account.problems)
     before = len(table.problems)
     table.refuse_unknown((*OAUTH_KEYS, "client-secret"))
     provider = table.choice("provider", PROVIDERS)

@@ -188,17 +188,15 @@ def _account(name: str, table: Table, archives: set[str]) -> AccountSettings | N
 
 
 def _prune(account: Table) -> PruneSettings:
-    raw = account.raw.get("prune", {})
-    if not isinstance(raw, dict):
-        account.problem("prune", "must be a table of the form [account.NAME.prune]")
+    table = account.below("prune", " of the form [account.NAME.prune]")
+    if table is None:
         return PruneSettings()
-    table = Table(f"{account.at}.prune", raw, account.folder, account.problems)
     table.refuse_unknown(PRUNE_KEYS)
     older_than, grace = table.text("older-than"), table.text("grace")
     for key, text in (("older-than", older_than), ("grace", grace)):
         if text is not None:
             table.understood(key, lambda text: parse_time(text, datetime.now(UTC)))
-    if table.flag("expunge") and "trash" in raw:
+    if table.flag("expunge") and "trash" in table.raw:
         table.problem("trash", 'contradicts "expunge"; keep one of them')
     return PruneSettings(
         older_than=older_than,

@@ -47,6 +47,15 @@ class Table:
             else:
                 yield name, Table(at, raw, self.folder, self.problems)
 
+    def below(self, key: str, form: str) -> "Table | None":
+        """Open a table within this one; None where there is none. `form` says how it is to be written."""
+        raw = self.raw.get(key)
+        if isinstance(raw, dict):
+            return Table(f"{self.at}.{key}" if self.at else key, raw, self.folder, self.problems)
+        if key in self.raw:
+            self.problem(key, f"must be a table{form}")
+        return None
+
     def _typed(self, key: str, wanted: type) -> Any:
         value = self.raw.get(key)
         # bool is an int to Python, and is not one to TOML

@@ -282,38 +282,36 @@ class CronFile:
 
     def __init__(self, folder: Path) -> None:
         self.files = Files(folder, "archiver")
+        self._path = folder / "archiver"
 
     def install(self, files: Mapping[str, str]) -> Change:
         """Write the file."""
-        change = Change()
-        path = self.files.folder / "archiver"
-        if path.exists():
-            rest, marks = crontab.without_parts(path.read_text("utf-8", "surrogateescape"))
-            if rest or any(mark.state != "as written" for mark in marks):
-                change.left.append(str(path))
-                return change
-            path.unlink()
-        self.files.write(files, change)
+        change = self.remove()
+        if not change.left:
+            change.done.clear()
+            self.files.write(files, change)
         return change
 
     def installed(self) -> list[Installed]:
         """Tell of the parts of the file."""
-        path = self.files.folder / "archiver"
-        marks = crontab.without_parts(path.read_text("utf-8", "surrogateescape"))[1] if path.exists() else []
-        return [Installed(str(path), mark.job, mark.when, mark.state) for mark in marks]
+        return [Installed(str(self._path), mark.job, mark.when, mark.state) for mark in self._parts()[1]]
 
     def remove(self) -> Change:
         """Remove the file if all of it is as it was written."""
         change = Change()
-        path = self.files.folder / "archiver"
-        if path.exists():
-            rest, marks = crontab.without_parts(path.read_text("utf-8", "surrogateescape"))
+        if self._path.exists():
+            rest, marks = self._parts()
             if rest or any(mark.state != "as written" for mark in marks):
-                change.left.append(str(path))
+                change.left.append(str(self._path))
             else:
-                path.unlink()
-                change.done.append(str(path))
+                self._path.unlink()
+                change.done.append(str(self._path))
         return change
+
+    def _parts(self) -> tuple[str, list[Mark]]:
+        if not self._path.exists():
+            return "", []
+        return crontab.without_parts(self._path.read_text("utf-8", "surrogateescape"))
 
 
 def _no_crontab() -> ArchiverError:
