@@ -40,6 +40,13 @@ def mail_server(authority: Authority) -> Iterator[Dovecot]:
 @pytest.fixture
 def home(home: CommandLine, authority: Authority, mail_server: Dovecot) -> CommandLine:
     """A home whose account "ann" signs in by OAuth."""
+    write_oauth_account(home, mail_server, authority)
+    home.environment["BROWSER"] = _browser(home.home)
+    return home
+
+
+def write_oauth_account(home: CommandLine, mail_server: Dovecot, authority: Authority) -> None:
+    """Write account "ann" into the configuration, which signs in by OAuth."""
     with home.config.open("a") as file:
         file.write(
             f'\n[account.ann]\narchive = "mail"\nkind = "imap"\nhost = "localhost"\n'
@@ -48,8 +55,6 @@ def home(home: CommandLine, authority: Authority, mail_server: Dovecot) -> Comma
             f'authorize-url = "{authority.url}/authorize"\ndevice-url = "{authority.url}/device"\n'
             f'token-url = "{authority.url}/token"\n'
         )
-    home.environment["BROWSER"] = _browser(home.home)
-    return home
 
 
 def _browser(folder: Path) -> str:
