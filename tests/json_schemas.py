@@ -35,7 +35,9 @@ def commands() -> dict[str, str]:
 def kinds(stem: str) -> dict[str, str]:
     """Give where in the schemas each type of document stands that the schema of this file allows."""
     schema = _read(stem)
-    places = [_absolute(each["$ref"], stem) for each in schema["oneOf"]] if "oneOf" in schema else [f"{stem}.json"]
+    places = (
+        [_absolute(each["$ref"], stem) for each in schema["oneOf"]] if "oneOf" in schema else [f"{stem}.json"]
+    )
     return {at(place)["properties"]["type"]["const"]: place for place in places}
 
 
@@ -105,7 +107,8 @@ def _closed(schema: Any, place: str) -> Any:
         return [_closed(each, f"{place}/{number}") for number, each in enumerate(schema)]
     if not isinstance(schema, dict):
         return schema
-    made = {key: _closed(value, f"{place}/{key}") for key, value in schema.items()}
+    # without its dialect, which would bring back a validator that knows no x-met
+    made = {key: _closed(value, f"{place}/{key}") for key, value in schema.items() if key != "$schema"}
     if _is_object(schema):
         made |= {
             "additionalProperties": False,
