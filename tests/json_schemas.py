@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, validators
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference" / "schemas"
@@ -86,7 +86,7 @@ def _read(stem: str) -> dict[str, Any]:
 @cache
 def _validator(place: str) -> Any:
     resources = [
-        (path.name, Resource(_closed(_read(path.stem), f"{path.name}#"), DRAFT202012))
+        (path.name, DRAFT202012.create_resource(_closed(_read(path.stem), f"{path.name}#")))
         for path in FOLDER.glob("*.json")
     ]
     registry: Registry[Any] = Registry().with_resources(resources)

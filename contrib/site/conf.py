@@ -11,6 +11,7 @@ html_title = f"archiver {__version__}"
 html_theme = "sphinx_book_theme"
 html_theme_options = {
     "logo": {"text": html_title},
+    "navbar_persistent": [],  # the search stands in the sidebar already
     "use_download_button": False,
     "use_fullscreen_button": False,
     "pygments_light_style": "a11y-high-contrast-light",
