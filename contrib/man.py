@@ -74,7 +74,7 @@ def _page(context: click.Context) -> str:
 
 
 def _today() -> str:
-    """Give the day that pages bear; who builds them again says which: reproducible-builds.org/specs/source-date-epoch."""
+    """Give the day that pages bear: by SOURCE_DATE_EPOCH of reproducible-builds.org, else this one."""
     at = os.environ.get("SOURCE_DATE_EPOCH")
     return f"{datetime.fromtimestamp(int(at), UTC) if at else datetime.now(UTC):%Y-%m-%d}"
 
