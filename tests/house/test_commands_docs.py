@@ -1,6 +1,7 @@
 """The page about commands names what the program has, and nothing else."""
 
 import re
+import shlex
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -116,3 +117,35 @@ def test_what_the_pages_type_is_a_command_with_these_options(page: Path) -> None
         if name in known:
             told = set(re.findall(r"(?<= )--?[a-z][a-z0-9-]*", " " + typed))
             assert told <= options(known[name]) | {"-h", "--help"}, f"archiver {typed}"
+
+
+LINE = re.compile(r"^ *(?:\$ |[A-Z_]+=\S+ )*archiver (?!\d)(.+)$", re.MULTILINE)
+# where the shell goes on, or a remark begins
+END = re.compile(r";? (?:[|<>&]|#|2>)|;|  +(?=[a-z])")
+
+
+def lines() -> list[tuple[str, str]]:
+    """Give each line that somebody may type off a page or the help, and where it stands."""
+    found = []
+    for page in PAGES:
+        blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
+        found += [(page.name, line) for block in blocks for line in LINE.findall(block)]
+    for name, command in {"": cli, **commands()}.items():
+        examples = re.findall(r"\x08\n(.*?)(?:\n\n|\Z)", command.help or "", re.DOTALL)
+        found += [(f"archiver {name} --help", line) for text in examples for line in LINE.findall(text)]
+    return found
+
+
+def test_a_line_to_type_is_taken_as_it_stands() -> None:
+    known, refused = commands(), []
+    for where, line in lines():
+        words = shlex.split(END.split(line, maxsplit=1)[0])
+        if words[0].startswith("-"):
+            continue
+        name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
+        try:
+            known[name].make_context(name, words[len(name.split()) :]).close()
+        except (KeyError, click.ClickException) as error:
+            refused.append((where, line, str(error)))
+    assert refused == []
+    assert len(lines()) > 150
