@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from archiver.errors import ArchiverError
+from archiver.events import FolderFailed, MessageMissed, RunCommitted, Warned
 from tests import json_schemas
+from tests.house.test_docs import every
 from tests.house.tracked import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "json.md").read_text()
@@ -19,13 +22,18 @@ PUBLISHED = ROOT / "tests" / "house" / "json-published.txt"
 CLI = ROOT / "archiver" / "cli"
 TOLD_ONCE = {"head"}  # objects that the beginning of the page tells for all sections
 TOLD_WITH = {"passphrase-remembered": "passphrase-changed", "passphrase-forgotten": "passphrase-changed"}
+TOLD = (MessageMissed, FolderFailed, Warned, RunCommitted)  # the events that `Progress` prints
 SHARED = {"schema", "type"}
+EVENTS = {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in TOLD}
+
+
+FILES = ("notice", "run-report")  # schemas of documents that are no output of a command
 
 
 def documents() -> dict[str, str]:
-    """Give where each type of document stands in the schemas."""
+    """Give where each type of document that a command prints stands in the schemas."""
     found: dict[str, str] = {}
-    for stem in [*json_schemas.commands().values(), "notice", "run-report"]:
+    for stem in json_schemas.commands().values():
         for kind, place in json_schemas.kinds(stem).items():
             assert found.setdefault(kind, place) == place, f"{kind} is told twice"
     return found
@@ -112,7 +120,7 @@ def test_every_field_is_always_there_and_more_may_come() -> None:
 
 
 def test_every_type_that_the_code_prints_is_published_and_no_other() -> None:
-    printed = {"error", "message-missed", "folder-failed", "warned", "run-committed", "notice", "run-report"}
+    printed = {"error", *EVENTS}
     for path in CLI.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Dict):
@@ -144,7 +152,8 @@ def test_the_page_says_what_each_command_prints() -> None:
 def test_the_page_has_a_section_for_every_document_and_no_other() -> None:
     events = set(re.findall(r"^\| `([a-z-]+)` \|", section("Events"), re.MULTILINE))
     named = set(re.findall(r"^## `([a-z-]+)`$", PAGE, re.MULTILINE))
-    assert named | events | set(TOLD_WITH) | {"notice", "run-report"} == set(documents())
+    assert events == EVENTS
+    assert named | events | set(TOLD_WITH) == set(documents())
 
 
 def test_the_events_have_the_fields_that_the_page_says() -> None:
@@ -159,39 +168,41 @@ def test_the_events_have_the_fields_that_the_page_says() -> None:
 def test_a_section_has_the_fields_of_its_document(kind: str) -> None:
     text = section(f"`{TOLD_WITH.get(kind, kind)}`")
     found = fields(documents()[kind])
-    if "all fields of `pull`" in text:
-        of_pull = fields(documents()["pull"])
-        found = {path: own for path, own in found.items() if own != of_pull.get(path)}
+    for other in re.findall(r"all fields of \[`([a-z-]+)`\]", text):
+        of_other = fields(documents()[other])
+        own = {name for table in tables(text) for name in table}
+        found = {path: each for path, each in found.items() if each != of_other.get(path)}
         found[""] = {
-            name: each for name, each in found[""].items() if name == "dry_run" or name not in of_pull[""]
+            name: each for name, each in found[""].items() if name in own or name not in of_other[""]
         }
     told = tables(text)
     objects = [own for path, own in found.items() if path.rpartition(".")[2].rstrip("[]") not in TOLD_ONCE]
     assert [table for table in told if table not in objects] == []
+    others = [section(f"`{other}`") for other in re.findall(r"as in \[`([a-z-]+)`\]\(#", text)]
+    told += [table for other in others for table in tables(other)]
     in_words = {name for own in objects if own not in told for name in own}
     assert [name for name in in_words if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("kind", ["notice", "run-report"])
-def test_the_page_names_what_notices_and_reports_have(kind: str) -> None:
+@pytest.mark.parametrize("file", FILES)
+def test_the_page_names_what_notices_and_reports_have(file: str) -> None:
     text = section("Notices")
-    own = fields(documents()[kind])[""]
+    own = fields(f"{file}.json#")[""]
     assert [name for name in own if f"`{name}`" not in text] == []
 
 
 def lines() -> set[str]:
-    """Give what is published, a line for each field and for each value that a field may have."""
+    """Give what is published: a line for each field, for each value it may have, and for each type and code word."""
     found: set[str] = set()
-    for kind, place in documents().items():
+    places = {**documents(), **{f"file {file}": f"{file}.json#" for file in FILES}}
+    for kind, place in places.items():
         stem = place.partition(".json")[0]
         for path, schema, file in flat(json_schemas.at(place), stem):
             found.add(f"{kind}{path}: {word(schema, file)}")  # of a field that may be null, two
             found |= {f"{kind}{path} = {value}" for value in schema.get("enum", ())}
-    return found | {
-        f"{command} prints {kind}"
-        for command, stem in json_schemas.commands().items()
-        for kind in json_schemas.kinds(stem)
-    }
+    for command, stem in json_schemas.commands().items():
+        found |= {f"{command} prints {kind}" for kind in json_schemas.kinds(stem)}
+    return found | {f"code {each.code} exits {each.exit}" for each in every(ArchiverError)}
 
 
 def test_nothing_that_was_published_is_taken_away_or_becomes_another_thing() -> None:

@@ -57,7 +57,7 @@ def test_mandoc_takes_every_page_without_a_warning(pages: Path) -> None:
 
 
 def test_pages_made_again_for_the_same_day_are_the_same(tmp_path: Path) -> None:
-    program = [sys.executable, ROOT / "contrib" / "man.py", tmp_path]
+    program = [sys.executable, str(ROOT / "contrib" / "man.py"), str(tmp_path)]
     subprocess.run(
         program, check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
     )
