@@ -6,6 +6,8 @@ project = author = "archiver"
 copyright = "the authors of archiver, MIT licence"
 release = version = __version__
 extensions = ["myst_parser"]
+highlight_language = "none"  # of blocks that do not say theirs: what is typed, and what is shown
+smartquotes = False  # what is typed has two hyphens and straight quotes
 myst_heading_anchors = 4  # the anchors that viewers of Markdown make of headings
 html_title = f"archiver {__version__}"
 html_theme = "sphinx_book_theme"
