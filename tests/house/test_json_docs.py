@@ -97,6 +97,12 @@ def section(kind: str) -> str:
     return dict(zip(parts[1::2], parts[2::2], strict=True))[kind]
 
 
+def linked(anchor: str) -> str:
+    """Give the section that a link of the page leads to."""
+    headings = re.findall(r"^## (.+)$", PAGE, flags=re.MULTILINE)
+    return section(next(each for each in headings if each.strip("`").lower() == anchor))
+
+
 def tables(text: str) -> list[dict[str, str]]:
     """Give the tables of fields in a section, each as name and type."""
     found: list[dict[str, str]] = []
@@ -178,10 +184,13 @@ def test_a_section_has_the_fields_of_its_document(kind: str) -> None:
     told = tables(text)
     objects = [own for path, own in found.items() if path.rpartition(".")[2].rstrip("[]") not in TOLD_ONCE]
     assert [table for table in told if table not in objects] == []
-    others = [section(f"`{other}`") for other in re.findall(r"as in \[`([a-z-]+)`\]\(#", text)]
+    others = [
+        linked(anchor) for anchor in re.findall(r"(?:as in|fields of a) \[[^\]]+\]\(#([a-z-]+)\)", text)
+    ]
     told += [table for other in others for table in tables(other)]
     in_words = {name for own in objects if own not in told for name in own}
-    assert [name for name in in_words if f"`{name}`" not in text] == []
+    words = "".join([text, *others])
+    assert [name for name in in_words if f"`{name}`" not in words] == []
 
 
 @pytest.mark.parametrize("file", FILES)
