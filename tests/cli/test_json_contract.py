@@ -73,7 +73,8 @@ def test_whatever_is_printed_is_as_published_and_all_that_is_published_is_printe
         if words not in SPEAK_NO_JSON:
             assert home(*words.split(), "--json", "--no-such-option").error["code"] == "usage"
     _configure(home, server, mailboxes.new(), tmp_path)
-    _sign_in(make_home())
+    other = make_home()
+    _sign_in(other)
     _pull_and_import(home, server, double, tmp_path)
     _read(home, tmp_path)
     _restore(home, double, server, mailboxes.new())
@@ -81,7 +82,9 @@ def test_whatever_is_printed_is_as_published_and_all_that_is_published_is_printe
     _keep_keys(home)
     _schedule(home)
     _damage_and_repair(home, mailboxes, ann, double, tmp_path)
-    _notices_and_reports(home)
+    _notices(home)
+    _reports(home)
+    _reports(other)
     assert home.typed("demo", "--json").exit == 0
 
     wanted = {(stem, kind) for stem in json_schemas.commands().values() for kind in json_schemas.kinds(stem)}
@@ -101,13 +104,14 @@ def _configure(home: CommandLine, server: Dovecot, user: str, tmp_path: Path) ->
 
 
 def _sign_in(other: CommandLine) -> None:
-    with Authority(user=USER) as authority:
+    with Authority(user=USER, refresh_lives_s=86_400) as authority:
         introspection = f"{authority.url}/introspect?token="
         with Dovecot([USER], mechanisms="plain xoauth2", introspection=introspection) as running:
             write_oauth_account(other, running, authority)
             kinds = [each["type"] for each in other.typed("account", "login", "ann", "--json").lines]
             assert kinds == ["sign-in", "signed-in", "account-tested"]
-            assert other("status", "--json").document["sign_ins"][0]["standing"] == "good"
+            assert other("status", "--json").document["sign_ins"][0]["standing"] == "soon"
+            assert other("pull", "-q").exit == 0
 
 
 def _pull_and_import(home: CommandLine, server: Dovecot, double: StatefulDouble, tmp_path: Path) -> None:
@@ -222,7 +226,7 @@ def _damage_and_repair(
     assert any(chain["lost"] for chain in done.lines[-2]["chains"])
 
 
-def _notices_and_reports(home: CommandLine) -> None:
+def _notices(home: CommandLine) -> None:
     with ExitStack() as stack:
         listener = stack.enter_context(Listener())
         with home.config.open("a") as file:
@@ -233,6 +237,8 @@ def _notices_and_reports(home: CommandLine) -> None:
     assert {each["outcome"] for each in documents} == {"ok", "failure"}
     for document in documents:
         json_schemas.check_document("notice.json#", document)
-    reports = sorted((home.home / "state" / "archiver" / "reports").iterdir())
-    for path in reports:
+
+
+def _reports(home: CommandLine) -> None:
+    for path in (home.home / "state" / "archiver" / "reports").iterdir():
         json_schemas.check_document("run-report.json#", json.loads(path.read_bytes()))
