@@ -259,7 +259,7 @@ def test_status_and_pull_warn_before_a_sign_in_dies(home: CommandLine, authority
     authority.refresh_lives_s = 7 * 86_400
     assert home("account", "login", "ann", "-q").exit == 0
     assert home("status").err.count("warning") == 0
-    _sign_in_earlier(home, days=5)
+    sign_in_earlier(home, days=5)
     status = home("status")
     assert status.exit == 0
     assert 'warning: the sign-in of account "ann" dies on' in status.err
@@ -302,7 +302,7 @@ def test_doctor_tells_how_a_sign_in_stands(home: CommandLine, authority: Authori
     assert told() == (21, ["fail", ""]), "and it is known from then on"
 
 
-def _sign_in_earlier(home: CommandLine, days: int) -> None:
+def sign_in_earlier(home: CommandLine, days: int) -> None:
     """Move all times of the note into the past."""
     (path,) = (home.home / "state" / "archiver" / "sign-in").glob("*.json")
     note = json.loads(path.read_text())

@@ -14,7 +14,7 @@ import pytest
 
 from tests import json_schemas
 from tests.cli.conftest import Mailboxes, account_words, mail, write_account
-from tests.cli.test_account_login import USER, write_oauth_account
+from tests.cli.test_account_login import USER, sign_in_earlier, write_oauth_account
 from tests.cli.test_key import RING
 from tests.cli.test_schedule import program
 from tests.cli.test_verify import flip
@@ -104,12 +104,14 @@ def _configure(home: CommandLine, server: Dovecot, user: str, tmp_path: Path) ->
 
 
 def _sign_in(other: CommandLine) -> None:
-    with Authority(user=USER, refresh_lives_s=86_400) as authority:
+    with Authority(user=USER, refresh_lives_s=7 * 86_400) as authority:
         introspection = f"{authority.url}/introspect?token="
         with Dovecot([USER], mechanisms="plain xoauth2", introspection=introspection) as running:
             write_oauth_account(other, running, authority)
             kinds = [each["type"] for each in other.typed("account", "login", "ann", "--json").lines]
             assert kinds == ["sign-in", "signed-in", "account-tested"]
+            sign_in_earlier(other, days=5)
+            authority.rotates, authority.refresh_lives_s = False, None
             assert other("status", "--json").document["sign_ins"][0]["standing"] == "soon"
             assert other("pull", "-q").exit == 0
 
