@@ -7,6 +7,7 @@
 #   make lint     the checks that run nothing
 #   make lock     renew both lock files from pyproject.toml (needs uv)
 #   make man      write man pages from the help into build/man
+#   make docs     make the site of the documentation in build/site
 #   make clean    remove what the others made
 #
 # Another interpreter: make demo PYTHON=python3.13. No system packages: make test ARCHIVER_NO_APT=1.
@@ -20,7 +21,7 @@ DEV := $(VENV)/.dev-ready
 
 export ARCHIVER_NO_APT
 
-.PHONY: help demo test bench lint man lock clean
+.PHONY: help demo test bench lint man docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -40,6 +41,9 @@ bench: $(DEV)
 
 man: $(RUNTIME)
 	$(BIN)/python contrib/man.py
+
+docs: $(DEV)
+	$(BIN)/python contrib/site/build.py
 
 lint: $(DEV)
 	$(BIN)/ruff check

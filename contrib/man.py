@@ -4,9 +4,11 @@
 man build/man/archiver-pull.1
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -55,7 +57,7 @@ def _page(context: click.Context) -> str:
     short = command.get_short_help_str(200).rstrip(".")
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [
-        f'.TH {escaped(name.upper())} 1 "" "archiver {__version__}" "archiver"',
+        f'.TH {escaped(name.upper())} 1 "{_today()}" "archiver {__version__}" "archiver"',
         ".SH NAME",
         f"{escaped(name)} \\- {escaped(short)}",
         ".SH SYNOPSIS",
@@ -69,6 +71,12 @@ def _page(context: click.Context) -> str:
     if command.epilog:
         lines += [".SH NOTES", *_paragraphs(command.epilog)]
     return "\n".join([*lines, *_see_also(context), ""])
+
+
+def _today() -> str:
+    """Give the day that pages bear: by SOURCE_DATE_EPOCH of reproducible-builds.org, else this one."""
+    at = os.environ.get("SOURCE_DATE_EPOCH")
+    return f"{datetime.fromtimestamp(int(at), UTC) if at else datetime.now(UTC):%Y-%m-%d}"
 
 
 def _paragraphs(text: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,7 +20,9 @@ from unittest import mock
 from msgspec import Struct
 
 from archiver.archive import keys
+from archiver.cli.failure import BUG
 from archiver.cli.main import main
+from tests import json_schemas
 
 ROOT = Path(__file__).parents[1]
 LIGHT_LOG_N = 10  # 1 MiB and a millisecond, where a person's passphrase takes 256 MiB and a second
@@ -95,7 +97,7 @@ class CommandLine:
             except SystemExit as end:
                 code = end.code
         said = [stream.buffer.getvalue() for stream in (out, err)]
-        return Done(code if isinstance(code, int) else 99, said[0], said[1].decode())
+        return _checked(words, Done(code if isinstance(code, int) else 99, said[0], said[1].decode()))
 
     def typed(self, *words: object, light: bool = False, timeout_s: float = 60, **environment: str) -> Done:
         """Type a command as users do: a process of its own, without a terminal.
@@ -112,7 +114,7 @@ class CommandLine:
             timeout=timeout_s,
             check=False,
         )
-        return Done(ran.returncode, ran.stdout, ran.stderr.decode(errors="replace"))
+        return _checked(words, Done(ran.returncode, ran.stdout, ran.stderr.decode(errors="replace")))
 
     def start(
         self, *words: object, light: bool = False, program: str | None = None, **more: Any
@@ -128,6 +130,13 @@ class CommandLine:
                 start_new_session=True,
                 **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
             )
+
+
+def _checked(words: Sequence[object], done: Done) -> Done:
+    """Hold whatever is printed in JSON, in any test, to the published schemas."""
+    if "--json" in words and done.exit != BUG:
+        json_schemas.check([str(each) for each in words], done.out)
+    return done
 
 
 @contextlib.contextmanager

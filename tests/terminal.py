@@ -7,6 +7,7 @@ import select
 import struct
 import termios
 import time
+from collections.abc import Callable
 
 from tests.command_line import CommandLine
 
@@ -38,6 +39,17 @@ class Terminal:
             assert time.monotonic() < end, f"{text!r} never came:\n{self.shown}"
             self._read()
         self.shown = self.shown.partition(text)[2]
+
+    def quiet(
+        self, there: Callable[[], bool] = lambda: True, still_s: float = 0.3, timeout_s: float = 20
+    ) -> None:
+        """Wait until something is there, and nothing more comes onto the screen."""
+        end = time.monotonic() + timeout_s
+        last = time.monotonic()
+        while not there() or time.monotonic() < last + still_s:
+            assert time.monotonic() < end, self.shown
+            if self._read():
+                last = time.monotonic()
 
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())

@@ -4,7 +4,13 @@ import os
 from typing import Any
 
 import click
-from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    add_completion_class,
+    get_completion_class,
+)
 
 # Click's own, but for words with blanks in them, as folders have: each line is one word, and quoted
 _BASH = """\
@@ -25,6 +31,28 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 
 
+# Click's own, but for words with commas in them, which it cuts off there
+_FISH = """\
+function %(complete_func)s
+    set -l response (env %(complete_var)s=fish_complete COMP_WORDS=(commandline -cp) \
+COMP_CWORD=(commandline -t) %(prog_name)s 2>/dev/null)
+    for completion in $response
+        set -l parts (string split --max 1 "," -- $completion)
+        switch $parts[1]
+            case dir
+                __fish_complete_directories $parts[2]
+            case file
+                __fish_complete_path $parts[2]
+            case plain
+                echo $parts[2]
+        end
+    end
+end
+
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
+"""
+
+
 class _Bash(BashComplete):
     source_template = _BASH
 
@@ -42,13 +70,18 @@ class _Bash(BashComplete):
         return super().format_completion(item)
 
 
+class _Fish(FishComplete):
+    source_template = _FISH
+
+
 def _is_plain(letter: str) -> bool:
     return letter.isalnum() or letter in "-_./,:@%+=" or not letter.isascii()
 
 
 def register() -> None:
-    """Let Click know how archiver completes in bash."""
+    """Let Click know how archiver completes in bash and fish."""
     add_completion_class(_Bash)
+    add_completion_class(_Fish)
 
 
 @click.command("completion")

@@ -54,7 +54,7 @@ def _columns(letter: str) -> int:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """Print one JSON document, or one line of several, on stdout."""
+    """Print one JSON document, or one line of several, on stdout: in UTF-8 whatever the locale is (RFC 8259, 8.1)."""
     import msgspec  # noqa: PLC0415 -- only `--json` needs it, and help must be quick
 
     whole = {"schema": SCHEMA, **document}
@@ -62,7 +62,7 @@ def print_json(document: dict[str, Any]) -> None:
         line = msgspec.json.encode(whole, order="deterministic")
     except UnicodeEncodeError:  # a path of bytes that are not UTF-8
         line = msgspec.json.encode(_writable(whole), order="deterministic")
-    click.echo(line.decode())
+    click.echo(line)
 
 
 def _writable(value: Any) -> Any:

@@ -1,13 +1,16 @@
 """A Dovecot for all tests of the command line, and homes whose archive was made once and copied."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from email.message import EmailMessage
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests import json_schemas
 from tests.command_line import CommandLine
 from tests.require import require
 from tests.servers.dovecot import Dovecot
@@ -52,6 +55,15 @@ class Mailboxes:
 
     def expunge(self, user: str, *query: str) -> None:
         self.server.doveadm("expunge", "-u", user, *query)
+
+
+@pytest.fixture(autouse=True)
+def reports_as_published(tmp_path: Path) -> Iterator[None]:
+    """Hold whatever reports of runs a test leaves to their schema; one that a test has damaged is none."""
+    yield
+    for path in tmp_path.glob("*/state/archiver/reports/[0-9]*.json"):
+        with suppress(ValueError):
+            json_schemas.check_document("run-report.json#", json.loads(path.read_bytes()))
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,13 @@ def mail_server(authority: Authority) -> Iterator[Dovecot]:
 @pytest.fixture
 def home(home: CommandLine, authority: Authority, mail_server: Dovecot) -> CommandLine:
     """A home whose account "ann" signs in by OAuth."""
+    write_oauth_account(home, mail_server, authority)
+    home.environment["BROWSER"] = _browser(home.home)
+    return home
+
+
+def write_oauth_account(home: CommandLine, mail_server: Dovecot, authority: Authority) -> None:
+    """Write account "ann" into the configuration, which signs in by OAuth."""
     with home.config.open("a") as file:
         file.write(
             f'\n[account.ann]\narchive = "mail"\nkind = "imap"\nhost = "localhost"\n'
@@ -48,8 +55,6 @@ def home(home: CommandLine, authority: Authority, mail_server: Dovecot) -> Comma
             f'authorize-url = "{authority.url}/authorize"\ndevice-url = "{authority.url}/device"\n'
             f'token-url = "{authority.url}/token"\n'
         )
-    home.environment["BROWSER"] = _browser(home.home)
-    return home
 
 
 def _browser(folder: Path) -> str:
@@ -254,7 +259,7 @@ def test_status_and_pull_warn_before_a_sign_in_dies(home: CommandLine, authority
     authority.refresh_lives_s = 7 * 86_400
     assert home("account", "login", "ann", "-q").exit == 0
     assert home("status").err.count("warning") == 0
-    _sign_in_earlier(home, days=5)
+    sign_in_earlier(home, days=5)
     status = home("status")
     assert status.exit == 0
     assert 'warning: the sign-in of account "ann" dies on' in status.err
@@ -297,7 +302,7 @@ def test_doctor_tells_how_a_sign_in_stands(home: CommandLine, authority: Authori
     assert told() == (21, ["fail", ""]), "and it is known from then on"
 
 
-def _sign_in_earlier(home: CommandLine, days: int) -> None:
+def sign_in_earlier(home: CommandLine, days: int) -> None:
     """Move all times of the note into the past."""
     (path,) = (home.home / "state" / "archiver" / "sign-in").glob("*.json")
     note = json.loads(path.read_text())

@@ -14,8 +14,10 @@ from tests.command_line import CommandLine
 from tests.house.test_commands_docs import commands
 from tests.require import require
 from tests.servers.dovecot import Dovecot
+from tests.terminal import Terminal
 
 BLANKS = 'Sent "Items" & $more'
+MARKS = "Müller, Hans: *geheim* (~2024)"  # what shells, and what speaks to them, take for signs of their own
 
 
 def installed(home: CommandLine) -> CommandLine:
@@ -38,7 +40,8 @@ def shell_user(home: CommandLine, server: Dovecot) -> CommandLine:
 
 @pytest.fixture
 def with_folders(pulled: CommandLine, mailboxes: Mailboxes, ann: str) -> CommandLine:
-    mailboxes.deliver(ann, mail("six"), folder=BLANKS)
+    for name in (BLANKS, MARKS):
+        mailboxes.deliver(ann, mail("six"), folder=name)
     assert pulled("pull", "-q").exit == 0
     pulled.environment.pop("ARCHIVER_PASSPHRASE_COMMAND")
     return installed(pulled)
@@ -150,19 +153,48 @@ def test_the_names_of_commands_are_completed_without_loading_any(shell_user: Com
     assert {"archiver.cli.pull", "archiver.wiring", "cryptography", "sqlite3"}.isdisjoint(loaded.split())
 
 
-def test_zsh_takes_the_script_and_completes(shell_user: CommandLine) -> None:
-    require("zsh")
-    script = (
-        'autoload -U compinit && compinit -u; eval "$(archiver completion zsh)"; '
-        'words=(archiver pull ""); CURRENT=3; compadd() { shift 4; print -l -- ${(P)1}; }; _archiver_completion'
+STARTS = {
+    "bash": ("bash --norc -i", 'eval "$(archiver completion bash)"'),
+    "zsh": ("zsh -f -i", 'autoload -U compinit; compinit -u; eval "$(archiver completion zsh)"'),
+    "fish": ("fish --no-config -i", "archiver completion fish | source"),
+}
+
+
+TYPED = [
+    ("list ann --folder Sen", ["list", "ann", "--folder", BLANKS]),
+    ("list ann --folder 'Sen", ["list", "ann", "--folder", BLANKS]),
+    ("list ann --folder Sent\\ ", ["list", "ann", "--folder", BLANKS]),
+    ("list ann --folder Mü", ["list", "ann", "--folder", MARKS]),
+    ("list ann --fol", ["list", "ann", "--folder"]),
+    ("accou", ["account"]),
+    ("verify an", ["verify", "ann"]),
+    ("doctor ma", ["doctor", "mail"]),
+]
+
+
+@pytest.mark.parametrize("shell", STARTS)
+def test_a_tab_in_a_shell_at_a_terminal_completes_to_what_the_program_is_given(
+    with_folders: CommandLine, shell: str
+) -> None:
+    program, *options = STARTS[shell][0].split()
+    require(program)
+    (with_folders.home / "bin" / "archiver").write_text(
+        '#!/bin/sh\nif [ -z "$_ARCHIVER_COMPLETE" ] && [ "$1" != completion ]; then\n'
+        f'printf "%s\\n" "$@" > new; mv new given; exit; fi\nexec "{sys.executable}" -m archiver "$@"\n'
     )
-    assert run(shell_user, "zsh", "-f", "-c", script).split() == ["ann", "bob"]
-
-
-def test_fish_takes_the_script_and_completes(shell_user: CommandLine) -> None:
-    require("fish")
-    script = 'archiver completion fish | source; complete -C "archiver pull "'
-    assert run(shell_user, "fish", "--no-config", "-c", script).split() == ["ann", "bob"]
+    given = with_folders.home / "given"
+    terminal = Terminal(with_folders, *options, program=program, TERM="dumb")
+    terminal.type(f"{STARTS[shell][1]}; echo rea''dy\n")
+    terminal.until("ready")
+    for typed, meant in TYPED:
+        terminal.type(f"archiver {typed}\t")
+        terminal.quiet()
+        terminal.type("\n")
+        terminal.quiet(given.exists)
+        assert given.read_text().splitlines() == meant
+        given.unlink()
+    terminal.type("exit\n")
+    terminal.end()
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

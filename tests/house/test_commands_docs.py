@@ -1,7 +1,7 @@
-"""The pages about commands and their JSON name what the program has, and nothing else."""
+"""The page about commands names what the program has, and nothing else."""
 
-import ast
 import re
+import shlex
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,12 +12,9 @@ from click.testing import CliRunner
 
 from archiver.cli.main import COMMANDS, cli
 from archiver.cli.session import shared_options
-from archiver.events import Event
 from tests.house.tracked import ROOT, tracked
 
 PAGE = (ROOT / "docs" / "reference" / "commands.md").read_text()
-JSON_PAGE = (ROOT / "docs" / "reference" / "json.md").read_text()
-CLI = ROOT / "archiver" / "cli"
 # A name that help shows before its module is there has a section, and cannot be compared.
 THERE = [name for name in COMMANDS if find_spec(f"archiver.cli.{name}")]
 
@@ -122,84 +119,33 @@ def test_what_the_pages_type_is_a_command_with_these_options(page: Path) -> None
             assert told <= options(known[name]) | {"-h", "--help"}, f"archiver {typed}"
 
 
-# --- JSON -----------------------------------------------------------------------------------------------
+LINE = re.compile(r"^ *(?:\$ |[A-Z_]+=\S+ )*archiver (?!\d)(.+)$", re.MULTILINE)
+# where the shell goes on, or a remark begins
+END = re.compile(r";? (?:[|<>&]|#|2>)|;|  +(?=[a-z])")
 
 
-def literal_keys() -> dict[str, set[str]]:
-    """Give the keys of each literal that the command line prints as JSON, by its type."""
-    found: dict[str, set[str]] = {}
-    for path in CLI.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print_json":
-                for part in node.args:
-                    if isinstance(part, ast.Dict):
-                        keys = [key.value for key in part.keys if isinstance(key, ast.Constant)]
-                        kind = part.values[0]
-                        if isinstance(kind, ast.Constant):
-                            found.setdefault(str(kind.value), set()).update(map(str, keys))
+def lines() -> list[tuple[str, str]]:
+    """Give each line that somebody may type off a page or the help, and where it stands."""
+    found = []
+    for page in PAGES:
+        blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
+        found += [(page.name, line) for block in blocks for line in LINE.findall(block)]
+    for name, command in {"": cli, **commands()}.items():
+        examples = re.findall(r"\x08\n(.*?)(?:\n\n|\Z)", command.help or "", re.DOTALL)
+        found += [(f"archiver {name} --help", line) for text in examples for line in LINE.findall(text)]
     return found
 
 
-def every_key_below(path_name: str) -> set[str]:
-    """Give all keys of all literals in a file: those of what it prints, at any depth."""
-    tree = ast.parse((CLI / path_name).read_text())
-    return {
-        key.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Dict)
-        for key in node.keys
-        if isinstance(key, ast.Constant) and isinstance(key.value, str)
-    }
-
-
-def json_section(kind: str) -> str:
-    parts = re.split(r"^## (.+)$", JSON_PAGE, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))[f"`{kind}`"]
-
-
-def test_every_type_of_document_is_told_and_no_other() -> None:
-    named = set(re.findall(r"^## `([a-z-]+)`$", JSON_PAGE, re.MULTILINE))
-    named |= {"passphrase-remembered", "passphrase-forgotten"}  # told in a section with another
-    assert named == set(literal_keys())
-
-
-@pytest.mark.parametrize("kind", literal_keys())
-def test_every_field_of_a_document_is_told(kind: str) -> None:
-    shared = {"passphrase-remembered": "passphrase-changed", "passphrase-forgotten": "passphrase-changed"}
-    text = json_section(shared.get(kind, kind))
-    assert [key for key in literal_keys()[kind] - {"type"} if f"`{key}`" not in text] == []
-
-
-@pytest.mark.parametrize(
-    ("file", "kind"),
-    [
-        ("pull.py", "pull"),
-        ("import.py", "imported"),
-        ("status.py", "status"),
-        ("folders.py", "folders"),
-        ("runs.py", "runs"),
-        ("list.py", "messages"),
-        ("show.py", "message"),
-        ("export.py", "exported"),
-        ("restore.py", "restored"),
-        ("verify.py", "verified"),
-        ("repair.py", "repaired"),
-        ("doctor.py", "doctor"),
-    ],
-)
-def test_the_fields_told_of_a_command_are_those_of_its_code(file: str, kind: str) -> None:
-    text = json_section(kind)
-    of_others = {"pull.py": {"code", "exit", "message", "hint"}, "show.py": {"paths"}}
-    others = of_others.get(file, set[str]())
-    code = every_key_below(file) - others - {"type", "seq", "sha256"}  # a head is told once, above
-    code |= {"sha256"} if file == "runs.py" else set()
-    assert [key for key in code if f"`{key}`" not in text] == []
-    assert [key for key in re.findall(r"^\| `(\w+)`", text, re.MULTILINE) if key not in code] == []
-
-
-def test_the_events_that_are_told_are_events_of_the_code() -> None:
-    text = JSON_PAGE.partition("## Events")[2].partition("\n## ")[0]
-    kinds = {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in Event.__args__}
-    for name, fields in re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", text, re.MULTILINE):
-        told = [word for word in re.findall(r"`(\w+)`", fields) if word != "head" or "head" in fields]
-        assert tuple(told) == kinds[name].__struct_fields__
+def test_a_line_to_type_is_taken_as_it_stands() -> None:
+    known, refused = commands(), []
+    for where, line in lines():
+        words = shlex.split(END.split(line, maxsplit=1)[0])
+        if words[0].startswith("-"):
+            continue
+        name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
+        try:
+            known[name].make_context(name, words[len(name.split()) :]).close()
+        except (KeyError, click.ClickException) as error:
+            refused.append((where, line, str(error)))
+    assert refused == []
+    assert len(lines()) > 150

@@ -1,5 +1,6 @@
 """The man pages are those of all commands, and roff takes them without a word."""
 
+import os
 import re
 import subprocess
 import sys
@@ -47,3 +48,17 @@ def test_the_page_of_archiver_lists_the_commands_and_the_exit_codes(pages: Path)
     assert "24 refused for safety" in text
     assert "archiver prune work --older-than 1y --dry-run" in text, "examples keep their hyphens"
     shown(pages / "archiver-account.1")
+
+
+def test_mandoc_takes_every_page_without_a_warning(pages: Path) -> None:
+    words = [require("mandoc"), "-T", "lint", "-W", "warning", *map(str, pages.iterdir())]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_pages_made_again_for_the_same_day_are_the_same(tmp_path: Path) -> None:
+    program = [sys.executable, str(ROOT / "contrib" / "man.py"), str(tmp_path)]
+    subprocess.run(
+        program, check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    )
+    assert '"2023-11-14"' in (tmp_path / "archiver-pull.1").read_text()

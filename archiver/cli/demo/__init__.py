@@ -13,7 +13,7 @@ import click
 from archiver.archive.by_hand import recovery_script
 from archiver.cli.demo.mail import sample_mailbox
 from archiver.cli.demo.server import PASSWORD, USER, DemoServer
-from archiver.cli.output import number, say
+from archiver.cli.output import number, print_json, say
 from archiver.cli.session import Session, shared_options
 from archiver.errors import ArchiverError
 
@@ -34,15 +34,18 @@ def command(session: Session, keep: Path | None) -> None:
             say(f"an IMAP server listens on 127.0.0.1:{server.port}; delivering sample mail")
             count = server.deliver(sample_mailbox())
             say(f"delivered {number(count, 'message')}")
-            Demo(folder, server.port).run(count)
+            recovered = Demo(folder, server.port, to_stderr=session.json).run(count)
+    if session.json:
+        print_json({"type": "demo", "messages": count, "recovered": recovered})
 
 
 class Demo:
     """Types commands, shows their output, and stops at the first that fails."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, to_stderr: bool) -> None:
         self._folder = folder
         self._port = port
+        self._to_stderr = to_stderr
         self._environment = {
             **os.environ,
             **{f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CONFIG", "STATE", "CACHE")},
@@ -50,8 +53,11 @@ class Demo:
         }
         self._environment.pop("ARCHIVER_CONFIG", None)
 
-    def run(self, count: int) -> None:
-        """Do the main job. Raises `ArchiverError` where anything is not as it must be."""
+    def run(self, count: int) -> bool:
+        """Do the main job; tell whether recovery by hand was shown too.
+
+        Raises `ArchiverError` where anything is not as it must be.
+        """
         archive = self._folder / "mail-archive"
         line = self._archiver(f"init {archive} --name demo").strip()
         self._archiver(
@@ -67,16 +73,17 @@ class Demo:
         exported = sorted(path.read_bytes() for path in (self._folder / "exported").rglob("*.eml"))
         if len(exported) != count:
             raise ArchiverError(f"{count} messages were delivered and {len(exported)} exported")
-        self._by_hand(archive, line, exported)
-        click.echo("\nAll of it worked: every message is archived, checked, and came back byte for byte.")
+        recovered = self._by_hand(archive, line, exported)
+        self._show("\nAll of it worked: every message is archived, checked, and came back byte for byte.\n")
+        return recovered
 
-    def _by_hand(self, archive: Path, line: str, exported: list[bytes]) -> None:
+    def _by_hand(self, archive: Path, line: str, exported: list[bytes]) -> bool:
         missing = [name for name in ("age", "zstd") if shutil.which(name) is None]
         if not (shutil.which("signify-openbsd") or shutil.which("signify")):
             missing.append("signify-openbsd")
         if missing:
             say(f"\nrecovery without archiver is not shown: {', '.join(missing)} not installed")
-            return
+            return False
         say("\nand without archiver, by the script that stands in the archive's README.txt:")
         (self._folder / "recovery-line").write_text(line + "\n")
         (self._folder / "recover.sh").write_text(recovery_script())
@@ -86,12 +93,13 @@ class Demo:
         recovered = sorted(path.read_bytes() for path in (self._folder / "recovered" / "messages").iterdir())
         if recovered != sorted(set(exported)):
             raise ArchiverError("what was recovered by hand is not what was exported")
+        return True
 
     def _archiver(self, words: str) -> str:
         return self._type(f"archiver {words}", [sys.executable, "-m", "archiver", *shlex.split(words)])
 
     def _type(self, shown: str, command: list[str] | None = None) -> str:
-        click.echo(f"\n$ {shown}")
+        self._show(f"\n$ {shown}\n")
         ran = subprocess.run(
             command or shlex.split(shown),
             env=self._environment,
@@ -99,7 +107,10 @@ class Demo:
             text=True,
             check=False,
         )
-        click.echo(ran.stdout, nl=False)
+        self._show(ran.stdout)
         if ran.returncode:
             raise ArchiverError(f"the demo stopped: that command ended with exit code {ran.returncode}")
         return ran.stdout
+
+    def _show(self, text: str) -> None:
+        click.echo(text, nl=False, err=self._to_stderr)
