@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from archiver.accounts.pop3.account import Pop3Account
     from archiver.config import NotifySettings
     from archiver.notices.herald import Channel, Herald
+    from archiver.notices.last_pulls import LastPulls
     from archiver.notices.reports import Reports
     from archiver.ops.schedule import Answer, Scheduler
     from archiver.ports import Source, Target
@@ -186,7 +187,8 @@ def herald(settings: "NotifySettings", warn: Warn) -> "Herald":
     ways += [channels.Webhook(settings.webhook)] if settings.webhook is not None else []
     ways += [channels.Ping(settings.ping)] if settings.ping is not None else []
     ways += [channels.TextFile(settings.prometheus_file)] if settings.prometheus_file is not None else []
-    return Herald(settings.occasion, ways, state_folder() / "told.json", warn)
+    remind = timedelta(days=settings.remind_after_days) if settings.remind_after_days else None
+    return Herald(settings.occasion, ways, state_folder() / "told.json", warn, remind)
 
 
 def reports() -> "Reports":
@@ -194,6 +196,13 @@ def reports() -> "Reports":
     from archiver.notices.reports import Reports  # noqa: PLC0415 -- few commands need it
 
     return Reports(state_folder() / "reports")
+
+
+def last_pulls() -> "LastPulls":
+    """Open what this machine remembers of the last pull of each account that ended well."""
+    from archiver.notices.last_pulls import LastPulls  # noqa: PLC0415 -- as above
+
+    return LastPulls(state_folder() / "pulled.json")
 
 
 def usual_scheduler() -> str:

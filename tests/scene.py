@@ -30,8 +30,9 @@ from archiver.model import (
     Secret,
 )
 from archiver.ops.prune import FolderPlan, FolderPruned, Pruning, Removal, plan
-from archiver.ops.pull import Pull, PullReport
-from archiver.ops.pull_folder import FolderReport, Work
+from archiver.ops.pull import Pull
+from archiver.ops.pull_folder import Work
+from archiver.ops.pull_report import FolderReport, PullReport
 from archiver.ops.restore import Restore
 from archiver.ops.restore_folder import FolderRestored, Restoring
 from archiver.ops.verify import VerifyReport, verify, verify_messages

@@ -6,11 +6,13 @@ import click
 
 from archiver import wiring
 from archiver.catalog.sqlite import SqliteCatalog
+from archiver.cli.alerts import last_runs, late, standing, warn
 from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, say, shown, size
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
 from archiver.cli.sign_in import outlooks, warn_of
 from archiver.config import ArchiveSettings
+from archiver.formats.notice import ending
 from archiver.model import FolderState, Manifest, Notice
 from archiver.plan.sign_in import Outlook
 
@@ -39,6 +41,8 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
     failure = session.in_each(session.archives(archive_name, names), look)
     wanted = [each for each in session.settings.accounts.values() if not names or each.name in names]
     sign_ins = outlooks(wanted)
+    now = wiring.now()
+    alerts = [*late(session, last_runs(session, names), now), *standing(session, names)]
     runs = [each for each in wiring.reports().last(_LOOKED_AT) if not names or _concerns(each, names)][
         :_SHOWN
     ]
@@ -50,6 +54,7 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
                 "accounts": found,
                 "sign_ins": signed_in,
                 "reports": [_report(each) for each in runs],
+                "warnings": [{"kind": each.kind, "about": each.about, "text": each.text} for each in alerts],
             }
         )
     else:
@@ -57,7 +62,8 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
             _print(document)
         for each in runs:
             _print_report(each)
-        warn_of(sign_ins)
+        warn(each for each in alerts if each.kind != "sign-in")
+        warn_of(sign_ins)  # those that are lost already among them
     if failure is not None:
         raise failure
     if not found and not session.json:
@@ -106,9 +112,9 @@ def _report(report: Notice) -> dict[str, Any]:
 
 def _print_report(report: Notice) -> None:
     what = " ".join([report.command, *report.accounts])
-    ending = {"ok": "done", "warning": "done in part", "failure": "FAILED"}[report.outcome]
+    how = "FAILED" if report.outcome == "failure" else ending(report)
     why = f": {shown(report.text)}" if report.text else ""
-    click.echo(f"{report.ended.astimezone():%Y-%m-%d %H:%M}  {what}  {ending}{why}")
+    click.echo(f"{report.ended.astimezone():%Y-%m-%d %H:%M}  {what}  {how}{why}")
 
 
 def _sign_in(account: str, found: Outlook) -> dict[str, Any]:
