@@ -9,14 +9,14 @@ from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.alerts import last_runs, late, standing, warn
 from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, say, shown, size
+from archiver.cli.reports import last_reports, line, summary
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
 from archiver.cli.sign_in import outlooks, warn_of
 from archiver.config import ArchiveSettings
-from archiver.formats.notice import ending
-from archiver.model import FolderState, Manifest, Notice
+from archiver.model import FolderState, Manifest
 from archiver.plan.sign_in import Outlook
 
-_SHOWN, _LOOKED_AT = 5, 50  # reports of runs
+_SHOWN = 5  # reports of runs
 
 
 @click.command("status")
@@ -43,9 +43,7 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
     sign_ins = outlooks(wanted)
     now = wiring.now()
     alerts = [*late(session, last_runs(session, names), now), *standing(session, names)]
-    runs = [each for each in wiring.reports().last(_LOOKED_AT) if not names or _concerns(each, names)][
-        :_SHOWN
-    ]
+    runs = last_reports(names)[:_SHOWN]
     if session.json:
         signed_in = [_sign_in(name, each) for name, each in sign_ins.items()]
         print_json(
@@ -53,7 +51,7 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
                 "type": "status",
                 "accounts": found,
                 "sign_ins": signed_in,
-                "reports": [_report(each) for each in runs],
+                "reports": [summary(each) for each in runs],
                 "warnings": [{"kind": each.kind, "about": each.about, "text": each.text} for each in alerts],
             }
         )
@@ -61,7 +59,7 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
         for document in found:
             _print(document)
         for each in runs:
-            _print_report(each)
+            click.echo(line(each))
         warn(each for each in alerts if each.kind != "sign-in")
         warn_of(sign_ins)  # those that are lost already among them
     if failure is not None:
@@ -91,30 +89,6 @@ def _document(archive: str, chain: str, catalog: SqliteCatalog, last: Manifest |
             for row in catalog.missed(state.id, state.epoch)
         ],
     }
-
-
-def _concerns(report: Notice, names: tuple[str, ...]) -> bool:
-    return not report.accounts or any(name in names for name in report.accounts)
-
-
-def _report(report: Notice) -> dict[str, Any]:
-    return {
-        "command": report.command,
-        "accounts": list(report.accounts),
-        "began": report.began,
-        "ended": report.ended,
-        "outcome": report.outcome,
-        "code": report.code,
-        "exit": report.exit,
-        "text": report.text,
-    }
-
-
-def _print_report(report: Notice) -> None:
-    what = " ".join([report.command, *report.accounts])
-    how = "FAILED" if report.outcome == "failure" else ending(report)
-    why = f": {shown(report.text)}" if report.text else ""
-    click.echo(f"{report.ended.astimezone():%Y-%m-%d %H:%M}  {what}  {how}{why}")
 
 
 def _sign_in(account: str, found: Outlook) -> dict[str, Any]:
