@@ -19,6 +19,7 @@ from archiver.archive.archive import Archive, Founding, check_empty, create
 from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
 from archiver.archive.machine import Machine, claim_name
+from archiver.catalog.readings import SqliteReadings
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.config import (
     AccountSettings,
@@ -106,6 +107,11 @@ def open_catalog(archive: Archive, chain: Chain) -> SqliteCatalog:
 def catalog_path(archive: Archive, chain: Chain) -> Path:
     """Tell where the local catalog of a chain lies."""
     return cache_folder() / archive.root.archive / f"{chain.name}.sqlite"
+
+
+def readings(archive: Archive, chain: Chain) -> SqliteReadings:
+    """Open what this machine remembers of when the objects of a chain were read."""
+    return SqliteReadings(cache_folder() / archive.root.archive / f"{chain.name}.readings")
 
 
 def machine_name() -> str:
