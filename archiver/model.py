@@ -313,11 +313,12 @@ class FolderState(Struct, frozen=True):
 
 
 class When(Struct, frozen=True):
-    """When a job runs, by the clock on the wall: each day, or on one day of the week (0 is Sunday)."""
+    """When a job runs, by the clock on the wall: each day, on one day of the week (0 is Sunday), or of the month."""
 
     hour: int
     minute: int
     weekday: int | None = None
+    day: int | None = None  # 1 to 28
 
 
 class Job(Struct, frozen=True):

@@ -34,7 +34,7 @@ from archiver.formats.root import decode_root, root_key
 from archiver.formats.signify import split_embedded
 from archiver.model import Secret
 from archiver.ports import Account
-from archiver.secrets import account_password, notice_password
+from archiver.secrets import account_password, notice_password, passphrase_is_kept
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ def first_root(settings: ArchiveSettings) -> bytes:
             f'there is no archive in "{settings.path}"',
             "is its disk mounted? A new archive is made with: archiver init FOLDER",
         ) from None
+
+
+def keyring_opens(settings: ArchiveSettings) -> bool:
+    """Tell whether the keyring keeps the passphrase of an archive. Raises `NoArchive` where there is none."""
+    return passphrase_is_kept(decode_root(split_embedded(first_root(settings)).message).archive)
 
 
 def new_archive(

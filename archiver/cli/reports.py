@@ -15,6 +15,12 @@ from archiver.notices.reports import KEPT, RunReport
 
 Detail = Mapping[str, Any]
 
+_COUNTED = {
+    "pull": ("new", "message", "pulled"),
+    "prune": ("removed", "message", "removed"),
+    "verify": ("objects", "object", "read"),
+}
+
 
 def last_reports(names: Sequence[str]) -> list[RunReport]:
     """Give the reports of the runs on this machine, the newest first: those on these accounts, or all."""
@@ -96,18 +102,12 @@ def _how(report: RunReport) -> str:
 
 def _done(report: RunReport) -> str:
     """Count what a run did, in the words of its command."""
-    key, verb = {"pull": ("new", "pulled"), "prune": ("removed", "removed")}.get(
-        report.command, ("messages", "read")
-    )
+    key, noun, verb = _COUNTED.get(report.command, ("messages", "message", "restored"))
+    parts: list[Detail] = [*report.details]
     if report.command in ("pull", "prune"):
         parts = [folder for detail in report.details for folder in detail.get("folders", ())]
-    else:
-        parts = [*report.details]
     count, length = (sum(part.get(each, 0) for part in parts) for each in (key, "size"))
-    if report.command == "verify":
-        count, verb = sum(part.get("objects", 0) for part in parts), "read"
-        return f"{number(count, 'object')} read ({size(length)})" if count else ""
-    return f"{number(count, 'message')} {verb} ({size(length)})" if count else ""
+    return f"{number(count, noun)} {verb} ({size(length)})" if count else ""
 
 
 def _lines(label: str, text: str) -> None:
@@ -176,6 +176,19 @@ def _verified(detail: Detail) -> None:
         _lines(finding["severity"], finding["what"])
 
 
+def _drilled(detail: Detail) -> None:
+    click.echo(shown(str(detail["account"] or f"chain {detail['chain']}")))
+    _head(detail)
+    restored = (
+        f"{number(detail['messages'], 'message')} ({size(detail['size'])}) of {detail['archived']:,} restored"
+    )
+    click.echo(
+        f"  {'FAILED' if detail['failed'] else 'as archived'}; {restored} in {duration(detail['took_s'])}"
+    )
+    for one in detail["failed"]:
+        _lines("failed", f"{one['sha256'][:12]} {one['folder']}: {one['reason']}")
+
+
 def _pruned(detail: Detail) -> None:
     _failed(detail)
     _head(detail)
@@ -190,4 +203,9 @@ def _pruned(detail: Detail) -> None:
         print_table(rows, ("  FOLDER", "REMOVED", "SIZE", "STAYED", "UNKNOWN", ""), right=range(1, 5))
 
 
-_DETAILS: Mapping[str, Callable[[Detail], None]] = {"pull": _pulled, "verify": _verified, "prune": _pruned}
+_DETAILS: Mapping[str, Callable[[Detail], None]] = {
+    "pull": _pulled,
+    "verify": _verified,
+    "prune": _pruned,
+    "drill": _drilled,
+}

@@ -1,10 +1,38 @@
-"""Which objects a check reads that may not read all: those whose last check is longest ago. Pure."""
+"""What a check looks at that may not look at all: objects that were not read for longest, messages by chance. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from archiver.model import Manifest, Sealed
 from archiver.ports import Reading
+
+T = TypeVar("T")
+
+
+class Drawn(Struct, Generic[T]):
+    """Some of many, and how many those were."""
+
+    drawn: list[T]
+    of: int
+
+
+def draw(items: Iterable[T], count: int, roll: Callable[[int], int]) -> Drawn[T]:
+    """Draw up to `count` of the items, each as likely as any other, holding no more than those at a time.
+
+    `roll(n)` gives a number from 0 to n - 1. Algorithm R (Vitter, Random Sampling with a Reservoir, 1985).
+    """
+    drawn: list[T] = []
+    seen = 0
+    for item in items:
+        seen += 1
+        if len(drawn) < count:
+            drawn.append(item)
+        elif (place := roll(seen)) < count:
+            drawn[place] = item
+    return Drawn(drawn, seen)
 
 
 def objects_of(runs: Sequence[Manifest]) -> dict[str, tuple[Sealed, datetime]]:
