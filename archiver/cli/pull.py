@@ -106,7 +106,12 @@ def _pull(
         try:
             with archive.begin(owner, chain, catalog, compression, wiring.now) as run:
                 work = Work(settings.name, account, run, selection, progress, stop, dry, limit)
-                return Pull(work, accept_other_mailbox=accept)()
+                pull = Pull(work, accept_other_mailbox=accept)
+                try:
+                    return pull()
+                except ArchiverError:
+                    session.details.append(report_document(pull.report))
+                    raise
         finally:
             if limit is not None:
                 limit.close()
@@ -138,7 +143,9 @@ def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
 def _tell_failed(session: Session, account: str, error: ArchiverError, *, alone: bool) -> None:
     """Note it for the report, and tell one of several; the last line of the run tells of them all."""
     told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
-    session.details.append({"account": account, **told})
+    if not session.details or session.details[-1]["account"] != account:
+        session.details.append({"account": account})
+    session.details[-1].update(told)  # beside what was pulled before it failed
     if alone:
         return
     if session.json:

@@ -86,7 +86,7 @@ def print_report(session: Session, report: RunReport) -> None:
     for each in report.warnings:
         _lines("warning", each.text)
     for detail in report.details:
-        if detail.get("message") == report.text:
+        if detail.get("message") == report.text and not detail.get("folders"):
             continue  # the only account, and it failed: told above
         click.echo("")
         _DETAILS.get(report.command, _failed)(detail)
@@ -130,7 +130,7 @@ def _failed(detail: Detail) -> None:
 
 def _pulled(detail: Detail) -> None:
     _failed(detail)
-    if "folders" not in detail:
+    if not detail.get("folders"):
         return
     click.echo(f"  took    {duration(detail.get('took_s', 0.0))}")
     _head(detail)
@@ -162,7 +162,9 @@ def _remark(folder: Detail) -> str:
         return "excluded by rule"
     if folder.get("gone"):
         return "the server has it no more"
-    unexplained = (folder["balance"] or {}).get("unexplained", 0)
+    if folder["balance"] is None:
+        return "not done"
+    unexplained = folder["balance"].get("unexplained", 0)
     return f"{unexplained:,} NOT ACCOUNTED FOR" if unexplained else ""
 
 

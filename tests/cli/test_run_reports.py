@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from archiver.errors import StoreFailed
+from archiver.errors import StoreFailed, Unreachable
 from archiver.model import Notice
 from archiver.notices import reports
 from archiver.notices.reports import Reports
+from archiver.ops import pull_folder
 from tests.cli.conftest import Mailboxes, mail, write_account
 from tests.command_line import CommandLine
 from tests.servers.dovecot import Dovecot
@@ -204,6 +205,30 @@ def test_each_account_that_failed_stands_in_the_report_with_its_reason(
     assert [one["account"] for one in report["details"]] == ["ann", "bob", "eve"]
     text = pulled("runs", "--report", "last").text
     assert text.count("login-refused") == 2, "as the end of the run, and of its account"
+
+
+def test_what_was_pulled_before_an_account_stopped_stands_in_the_report(
+    pulled: CommandLine, mailboxes: Mailboxes, ann: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailboxes.deliver(ann, mail("more"), folder="Archive/2023")
+    mailboxes.deliver(ann, mail("last"), folder="INBOX")
+    real = pull_folder.FolderPull.take
+
+    def take(self: pull_folder.FolderPull) -> Any:
+        if self.folder.name == "INBOX":
+            raise Unreachable("the line is dead")
+        return real(self)
+
+    monkeypatch.setattr(pull_folder.FolderPull, "take", take)
+    assert pulled("pull", "-q").exit == 20
+    (account,) = pulled("runs", "--report", "last", "--json").document["details"]
+    assert (account["code"], account["message"]) == ("unreachable", "the line is dead")
+    assert (account["complete"], account["head"]["seq"]) == (False, 2)
+    new = {one["folder"]: (one["new"], one["balance"] is None) for one in account["folders"]}
+    assert (new["Archive/2023"], new["INBOX"]) == ((1, False), (0, True))
+    rows = [line.split() for line in pulled("runs", "--report", "last").text.splitlines()]
+    (inbox,) = [row for row in rows if row[:1] == ["INBOX"]]
+    assert inbox[-2:] == ["not", "done"]
 
 
 def test_a_report_that_is_not_there_or_not_the_only_one_is_a_slip(pulled: CommandLine) -> None:
