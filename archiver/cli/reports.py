@@ -130,7 +130,7 @@ def _failed(detail: Detail) -> None:
 
 def _pulled(detail: Detail) -> None:
     _failed(detail)
-    if not detail.get("folders"):
+    if "folders" not in detail:
         return
     click.echo(f"  took    {duration(detail.get('took_s', 0.0))}")
     _head(detail)
@@ -149,6 +149,8 @@ def _pulled(detail: Detail) -> None:
         length = size(one["size"]) if one["size"] else ""
         took = duration(one["took_s"]) if "took_s" in one and not one["excluded_by_rule"] else ""
         rows.append((one["folder"], cells[0], length, *cells[1:], exists, took, _remark(one)))
+    if not rows:
+        return
     header = ("FOLDER", "NEW", "SIZE", "VANISHED", "MISSED", "EXCLUDED", "WAITING", "ON SERVER", "TOOK", "")
     print_table(
         [("  " + row[0], *row[1:]) for row in rows], ("  " + header[0], *header[1:]), right=range(1, 9)
