@@ -82,7 +82,8 @@ class _Run:
         try:
             if self._session.well:
                 wiring.last_pulls().note(self._session.well, notice.ended)
-            wiring.reports().keep(notice, self._session.details)
+            details = [*self._session.details, *self._session.unfinished.values()]
+            wiring.reports().keep(notice, details)
         except ArchiverError as failure:
             say(f"warning: {failure.text}")
         if self._herald is not None:

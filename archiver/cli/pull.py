@@ -110,7 +110,7 @@ def _pull(
                 try:
                     return pull()
                 except ArchiverError:
-                    session.details.append(report_document(pull.report))
+                    session.unfinished[settings.name] = report_document(pull.report)
                     raise
         finally:
             if limit is not None:
@@ -143,9 +143,7 @@ def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
 def _tell_failed(session: Session, account: str, error: ArchiverError, *, alone: bool) -> None:
     """Note it for the report, and tell one of several; the last line of the run tells of them all."""
     told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
-    if not session.details or session.details[-1]["account"] != account:
-        session.details.append({"account": account})
-    session.details[-1].update(told)  # beside what was pulled before it failed
+    session.details.append({"account": account, **session.unfinished.pop(account, {}), **told})
     if alone:
         return
     if session.json:

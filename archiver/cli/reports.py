@@ -1,6 +1,7 @@
 """The reports of this machine's runs, for people and in JSON: in a line, and whole."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import click
@@ -22,10 +23,11 @@ _COUNTED = {
 }
 
 
-def last_reports(names: Sequence[str]) -> list[RunReport]:
-    """Give the reports of the runs on this machine, the newest first: those on these accounts, or all."""
-    found = wiring.reports().last(KEPT)
-    return [one for one in found if not names or not one.accounts or set(one.accounts) & set(names)]
+def last_reports(names: Sequence[str], count: int = KEPT) -> list[RunReport]:
+    """Give the reports of the last runs on this machine, the newest first: those on these accounts, or all."""
+    found = wiring.reports().newest()
+    concerned = (one for one in found if not names or not one.accounts or set(one.accounts) & set(names))
+    return list(islice(concerned, count))
 
 
 def summary(report: RunReport) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Session:
         self.quiet = quiet
         self.verbose = verbose
         self.details: list[dict[str, Any]] = []  # what the report of the run says beside how it ended
+        self.unfinished: dict[str, dict[str, Any]] = {}  # the same, of accounts that stopped in the middle
         self.failed: list[AccountFailed] = []
         self.well: list[str] = []  # accounts that were pulled with success
         self.alerts: list[Alert] = []  # what the run itself warns of

@@ -65,7 +65,7 @@ def news(occasion: Occasion, notice: Notice, before: Troubles, remind: timedelta
 
 def _found(occasion: Occasion, notice: Notice) -> dict[str, Trouble]:
     """Find what is wrong in a run, as far as somebody wants to hear of it."""
-    found = {}
+    found, failed = dict[str, Trouble](), dict[str, str]()
     if notice.outcome == "failure" or (notice.outcome == "warning" and notice.code != WARNED):
         failed = {one.account: one.code for one in notice.failed}
         if notice.code not in failed.values():
@@ -75,7 +75,7 @@ def _found(occasion: Occasion, notice: Notice) -> dict[str, Trouble]:
         in_part = notice.outcome == "warning"
         return {} if in_part else {about: one for about, one in found.items() if one.code != _IN_PART}
     for one in notice.warnings:
-        if not one.once:
+        if not one.once and not (one.kind == "overdue" and one.about in failed):  # that is told as a failure
             found[f"{one.kind} {one.about}"] = Trouble(WARNED, notice.began, 0, alert=one.text)
     return found
 

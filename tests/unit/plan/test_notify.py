@@ -166,6 +166,14 @@ def test_a_warning_beside_a_failure_is_told_with_it_and_once() -> None:
     assert sent("failure", warned(FULL), both, warned(FULL), FINE) == [1, 2]
 
 
+def test_an_account_that_fails_is_not_told_once_more_when_it_is_overdue() -> None:
+    overdue = Alert("overdue", "ann", "no pull has ended well for 3 days; see why")
+    fails = notice("failure", ann="login_refused")
+    late = replace(fails, warnings=(overdue,))
+    assert sent("warning", fails, fails, late, late, FINE) == [0, 4]
+    assert sent("warning", notice("failure", bob="login_refused"), warned(overdue), warned(overdue)) == [0, 1]
+
+
 def test_what_happened_once_is_told_each_time_and_has_no_end() -> None:
     assert sent("warning", warned(SHRANK), warned(SHRANK), FINE) == [0, 1]
     assert over("warning", warned(SHRANK), FINE) == []
