@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,16 @@ class Reports:
             if report is not None:
                 yield report
 
+    def last(self, count: int) -> list[RunReport]:
+        """Give the reports of the last runs, the newest first."""
+        return list(islice(self.newest(), count))
+
     def find(self, begins: str) -> RunReport:
         """Give the one report whose id begins so, or the newest for "last". Raises `UsageError`."""
         if begins == "last":
-            newest = next(self.newest(), None)
-            if newest is not None:
-                return newest
+            newest = self.last(1)
+            if newest:
+                return newest[0]
         elif begins:
             found = [one for one in self.newest() if one.id.startswith(begins)]
             if len(found) > 1:
