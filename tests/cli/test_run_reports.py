@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from archiver.errors import Interrupted, StoreFailed, Unreachable
+from archiver.errors import ArchiverError, Interrupted, StoreFailed, Unreachable
 from archiver.model import Notice
 from archiver.notices import reports
 from archiver.notices.reports import Reports
@@ -208,19 +208,23 @@ def test_each_account_that_failed_stands_in_the_report_with_its_reason(
     assert text.count("login-refused") == 2, "as the end of the run, and of its account"
 
 
+def stop_at_inbox(monkeypatch: pytest.MonkeyPatch, error: ArchiverError) -> None:
+    real = pull_folder.FolderPull.take
+
+    def take(self: pull_folder.FolderPull) -> Any:
+        if self.folder.name == "INBOX":
+            raise error
+        return real(self)
+
+    monkeypatch.setattr(pull_folder.FolderPull, "take", take)
+
+
 def test_what_was_pulled_before_an_account_stopped_stands_in_the_report(
     pulled: CommandLine, mailboxes: Mailboxes, ann: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailboxes.deliver(ann, mail("more"), folder="Archive/2023")
     mailboxes.deliver(ann, mail("last"), folder="INBOX")
-    real = pull_folder.FolderPull.take
-
-    def take(self: pull_folder.FolderPull) -> Any:
-        if self.folder.name == "INBOX":
-            raise Unreachable("the line is dead")
-        return real(self)
-
-    monkeypatch.setattr(pull_folder.FolderPull, "take", take)
+    stop_at_inbox(monkeypatch, Unreachable("the line is dead"))
     assert pulled("pull", "-q").exit == 20
     (account,) = pulled("runs", "--report", "last", "--json").document["details"]
     assert (account["code"], account["message"]) == ("unreachable", "the line is dead")
@@ -236,14 +240,7 @@ def test_what_was_pulled_before_a_run_was_stopped_stands_in_the_report(
     pulled: CommandLine, mailboxes: Mailboxes, ann: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailboxes.deliver(ann, mail("more"), folder="Archive/2023")
-    real = pull_folder.FolderPull.take
-
-    def take(self: pull_folder.FolderPull) -> Any:
-        if self.folder.name == "INBOX":
-            raise Interrupted("stopped as asked")
-        return real(self)
-
-    monkeypatch.setattr(pull_folder.FolderPull, "take", take)
+    stop_at_inbox(monkeypatch, Interrupted("stopped as asked"))
     assert pulled("pull", "-q").exit == 130
     report = pulled("runs", "--report", "last", "--json").document
     assert (report["outcome"], report["code"]) == ("warning", "interrupted")
