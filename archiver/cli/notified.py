@@ -82,8 +82,7 @@ class _Run:
         try:
             if self._session.well:
                 wiring.last_pulls().note(self._session.well, notice.ended)
-            details = [*self._session.details, *self._session.unfinished.values()]
-            wiring.reports().keep(notice, details)
+            wiring.reports().keep(notice, self._session.details)
         except ArchiverError as failure:
             say(f"warning: {failure.text}")
         if self._herald is not None:

@@ -50,6 +50,8 @@ def news(occasion: Occasion, notice: Notice, before: Troubles, remind: timedelta
     always = occasion == "always"
     if notice.code == _STOPPED:
         return News(always, (), before, before)
+    if occasion == "failure":  # what was told while warnings were asked for is nobody's business any more
+        before = {about: one for about, one in before.items() if one.alert is None and one.code != _IN_PART}
     found = _found(occasion, notice)
     now = {about: _gone_on(one, before.get(about)) for about, one in found.items()}
     past = {about: one for about, one in before.items() if about not in found}

@@ -192,3 +192,16 @@ def test_an_end_that_nobody_heard_is_told_by_the_next_run() -> None:
 
 def test_a_failure_that_nobody_heard_of_has_no_end_to_be_told() -> None:
     assert play("failure", [WRONG, FINE, FINE], deaf=[0]) == []
+
+
+def test_who_asks_for_failures_alone_from_now_on_hears_of_no_end_of_a_warning() -> None:
+    told = news("warning", warned(FULL, outcome="failure", code="login-refused"), {}, WEEK).heard
+    assert len(told) == 2
+    after = news("failure", warned(FULL), told, WEEK)
+    assert (after.send, after.over, after.heard) == (
+        True,
+        ("it works again after 1 failed run since 2026-03-01 02:30+00:00",),
+        {},
+    )
+    part = news("warning", PART, {}, WEEK).heard
+    assert not news("failure", FINE, part, WEEK).send
