@@ -7,7 +7,17 @@ imported from here.
 from typing import Protocol
 
 from archiver.events import Event
-from archiver.ports.accounts import Account, Allowance, CanAppend, CanDelete, Describes, Known, Source, Target
+from archiver.ports.accounts import (
+    Account,
+    Allowance,
+    CanAppend,
+    CanBeCut,
+    CanDelete,
+    Describes,
+    Known,
+    Source,
+    Target,
+)
 from archiver.ports.archive import Audit, Catalog, Label, Layout, Reader, Run, Store, Volumes
 
 __all__ = [
@@ -15,6 +25,7 @@ __all__ = [
     "Allowance",
     "Audit",
     "CanAppend",
+    "CanBeCut",
     "CanDelete",
     "Catalog",
     "Describes",
