@@ -1,5 +1,6 @@
 """The pull of each of several accounts: what their threads do, each with an archive and a catalog of its own."""
 
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -12,6 +13,7 @@ from archiver.cli.progress import Progress
 from archiver.cli.session import Session
 from archiver.cli.side_by_side import Hold
 from archiver.config import AccountSettings
+from archiver.ops.large import OneLargeAtATime
 from archiver.ops.pull import Pull, PullReport
 from archiver.ops.pull_folder import Work
 from archiver.plan.pull import Selection
@@ -40,6 +42,7 @@ class Pulling:
         self._wanted = wanted
         self._progress = progress
         self._typed = {each.name: typed_password(each) for each in accounts if password_is_typed(each)}
+        self._large = threading.Semaphore(1)
         self.lanes = [lane(each.host, each.user or str(each.path)) for each in accounts]
 
     def __call__(self, which: int, hold: Hold) -> PullReport:
@@ -54,10 +57,12 @@ class Pulling:
             account = wiring.open_account(
                 settings, partial(self._warn, settings.name), (lambda: typed) if typed else None
             )
+            hold.take(account)
+            if len(self._accounts) > 1:
+                account = OneLargeAtATime(account, self._large, hold)
             limit = wiring.daily_limit(settings)
             owner = ChainOwner(settings.name, settings.kind)
             try:
-                hold.take(account)
                 with archive.begin(owner, chain, catalog, configured.compression, wiring.now) as run:
                     folders, exclude = wanted.folders or settings.folders, settings.exclude + wanted.exclude
                     selection = Selection(folders, exclude, wanted.since)
