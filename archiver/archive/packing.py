@@ -141,7 +141,7 @@ class _Gathering:
         self.size = 0
         self._alone: Sequence[bytes] = ()  # one message larger than a frame stays where it is
         self._buffer = bytearray()
-        self._begun: list[Future[list[bytes]]] = []
+        self._begun: set[Future[list[bytes]]] = set()
 
     @property
     def is_full(self) -> bool:
@@ -168,7 +168,8 @@ class _Gathering:
             packed = self.press.compress_buffer(self._buffer, self.size)
             self.press.gather(-self.size)
         self._alone, self._buffer, self.size = (), bytearray(), 0
-        self._begun = [*(one for one in self._begun if not one.done()), packed]
+        self._begun.add(packed)
+        packed.add_done_callback(self._begun.discard)  # what it gives is not to be held here too
         return packed
 
     def close(self) -> None:
@@ -176,7 +177,7 @@ class _Gathering:
         if self._buffer:
             self.press.gather(-self.size)
             self._alone, self._buffer, self.size = (), bytearray(), 0
-        wait([one for one in self._begun if not one.cancel()])
+        wait([one for one in list(self._begun) if not one.cancel()])
 
 
 class VolumePacker:
