@@ -13,8 +13,21 @@ from archiver.plan.retry import Patience, parse_duration
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def retry_lock_option(function: F) -> F:
+    """Give a command `--retry-lock`, and `lock_s` in its place, in seconds; stands below `shared_options`."""
+
+    @click.option("--retry-lock", metavar="TIME", help="Wait so long for another run to end: 30s, 5m, 1h.")
+    @wraps(function)
+    def wrapped(session: Session, *, retry_lock: str | None, **rest: Any) -> Any:
+        if retry_lock is not None:
+            return function(session, lock_s=parse_duration(retry_lock), **rest)
+        return function(session, lock_s=session.settings.pull.retry_lock_s or 0.0, **rest)
+
+    return wrapped  # type: ignore[return-value]  # as in `shared_options`
+
+
 def patience_options(function: F) -> F:
-    """Give a command `--retry` and `--retry-lock`, and a `Patience` in their place; stands below `shared_options`."""
+    """Give a command `--retry` too, and a `Patience` in the place of both; stands below `shared_options`."""
 
     @click.option(
         "--retry",
@@ -22,15 +35,10 @@ def patience_options(function: F) -> F:
         metavar="N",
         help="Try an account again, up to N times, where its server cannot be reached or is busy.",
     )
-    @click.option("--retry-lock", metavar="TIME", help="Wait so long for another run to end: 30s, 5m, 1h.")
+    @retry_lock_option
     @wraps(function)
-    def wrapped(session: Session, *, retry: int | None, retry_lock: str | None, **rest: Any) -> Any:
-        lock_s = parse_duration(retry_lock) if retry_lock is not None else None
-        configured = session.settings.pull
-        patience = Patience(
-            retries=retry if retry is not None else configured.retry or 0,
-            lock_s=lock_s if lock_s is not None else configured.retry_lock_s or 0.0,
-        )
-        return function(session, patience=patience, **rest)
+    def wrapped(session: Session, *, retry: int | None, lock_s: float, **rest: Any) -> Any:
+        retries = retry if retry is not None else session.settings.pull.retry or 0
+        return function(session, patience=Patience(retries, lock_s), **rest)
 
-    return wrapped  # type: ignore[return-value]  # as in `shared_options`
+    return wrapped  # type: ignore[return-value]  # as above

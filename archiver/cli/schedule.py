@@ -21,7 +21,9 @@ from archiver.model import Job, Surroundings
 from archiver.ops.schedule import Change, Installed
 from archiver.plan.schedule import jobs, next_run, parse_clock
 
-KINDS = ("systemd", "launchd", "cron")
+# systemd keeps what is said in its journal; cron makes a mail of it, and gives no job a priority of its own
+_OPTIONS = {"systemd": (), "launchd": ("-q",), "cron": ("-q", "--nice")}
+KINDS = tuple(_OPTIONS)
 
 
 @click.group("schedule", cls=Subcommands)
@@ -62,8 +64,7 @@ def install(
     """
     kind = kind or wiring.usual_scheduler()
     _check(session.settings, pruned)
-    # systemd keeps what is said in its journal; cron makes a mail of it
-    wanted = jobs(parse_clock(daily), pruned, (*(() if kind == "systemd" else ("-q",)), *_config(session)))
+    wanted = jobs(parse_clock(daily), pruned, (*_OPTIONS[kind], *_config(session)))
     around = surroundings(session.settings, system=system, make=not only_print)
     files = _files(kind, wanted, around)
     if only_print:
