@@ -21,7 +21,7 @@ def check_schedule(about: str) -> Check:
         for one in parts
         if one.job == "pull" and one.when is not None and not one.where.endswith(".service")
     ]
-    return judge_schedule(about, pulls, _last_pull(), wiring.now())
+    return judge_schedule(about, pulls, _last_pull() if pulls else None, wiring.now())
 
 
 def _installed(kind: str, *, system: bool) -> list[Installed]:

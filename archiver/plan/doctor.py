@@ -24,6 +24,7 @@ CLOCK_SLACK = timedelta(minutes=5)
 RECEIVED_SLACK = timedelta(days=1)
 """How far in the future a server may date a message: its zone may be wrong, and nothing else."""
 
+_INSTALL = "archiver schedule install"
 _SHARED, _ALL = 0o070, 0o007
 _WRITES = 0o022
 
@@ -203,16 +204,11 @@ class Planned(Struct, frozen=True):
 
 def judge_schedule(about: str, pulls: Sequence[Planned], last: datetime | None, now: datetime) -> Check:
     """Judge the jobs that pull each day; `last` is when all accounts were last pulled here."""
-    again = "archiver schedule install"
     if not pulls:
-        return doubted("schedule", about, "nothing pulls by itself on this machine", again)
-    for job in pulls:
-        if not job.is_there:
-            text = f'"{job.where}" starts "{job.program or "nothing"}", which is not there'
-            return failed("schedule", about, ConfigInvalid(text, f"install it anew: {again}"))
-        if job.dormant:
-            text = f'"{job.where}" is there, and its scheduler does not start it'
-            return failed("schedule", about, ConfigInvalid(text, f"{again}; then: archiver schedule show"))
+        return doubted("schedule", about, "nothing pulls by itself on this machine", _INSTALL)
+    idle = next((error for job in pulls if (error := _idle(job)) is not None), None)
+    if idle is not None:
+        return failed("schedule", about, idle)
     where = f'pulls {pulls[0].when}, by "{pulls[0].where}"'
     if not any(job.own for job in pulls):
         return passed("schedule", about, f"{where}; its runs are not of this user")
@@ -225,3 +221,14 @@ def judge_schedule(about: str, pulls: Sequence[Planned], last: datetime | None, 
         hint = "look again tomorrow, or try it: archiver pull"
         return doubted("schedule", about, f"{where}; it has not run yet", hint)
     return passed("schedule", about, f"{where}; last on {last.astimezone():%Y-%m-%d %H:%M}")
+
+
+def _idle(job: Planned) -> ConfigInvalid | None:
+    """Tell why a job never starts, where that is known."""
+    if not job.is_there:
+        text = f'"{job.where}" starts "{job.program or "nothing"}", which is not there'
+        return ConfigInvalid(text, f"install it anew: {_INSTALL}")
+    if job.dormant:
+        text = f'"{job.where}" is there, and its scheduler does not start it'
+        return ConfigInvalid(text, f"{_INSTALL}; then: archiver schedule show")
+    return None
