@@ -38,6 +38,7 @@ __all__ = [
     "owner_passphrase",
     "passphrase_is_kept",
     "passphrase_is_typed",
+    "password_is_typed",
     "remember_passphrase",
     "remember_password",
     "remember_token",
@@ -76,6 +77,16 @@ def account_password(account: AccountSettings) -> Secret:
         f"set password-command, password-keyring or password-file in [account.{account.name}], "
         f"or give the systemd credential {account.name}.password",
     )
+
+
+def password_is_typed(account: AccountSettings) -> bool:
+    """Tell whether `account_password` would ask at the terminal."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if account.path is not None or account.oauth is not None or account.password_keyring:
+        return False
+    if credentials and (Path(credentials) / f"{account.name}.password").exists():
+        return False
+    return account.password_command is None and account.password_file is None and can_prompt()
 
 
 def client_secret(account: AccountSettings) -> Secret | None:

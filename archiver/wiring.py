@@ -236,6 +236,19 @@ def scheduler_folder(kind: str, *, system: bool) -> Path | None:
     return folders.get((kind, system))
 
 
+def schedulers() -> list[tuple[str, bool]]:
+    """Name the schedulers that may have jobs of ours: each with whether it is the whole system's."""
+    usual = usual_scheduler()
+    users = [usual, "cron"] if usual != "cron" else ["cron"]
+    if shutil.which("crontab") is None:
+        users.remove("cron")
+    return [
+        *((kind, False) for kind in users),
+        (usual, True),
+        *([("cron", True)] if usual == "systemd" else []),
+    ]
+
+
 def scheduler(kind: str, *, system: bool) -> "Scheduler":
     """Open a scheduler of this system: a user's, or the system's own."""
     from archiver.ops.schedule import Cron, CronFile, Launchd, Systemd  # noqa: PLC0415 -- one command needs it
@@ -272,9 +285,26 @@ def _ask(words: Sequence[str], given: str = "") -> "Answer":
     return Answer(ran.returncode, out, err)
 
 
+def yield_disk() -> str | None:
+    """Have this process read and write only when nobody else does; tell why where that cannot be had.
+
+    By ionice(1) of util-linux, which knows the number of the system call on every processor; Python does not.
+    """
+    ionice = shutil.which("ionice")
+    if ionice is None:
+        return "this system has no ionice"
+    answer = _ask([ionice, "-c", "3", "-p", str(os.getpid())])
+    return None if answer.exit == 0 else answer.err.strip().partition("\n")[0] or "ionice failed"
+
+
 def own_folders(*, make: bool) -> tuple[Path, Path]:
     """Give the folders of state and of caches, made at need if `make`."""
     return (state_folder(), cache_folder()) if make else (state_path(), cache_path())
+
+
+def is_root() -> bool:
+    """Tell whether this process has the rights of root."""
+    return os.geteuid() == 0
 
 
 def user_name() -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from archiver.accounts.leash import Leash
 from archiver.errors import ConfigInvalid, Unreachable, Untrusted
 
 _log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ _PIECE = 256 * 1024
 
 
 class Server(Struct, frozen=True):
-    """Where a server is and how to speak with it; times in seconds."""
+    """Where a server is and how to speak with it; times in seconds. On a `leash`, its lines can be cut."""
 
     host: str
     port: int
@@ -28,10 +29,14 @@ class Server(Struct, frozen=True):
     ca_file: str | None = None
     timeout_s: float = 60.0
     compress: bool | None = None  # what is sent in bulk, where the server can; None: if it is on the internet
+    leash: Leash | None = None
 
 
 class Line:
-    """One line to a server, in TLS from the start where `server` says so. Raises `Unreachable`, `Untrusted`."""
+    """One line to a server, in TLS from the start where `server` says so.
+
+    Everything here raises `Unreachable`, `Untrusted`, and `Interrupted` where the line was cut from another thread.
+    """
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -54,7 +59,13 @@ class Line:
         context = _context(server)
         self.end_reading()
         try:
-            self.socket = context.wrap_socket(self.socket, server_hostname=server.host)
+            # the handshake by itself: it waits for the server, and by then others must know the line
+            secured = context.wrap_socket(
+                self.socket, server_hostname=server.host, do_handshake_on_connect=False
+            )
+            self.socket = secured
+            _hold(server, secured)
+            secured.do_handshake()
         except ssl.SSLCertVerificationError as error:
             why = error.verify_message.lower().rstrip(".")
             raise Untrusted(
@@ -62,6 +73,7 @@ class Line:
                 "if the server has its own certificate authority, name its file with ca-file",
             ) from error
         except ssl.SSLError as error:
+            self.check_cut()
             raise Untrusted(
                 f'"{server.host}:{server.port}" does not speak TLS as it should: {_reason(error)}',
                 "check the port, and whether it wants starttls = true",
@@ -104,6 +116,11 @@ class Line:
         except OSError as error:
             raise self.lost(error) from error
 
+    def check_cut(self) -> None:
+        """Raise `Interrupted` where another thread has cut the lines to this server: the server broke nothing."""
+        if self.server.leash is not None:
+            self.server.leash.check()
+
     def cut(self) -> None:
         """End the line from another thread: whoever reads or writes there gets `Unreachable`. Never raises."""
         with contextlib.suppress(OSError):
@@ -118,6 +135,7 @@ class Line:
 
     def lost(self, error: OSError | ValueError) -> Unreachable:
         """Make the error of a line that broke."""
+        self.check_cut()
         server = self.server
         if isinstance(error, TimeoutError):
             return Unreachable(
@@ -127,6 +145,7 @@ class Line:
 
     def closed_by_server(self) -> Unreachable:
         """Make the error of a line that the server closed."""
+        self.check_cut()
         return Unreachable(f'"{self.server.host}" closed the connection', "try again later")
 
 
@@ -134,7 +153,7 @@ def connect(server: Server) -> socket.socket:
     """Open a line to a server, in the clear. Raises `Unreachable`."""
     name = f'"{server.host}:{server.port}"'
     try:
-        line = socket.create_connection((server.host, server.port), timeout=server.timeout_s)
+        line = _connected(server)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     except socket.gaierror as error:
@@ -146,6 +165,34 @@ def connect(server: Server) -> socket.socket:
     except (OSError, UnicodeError) as error:
         raise Unreachable(f"{name} cannot be reached: {_reason(error)}", "check host and port") from error
     return line
+
+
+def _connected(server: Server) -> socket.socket:
+    """Try the addresses of a server, one after another, as `socket.create_connection` does."""
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        server.host, server.port, type=socket.SOCK_STREAM
+    ):
+        line = None
+        try:
+            line = socket.socket(family, kind, protocol)
+            line.settimeout(server.timeout_s)
+            _hold(server, line)
+            line.connect(address)
+        except OSError as error:
+            failure = error
+            if line is not None:
+                line.close()
+            if server.leash is not None:
+                server.leash.check()
+        else:
+            return line
+    raise failure or OSError("it has no address")
+
+
+def _hold(server: Server, line: socket.socket) -> None:
+    if server.leash is not None:
+        server.leash.hold(line)
 
 
 def unknown_host(server: Server) -> Unreachable:

@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from archiver.errors import LoginRefused, Unreachable
 from archiver.model import AccessToken, Secret
+from archiver.plan.retry import backoff_s
 
 _log = logging.getLogger(__name__)
 
@@ -16,6 +17,7 @@ TRIES = 4
 LONGEST_WAIT_S = 300.0
 """A server that asks for more than five minutes is told of to the user, who decides."""
 
+_FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 8.0
 
 
@@ -116,7 +118,7 @@ class Link(Generic[S]):
         wait_s = error.wait_s if isinstance(error, Busy) else None
         if wait_s is None:
             spread = random.uniform(0.5, 1.0)  # noqa: S311  (so that many clients do not come back at once)
-            wait_s = min(_LONGEST_PAUSE_S, 0.25 * 4 ** (tries - 1)) * spread
+            wait_s = backoff_s(tries, spread, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         elif wait_s > LONGEST_WAIT_S:
             raise error
         _log.info("%s; trying again in %.1f s", error.text, wait_s)

@@ -188,9 +188,9 @@ class Archive:
         except WrongKey:
             return None  # another writer's
 
-    def lock(self, account: str) -> AbstractContextManager[None]:
-        """Hold an account's chain against other runs of this machine. Raises `Locked`."""
-        return self._machine.lock(account)
+    def lock(self, account: str, wait_s: float = 0) -> AbstractContextManager[None]:
+        """Hold an account's chain against other runs of this machine. Raises `Locked` after `wait_s` seconds."""
+        return self._machine.lock(account, wait_s)
 
     def begin(
         self,

@@ -5,17 +5,22 @@
 
 The caller reads the server meanwhile. What is in flight is bounded in bytes. A failure in any thread is
 raised by the caller's next `add` or `flush`, and nothing of the batch is committed.
+
+Several runs may be at work at a time, each in a thread of its own. They share the bounds, the buffers, and the
+threads that compress: two of them keep two processors busy, and memory does not grow with the number of runs.
 """
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import cache
 from queue import SimpleQueue
 from typing import Protocol
 
 from msgspec import Struct
 
+from archiver.archive.budget import Budget, Share
 from archiver.archive.sealing import Compression, Compressions, seal
 from archiver.errors import ArchiverError
 from archiver.formats import age, frames
@@ -25,6 +30,8 @@ from archiver.ports import Store
 VOLUME_SIZE = 1 << 26  # a volume's payload, padding included; only a single larger frame exceeds it
 SMALLEST_PADDING = 8  # a skippable frame without content
 IN_FLIGHT = 4 << 20  # bytes of frames of one kind between the caller and the disk; a longer frame goes alone
+_EARLY = 4  # of a full frame, so much at least: shorter ones would compress badly
+_SPARE = 3  # one is filled, one compressed, one waits
 
 
 class Slot(Struct, frozen=True, gc=False):
@@ -64,87 +71,113 @@ class Packer(Protocol):
         ...
 
 
-class Budget:
-    """Bounds the bytes in flight; the one who waits is woken by a failure too."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._used = 0
-        self._failure: BaseException | None = None
-        self._changed = threading.Condition()
-
-    def take(self, size: int) -> None:
-        """Wait for room; what is larger than the whole budget goes alone. Raises the failure, if any."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._failure or not self._used or self._used + size <= self._limit
-            )
-            if self._failure:
-                raise self._failure
-            self._used += size
-
-    def give(self, size: int) -> None:
-        """Free room."""
-        with self._changed:
-            self._used -= size
-            self._changed.notify()
-
-    def fail(self, failure: BaseException) -> None:
-        """Wake whoever waits, with a failure."""
-        with self._changed:
-            self._failure = self._failure or failure
-            self._changed.notify_all()
-
-
 class _Frame(Struct):
     number: int
     size: int
     packed: "Future[list[bytes]] | None"  # None once it is taken: a long frame is not to be held by its task
-    budget: Budget
+    share: Share
     key: Callable[[], str]
 
 
-class _Gathering:
-    """The frame that messages of one kind go to now, and the thread that compresses one such frame at a time.
+class _Press:
+    """What all packers share for frames of one kind: the thread that compresses one of them at a time, the bounds.
 
     Frames are gathered in a few buffers that are used again and again: fresh memory for each would be
     scattered over the heap, and cost the processor more than filling it.
     """
 
     def __init__(self, compression: Compression) -> None:
-        self.compression = compression
+        self.frame_size = compression.frame_size
         self.budget = Budget(IN_FLIGHT)
-        self.pool = ThreadPoolExecutor(1, "compress")
+        self._effort = compression.effort
+        self._pool = ThreadPoolExecutor(1, "compress")
+        self._spare: list[bytearray] = []
+        self._gathered = 0  # bytes, in the frames of all packers that are not full yet
+        self._lock = threading.Lock()
+
+    def gather(self, size: int) -> None:
+        """Note that so much more is gathered, or less."""
+        with self._lock:
+            self._gathered += size
+
+    def is_crowded(self, size: int) -> bool:
+        """Tell whether a frame of this size is to be closed early: together they take as much as one may alone."""
+        return self._gathered > self.frame_size and size >= self.frame_size // _EARLY
+
+    def buffer(self) -> bytearray:
+        """Give a buffer for a frame."""
+        with self._lock:
+            return self._spare.pop() if self._spare else bytearray(self.frame_size)
+
+    def compress(self, pieces: Sequence[bytes]) -> "Future[list[bytes]]":
+        """Have a message that is a frame by itself compressed."""
+        return self._pool.submit(frames.pack, pieces, self._effort)
+
+    def compress_buffer(self, buffer: bytearray, size: int) -> "Future[list[bytes]]":
+        """Have what was gathered in a buffer compressed; the buffer goes back."""
+        return self._pool.submit(self._pack, buffer, size)
+
+    def _pack(self, buffer: bytearray, size: int) -> list[bytes]:
+        try:
+            return frames.pack_start(buffer, size, self._effort)
+        finally:
+            with self._lock:
+                if len(self._spare) < _SPARE:
+                    self._spare.append(buffer)
+
+
+@cache
+def _press(compression: Compression) -> _Press:
+    return _Press(compression)
+
+
+class _Gathering:
+    """The frame that messages of one kind go to now, of one packer."""
+
+    def __init__(self, compression: Compression) -> None:
+        self.press = _press(compression)
+        self.share = Share(self.press.budget)
         self.number = -1
         self.size = 0
         self._alone: Sequence[bytes] = ()  # one message larger than a frame stays where it is
-        self._spare: list[bytearray] = []
         self._buffer = bytearray()
+        self._begun: set[Future[list[bytes]]] = set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the frame is to be closed."""
+        return self.size >= self.press.frame_size or self.press.is_crowded(self.size)
 
     def add(self, pieces: Sequence[bytes], length: int) -> None:
         """Take one message."""
-        if length > self.compression.frame_size:
+        if length > self.press.frame_size:
             self._alone, self.size = pieces, length
             return
         if not self.size:
-            self._buffer = self._spare.pop() if self._spare else bytearray(self.compression.frame_size)
+            self._buffer = self.press.buffer()
         for piece in pieces:
             self._buffer[self.size : self.size + len(piece)] = piece
             self.size += len(piece)
+        self.press.gather(length)
 
     def compress(self) -> "Future[list[bytes]]":
         """Have what was gathered compressed, and begin anew."""
         if self._alone:
-            packed = self.pool.submit(frames.pack, self._alone, self.compression.effort)
+            packed = self.press.compress(self._alone)
         else:
-            packed = self.pool.submit(self._pack, self._buffer, self.size)
+            packed = self.press.compress_buffer(self._buffer, self.size)
+            self.press.gather(-self.size)
         self._alone, self._buffer, self.size = (), bytearray(), 0
+        self._begun.add(packed)
+        packed.add_done_callback(self._begun.discard)  # what it gives is not to be held here too
         return packed
 
-    def _pack(self, buffer: bytearray, size: int) -> list[bytes]:
-        packed = frames.pack_start(buffer, size, self.compression.effort)
-        self._spare.append(buffer)
-        return packed
+    def close(self) -> None:
+        """Give up what has not begun, and wait for what has."""
+        if self._buffer:
+            self.press.gather(-self.size)
+            self._alone, self._buffer, self.size = (), bytearray(), 0
+        wait([one for one in list(self._begun) if not one.cancel()])
 
 
 class VolumePacker:
@@ -176,7 +209,7 @@ class VolumePacker:
         slot = Slot(frame.number, frame.size, length)
         self._key = key
         frame.add(pieces, length)
-        if frame.size >= compression.frame_size:
+        if frame.is_full:
             self._close_frame(frame)
         return slot
 
@@ -199,8 +232,10 @@ class VolumePacker:
         if self._volume_open:
             self._queue.put(None)
         for gathering in self._gathering.values():
-            gathering.pool.shutdown(cancel_futures=True)
+            gathering.close()
         self._writers.shutdown(cancel_futures=True)
+        for gathering in self._gathering.values():
+            gathering.share.close()
         if discard:
             take_back(self._store, self._objects)
 
@@ -211,8 +246,8 @@ class VolumePacker:
 
     def _close_frame(self, gathered: _Gathering) -> None:
         size = gathered.size
-        gathered.budget.take(size)
-        frame = _Frame(gathered.number, size, gathered.compress(), gathered.budget, self._key)
+        gathered.share.take(size)
+        frame = _Frame(gathered.number, size, gathered.compress(), gathered.share, self._key)
         if self._volume_open:
             self._queue.put(frame)
         else:
@@ -248,7 +283,7 @@ class VolumePacker:
                 full = total > VOLUME_SIZE // 2 and frames.padme(total) - total < total >> 10
                 offset += frame.size
                 yield pieces
-                frame.budget.give(frame.size)
+                frame.share.give(frame.size)
                 del pieces
                 frame = self._queue.get()
 
@@ -257,8 +292,16 @@ class VolumePacker:
             self._tables[key] = tuple(table)
         except BaseException as failure:
             for gathering in self._gathering.values():
-                gathering.budget.fail(failure)
+                gathering.share.fail(failure)
             raise
+
+
+_objects_budget = Budget(6 * IN_FLIGHT)
+
+
+@cache
+def _objects_writers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8, "seal")  # what they wait for is the disk
 
 
 class ObjectPacker:
@@ -268,18 +311,17 @@ class ObjectPacker:
         self._store = store
         self._recipients = recipients
         self._compressions = compressions
-        self._budget = Budget(6 * IN_FLIGHT)
-        self._writers = ThreadPoolExecutor(8, "seal")  # what they wait for is the disk
+        self._share = Share(_objects_budget)
         self._tasks: list[Future[tuple[int, Sealed, Frame]]] = []
         self._number = 0
 
     def add(self, pieces: Sequence[bytes], key: Callable[[], str]) -> Slot:
         """See `Packer.add`."""
         size = sum(map(len, pieces))
-        self._budget.take(size)
+        self._share.take(size)
         slot = Slot(self._number, 0, size)
         self._number += 1
-        self._tasks.append(self._writers.submit(self._write, slot, pieces, key()))
+        self._tasks.append(_objects_writers().submit(self._write, slot, pieces, key()))
         return slot
 
     def flush(self) -> Batch:
@@ -294,7 +336,8 @@ class ObjectPacker:
 
     def close(self, *, discard: bool = False) -> None:
         """See `Packer.close`."""
-        self._writers.shutdown(cancel_futures=True)
+        wait([task for task in self._tasks if not task.cancel()])
+        self._share.close()
         if discard:
             done = [task for task in self._tasks if not task.cancelled() and task.exception() is None]
             take_back(self._store, [task.result()[1] for task in done])
@@ -304,9 +347,9 @@ class ObjectPacker:
             packed = frames.pack(pieces, self._compressions.of(slot.length).effort)
             sealed = seal(self._store, "volume", key, [packed], self._recipients)
         except BaseException as failure:
-            self._budget.fail(failure)
+            self._share.fail(failure)
             raise
-        self._budget.give(slot.length)
+        self._share.give(slot.length)
         return slot.frame, sealed, Frame(sum(map(len, packed)), slot.length)
 
 

@@ -17,6 +17,7 @@ from archiver.catalog.glance import glance
 from archiver.catalog.sqlite import look_at
 from archiver.cli.alerts import last_runs, space_of
 from archiver.cli.output import number
+from archiver.cli.schedule_check import check_schedule
 from archiver.cli.session import Session
 from archiver.cli.sign_in import outlooks
 from archiver.config import AccountSettings, ArchiveSettings, Settings, cache_folder, state_folder
@@ -91,11 +92,12 @@ def _tried(name: str, about: str, check: Callable[[], Check]) -> Check:
 
 
 def _machine(session: Session) -> Iterator[Check]:
-    """Check what is of this machine alone. What else a machine needs, such as a schedule, has its place here."""
+    """Check what is of this machine alone."""
     if session.config.exists():
         yield _rights("configuration rights", _HERE, lambda: session.config, secret=False)
     yield _rights("state rights", _HERE, state_folder, secret=True)
     yield _rights("cache rights", _HERE, cache_folder, secret=True)
+    yield _tried("schedule", _HERE, lambda: check_schedule(_HERE))
 
 
 def _configuration(session: Session) -> Check:

@@ -16,6 +16,7 @@ import click
 from archiver.archive.archive import Archive
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.names import account_names
+from archiver.cli.nice import nice_option
 from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, shown, size
 from archiver.cli.session import Session, archive_option, passphrase_option, shared_options
@@ -42,6 +43,7 @@ PREFIX = "archiver-drill-"
 @passphrase_option
 @shared_options
 @notify_option("drill")
+@nice_option
 def command(
     session: Session, name: str | None, count: int, archive_name: str | None, passphrase_command: str | None
 ) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
@@ -124,7 +125,20 @@ def main() -> NoReturn:
         code = tell(error, sys.argv[1:])
         if isinstance(error, OSError):
             _silence()  # what could not be written cannot be at exit either
+        if isinstance(error, KeyboardInterrupt | Interrupted):
+            _end_now(code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_now(code: int) -> None:
+    """End without waiting for threads that hang where nothing can end them; no end harms an archive."""
+    from archiver.cli.side_by_side import anyone_left  # noqa: PLC0415 -- only an interrupt needs it
+
+    if anyone_left():
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
 
 
 def _complete() -> NoReturn:

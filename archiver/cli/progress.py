@@ -1,7 +1,10 @@
 """One line on a terminal that tells how far a run is: messages, bytes, rate, time to go, folder."""
 
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +27,10 @@ INTERVAL_S = 0.2
 
 
 class Progress:
-    """A `Reporter` that draws on a terminal, prints warnings anywhere, and speaks JSON lines if told to."""
+    """A `Reporter` that draws on a terminal, prints warnings anywhere, and speaks JSON lines if told to.
+
+    Several threads may report to it: what one of them says is said whole.
+    """
 
     def __init__(self, *, quiet: bool = False, json: bool = False, verbose: int = 0) -> None:
         self._draws = sys.stderr.isatty() and not quiet and not json
@@ -33,7 +39,9 @@ class Progress:
         self._started = self._drawn = time.monotonic()
         self._messages = self._size = self._total = self._total_size = 0
         self._where = ""
+        self._accounts: set[str] = set()  # that were heard of: the line names them where there are several
         self._width = 0
+        self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -45,13 +53,26 @@ class Progress:
 
     def report(self, event: Event) -> None:
         """See `Reporter.report`."""
+        with self._lock:
+            self._take(event)
+            if self._draws and time.monotonic() - self._drawn >= INTERVAL_S:
+                self._draw()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let something else be written meanwhile, by this thread alone."""
+        with self._lock:
+            self.clear()
+            yield
+
+    def _take(self, event: Event) -> None:
         match event:
-            case FolderScanned(_, folder, new, new_size):
-                self._where = folder
+            case FolderScanned(account, folder, new, new_size):
+                self._be_at(account, folder)
                 self._total += new
                 self._total_size += new_size
-            case MessageArchived(_, folder, length, _):
-                self._where = folder
+            case MessageArchived(account, folder, length, _):
+                self._be_at(account, folder)
                 self._count(length)
             case MessageRestored(folder, length) | MessagePruned(folder, length):
                 self._where = folder
@@ -67,12 +88,14 @@ class Progress:
             case RunCommitted(account, head):
                 if self._verbose:
                     self._tell(f"{account}: committed run {head.seq}", event)
-        if self._draws and time.monotonic() - self._drawn >= INTERVAL_S:
-            self._draw()
 
     def expect(self, messages: int, total_size: int) -> None:
         """Tell how much there is to do, where that is known."""
         self._total, self._total_size = messages, total_size
+
+    def _be_at(self, account: str, folder: str) -> None:
+        self._accounts.add(account)
+        self._where = folder if len(self._accounts) == 1 else f"{account}: {folder}"
 
     def _count(self, length: int) -> None:
         self._messages += 1

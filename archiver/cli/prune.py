@@ -13,8 +13,10 @@ from archiver.archive.writer import ChainOwner
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.consent import agree, yes_option
 from archiver.cli.names import account_names, folder_names
+from archiver.cli.nice import nice_option
 from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, size
+from archiver.cli.patience import retry_lock_option
 from archiver.cli.progress import Progress
 from archiver.cli.session import Session, passphrase_option, shared_options
 from archiver.cli.stop import Stop, stoppable
@@ -62,6 +64,8 @@ GRACE_OF_SCHEDULE = "7d"
 @passphrase_option
 @shared_options
 @notify_option("prune")
+@retry_lock_option
+@nice_option
 def command(
     session: Session,
     name: str,
@@ -69,6 +73,7 @@ def command(
     dry_run: bool,
     yes: bool,
     passphrase_command: str | None,
+    lock_s: float,
     **options: Any,
 ) -> None:
     """Free space on the server: move what is proven to be archived to its Trash.
@@ -90,7 +95,7 @@ def command(
     archive_settings = session.settings.archive(settings.archive)
     archive = session.unlocked(archive_settings, passphrase_command)
     with ExitStack() as stack:
-        stack.enter_context(archive.lock(name))
+        stack.enter_context(archive.lock(name, lock_s))
         stop = stack.enter_context(stoppable())
         source = wiring.open_source(settings, session.say)
         stack.callback(source.close)

@@ -1,25 +1,31 @@
 """archiver pull: bring the archive up to the server."""
 
+from functools import partial
 from typing import Any
 
 import click
 
 from archiver import wiring
-from archiver.archive.writer import ChainOwner
+from archiver.cli.failure import as_archiver_error
 from archiver.cli.names import account_names, folder_names
+from archiver.cli.nice import nice_option
 from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, size
+from archiver.cli.patience import patience_options
+from archiver.cli.progress import Progress
+from archiver.cli.pulling import Pulling, Wanted
 from archiver.cli.session import Session, shared_options
-from archiver.cli.stop import Stop, stoppable
+from archiver.cli.side_by_side import SideBySide
+from archiver.cli.stop import stoppable
 from archiver.config import AccountSettings
-from archiver.errors import ArchiverError, Incomplete, Interrupted
+from archiver.config.pull import MOST_JOBS
+from archiver.errors import ArchiverError, Incomplete, Interrupted, Locked
 from archiver.model import AccountFailed
-from archiver.ops.pull import Pull
-from archiver.ops.pull_folder import Work
 from archiver.ops.pull_report import FolderReport, PullReport
 from archiver.plan.alerts import Counted, shrunk
-from archiver.plan.pull import Selection
+from archiver.plan.retry import Patience
 from archiver.plan.select import parse_time
+from archiver.plan.turns import JOBS, Limits
 
 
 @click.command("pull")
@@ -38,8 +44,16 @@ from archiver.plan.select import parse_time
 @click.option("--since", metavar="DATE", help="Not what was received before: 2024-05-31, 30d, 1y.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be pulled.")
 @click.option("--accept-other-mailbox", is_flag=True, help="Go on though none of the known mail is there.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, MOST_JOBS),
+    metavar="N",
+    help=f"So many accounts at a time; {JOBS} if not given.",
+)
 @shared_options
 @notify_option("pull")
+@patience_options
+@nice_option
 def command(
     session: Session,
     names: tuple[str, ...],
@@ -48,6 +62,8 @@ def command(
     since: str | None,
     dry_run: bool,
     accept_other_mailbox: bool,
+    jobs: int | None,
+    patience: Patience,
 ) -> None:
     """Bring the archive up to the server: all accounts, or those named. Asks for no passphrase.
 
@@ -57,26 +73,40 @@ def command(
     """
     at = parse_time(since, wiring.now().astimezone()) if since else None
     accounts = session.accounts(names)
+    wanted = Wanted(folders, exclude, at, dry_run, accept_other_mailbox)
+    configured = session.settings.pull
+    limits = Limits(jobs or configured.jobs or JOBS, configured.jobs_per_host)
     failures: dict[str, ArchiverError] = {}
     seen: set[str] = set()
-    with stoppable() as stop:
-        for account in accounts:
-            stop.begin()
-            selection = Selection(folders or account.folders, (*account.exclude, *exclude), at)
-            try:
-                report = _pull(session, account, selection, stop, dry=dry_run, accept=accept_other_mailbox)
-            except Interrupted:
-                session.details += map(report_document, session.unfinished.values())
-                raise
-            except ArchiverError as error:
-                failures[account.name] = error
-                _tell_failed(session, account.name, error, alone=len(accounts) == 1)
-                continue
-            seen.update(folder.folder for folder in report.folders)
-            _note(session, report)
-            _tell(session, report, dry=dry_run)
-            if not report.complete and not dry_run:
-                failures[account.name] = _incomplete(report, account.daily_download_limit)
+    interrupted = bug = None
+    with session.progress() as progress:
+        pulling = Pulling(session, accounts, wanted, progress)
+        retried = partial(_tell_retried, session, accounts, progress)
+        with (
+            SideBySide(pulling.lanes, pulling, limits, patience, retried) as side,
+            stoppable(side.wake) as stop,
+        ):
+            for account, outcome in zip(accounts, side.outcomes(stop), strict=True):
+                if isinstance(outcome, PullReport):
+                    seen.update(folder.folder for folder in outcome.folders)
+                    _note(session, outcome)
+                    with progress.aside():
+                        _tell(session, outcome, dry=dry_run)
+                    if not outcome.complete and not dry_run:
+                        failures[account.name] = _incomplete(outcome, account.daily_download_limit)
+                    continue
+                error = as_archiver_error(outcome)
+                if isinstance(error, Interrupted):
+                    interrupted = error
+                elif error is None:
+                    bug = bug or outcome  # the others are worth their mail all the same
+                else:
+                    failures[account.name] = error
+                    with progress.aside():
+                        _tell_failed(session, account.name, error, alone=len(accounts) == 1)
+    if bug or interrupted:
+        session.details += map(report_document, session.unfinished.values())
+        raise bug or interrupted or AssertionError
     if seen:
         session.warn_unmatched((*folders, *exclude), seen)
     if failures:
@@ -91,33 +121,6 @@ def _worst(failures: dict[str, ArchiverError], accounts: int) -> ArchiverError:
         return error
     which = ", ".join(f'"{name}"' for name in failures)
     return error.retold(f"{len(failures)} of {accounts} accounts failed: {which}")
-
-
-def _pull(
-    session: Session, settings: AccountSettings, selection: Selection, stop: Stop, *, dry: bool, accept: bool
-) -> PullReport:
-    archive = session.archive(session.settings.archive(settings.archive))
-    compression = session.settings.archive(settings.archive).compression
-    with archive.lock(settings.name), session.progress() as progress:
-        chain = archive.chain(archive.chain_of(settings.name))
-        catalog = wiring.open_catalog(archive, chain)
-        owner = ChainOwner(settings.name, settings.kind)
-        account = wiring.open_account(settings, session.say)
-        limit = wiring.daily_limit(settings)
-        try:
-            with archive.begin(owner, chain, catalog, compression, wiring.now) as run:
-                work = Work(settings.name, account, run, selection, progress, stop, dry, limit)
-                pull = Pull(work, accept_other_mailbox=accept)
-                try:
-                    return pull()
-                except ArchiverError:
-                    session.unfinished[settings.name] = pull.report
-                    raise
-        finally:
-            if limit is not None:
-                limit.close()
-            account.close()
-            catalog.close()
 
 
 def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
@@ -139,6 +142,24 @@ def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
         f'account "{report.account}": {", ".join(what)}',
         "the archive is sound; they are tried again by the next pull, see: archiver status",
     )
+
+
+def _tell_retried(
+    session: Session,
+    accounts: list[AccountSettings],
+    progress: Progress,
+    which: int,
+    error: ArchiverError,
+    pause_s: float,
+) -> None:
+    """Tell that an account is going to be tried again."""
+    name = accounts[which].name
+    again = "waiting for it" if isinstance(error, Locked) else f"trying again in {pause_s:.0f} s"
+    with progress.aside():
+        if session.json:
+            told = {"account": name, "code": error.code, "message": error.text, "in_s": round(pause_s)}
+            print_json({"type": "account-retried", **told})
+        session.say(f"{name}: {error.text}; {again}")
 
 
 def _tell_failed(session: Session, account: str, error: ArchiverError, *, alone: bool) -> None:

@@ -21,7 +21,9 @@ from archiver.model import Job, Surroundings
 from archiver.ops.schedule import Change, Installed
 from archiver.plan.schedule import jobs, next_run, parse_clock
 
-KINDS = ("systemd", "launchd", "cron")
+# systemd keeps what is said in its journal; cron makes a mail of it, and gives no job a priority of its own
+_OPTIONS = {"systemd": (), "launchd": ("-q",), "cron": ("-q", "--nice")}
+KINDS = tuple(_OPTIONS)
 
 
 @click.group("schedule", cls=Subcommands)
@@ -63,8 +65,7 @@ def install(
     """
     kind = kind or wiring.usual_scheduler()
     _check(session.settings, pruned)
-    # systemd keeps what is said in its journal; cron makes a mail of it
-    shared = (*(() if kind == "systemd" else ("-q",)), *_config(session))
+    shared = (*_OPTIONS[kind], *_config(session))
     around = surroundings(session.settings, system=system, make=not only_print)
     drill = around.passphrase_file is not None or _passphrases_are_kept(session.settings)
     wanted = jobs(parse_clock(daily), pruned, shared, drill=drill)

@@ -6,7 +6,7 @@ that says nothing more cannot keep it: after a while it ends as if asked twice. 
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -19,10 +19,11 @@ PATIENCE_S = 20  # for one slow message and the commit of up to a checkpoint
 
 
 class Stop:
-    """Says whether the user asked to stop."""
+    """Says whether the user asked to stop. With `wake`, another sees to it that the first time is enough."""
 
-    def __init__(self) -> None:
+    def __init__(self, wake: Callable[[], None] | None = None) -> None:
         self.asked = False
+        self._wake = wake
         self._holds = False  # messages that are not committed yet
 
     def __call__(self) -> bool:
@@ -36,10 +37,13 @@ class Stop:
 
     def take(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        if self.asked or not self._holds:
+        if self.asked or not (self._holds or self._wake):
             raise KeyboardInterrupt
         self.asked = True
-        signal.alarm(PATIENCE_S)
+        if self._wake:
+            self._wake()
+        else:
+            signal.alarm(PATIENCE_S)
         if is_terminal():
             with suppress(OSError):  # after a hang-up nobody reads
                 # past the buffers of stderr: the signal may have come while they were being written
@@ -47,9 +51,9 @@ class Stop:
 
 
 @contextmanager
-def stoppable() -> Iterator[Stop]:
+def stoppable(wake: Callable[[], None] | None = None) -> Iterator[Stop]:
     """Take SIGINT and SIGTERM for the time of a run."""
-    stop = Stop()
+    stop = Stop(wake)
     # what is ignored stays so: that is how nohup works
     taken = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, stop.take) for number in taken}

@@ -8,6 +8,7 @@ from archiver import wiring
 from archiver.archive.archive import Archive
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.names import account_names
+from archiver.cli.nice import nice_option
 from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, print_table, shown, size
 from archiver.cli.progress import Progress
@@ -41,6 +42,7 @@ from archiver.plan.select import parse_share
 @passphrase_option
 @shared_options
 @notify_option("verify")
+@nice_option
 def command(
     session: Session,
     name: str | None,

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from archiver.config.notify import read_notify
 from archiver.config.oauth import read_oauth
+from archiver.config.pull import read_pull
 from archiver.config.settings import (
     AccountKind,
     AccountSettings,
@@ -84,9 +85,8 @@ def parse(raw: bytes, path: Path) -> Settings:
     group = top.raw.get("archive")
     named = set(group) if isinstance(group, dict) else set()
     accounts = [_account(name, table, named) for name, table in top.tables("account")]
-    notify = read_notify(top)
-    warn = _warn(top)
-    top.refuse_unknown(("archive", "account", "notify", "warn"))
+    notify, pull, warn = read_notify(top), read_pull(top), _warn(top)
+    top.refuse_unknown(("archive", "account", "notify", "pull", "warn"))
     if top.problems:
         count = "1 problem" if len(top.problems) == 1 else f"{len(top.problems)} problems"
         raise ConfigInvalid("\n  ".join([f'"{path}" has {count}:', *top.problems]))
@@ -96,6 +96,7 @@ def parse(raw: bytes, path: Path) -> Settings:
         {each.name: each for each in accounts if each is not None},
         notify,
         warn,
+        pull,
     )
 
 

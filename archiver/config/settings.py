@@ -155,6 +155,18 @@ class WarnSettings(Struct, frozen=True):
     overdue_days: int = OVERDUE_DAYS
 
 
+class PullSettings(Struct, frozen=True):
+    """`[pull]`: how many accounts at a time, and how patient a pull is; what is not set, options or defaults say.
+
+    `retry_lock_s` is in seconds.
+    """
+
+    jobs: int | None = None
+    jobs_per_host: int | None = None
+    retry: int | None = None
+    retry_lock_s: float | None = None
+
+
 class Settings(Struct, frozen=True):
     """What the configuration file at `path` says; empty where there is no file."""
 
@@ -163,6 +175,7 @@ class Settings(Struct, frozen=True):
     accounts: Mapping[str, AccountSettings]
     notify: NotifySettings | None = None
     warn: WarnSettings = WarnSettings()
+    pull: PullSettings = PullSettings()
 
     def archive(self, name: str) -> ArchiveSettings:
         """Find an archive by its name. Raises `UsageError` for one that is not configured."""

@@ -48,6 +48,22 @@ def without_parts(table: str) -> tuple[str, list[Mark]]:
     return _PART.sub(leave, table), marks
 
 
+def programs(table: str) -> dict[str, str]:
+    """Tell which program each of archiver's parts of a crontab starts: path by name of job."""
+    found = {}
+    for part in _PART.finditer(table):
+        line = next((each for each in part[0].splitlines() if not each.startswith("#")), "")
+        # the command begins after two spaces; in the system's file the user comes first
+        try:
+            words = shlex.split(line.partition("  ")[2].replace("\\%", "%"))
+        except ValueError:  # changed by hand
+            words = []
+        program = next((word for word in words if word.startswith("/")), None)
+        if program is not None:
+            found[read_mark(part[0]).job] = program
+    return found
+
+
 def _quoted(word: str) -> str:
     if any(ord(letter) < 32 for letter in word):
         raise UsageError(

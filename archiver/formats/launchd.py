@@ -3,6 +3,7 @@
 import plistlib
 from collections.abc import Iterable
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from archiver.errors import UsageError
 from archiver.formats.mark import marked
@@ -14,6 +15,15 @@ LABEL = "archiver."
 def plist_files(jobs: Iterable[Job], around: Surroundings, log: str) -> dict[str, str]:
     """Write the property lists of some jobs: texts by file name. What they say goes to the file `log`."""
     return {f"{LABEL}{job.name}.plist": _plist(job, around, log) for job in jobs}
+
+
+def program_in(text: str) -> str | None:
+    """Tell which program a property list starts; None for what is none."""
+    try:
+        words = plistlib.loads(text.encode("utf-8", "surrogateescape"))["ProgramArguments"]
+        return str(words[0])
+    except (ValueError, ExpatError, KeyError, IndexError, TypeError):
+        return None
 
 
 def _plist(job: Job, around: Surroundings, log: str) -> str:

@@ -12,6 +12,7 @@ from archiver.model import Job, Surroundings
 
 PREFIX = "archiver-"
 _BARE = re.compile(r"[A-Za-z0-9/._+=:,@%-]+")
+_EXEC_START = re.compile(r'^ExecStart=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>\S+))', re.MULTILINE)
 
 _SERVICE = """\
 [Unit]
@@ -88,6 +89,15 @@ def command_line(words: Iterable[str]) -> str:
     """Write the value of `ExecStart=`. `$` names a variable in each word but the first, the program."""
     program, *rest = map(quoted, words)
     return " ".join([program, *(word.replace("$", "$$") for word in rest)])
+
+
+def program_in(text: str) -> str | None:
+    """Tell which program a unit starts; None for one that starts none."""
+    found = _EXEC_START.search(text)
+    if found is None:
+        return None
+    word = re.sub(r"\\(.)", r"\1", found["quoted"]) if found["quoted"] is not None else found["bare"]
+    return word.replace("%%", "%")
 
 
 def _plain(value: str) -> str:

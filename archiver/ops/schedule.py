@@ -3,14 +3,15 @@
 What was not written by archiver, or was changed by hand since, is never overwritten and never removed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
 from archiver.errors import ArchiverError
-from archiver.formats import crontab
+from archiver.formats import crontab, launchd, units
 from archiver.formats.mark import Mark, State, read_mark
 from archiver.model import When
 
@@ -32,13 +33,18 @@ class Ask(Protocol):
 
 
 class Installed(Struct, frozen=True):
-    """One file, or one part of a crontab. `next_run` is as the scheduler tells it; None where it does not."""
+    """One file, or one part of a crontab. `next_run` is as the scheduler tells it; None where it does not.
+
+    `program` is what it starts, where it starts one; `since` is when the file was written, where it is one.
+    """
 
     where: str
     job: str
     when: When | None
     state: State
     next_run: str | None = None
+    program: str | None = None
+    since: datetime | None = None
 
 
 class Change(Struct):
@@ -141,7 +147,7 @@ class Systemd:
         for path, mark in self.files.marks().items():
             if path.suffix in (".timer", ".service") and mark.state != "not by archiver":
                 due = self._next(path.name) if path.suffix == ".timer" else None
-                found.append(Installed(str(path), mark.job, mark.when, mark.state, due))
+                found.append(_installed(path, mark, units.program_in, due))
         return found
 
     def remove(self) -> Change:
@@ -207,7 +213,7 @@ class Launchd:
     def installed(self) -> list[Installed]:
         """Tell of the property lists."""
         return [
-            Installed(str(path), mark.job, mark.when, mark.state)
+            _installed(path, mark, launchd.program_in)
             for path, mark in self.files.marks().items()
             if mark.state != "not by archiver"
         ]
@@ -243,8 +249,7 @@ class Cron:
 
     def installed(self) -> list[Installed]:
         """Tell of archiver's parts."""
-        marks = crontab.without_parts(self._read())[1]
-        return [Installed("crontab", mark.job, mark.when, mark.state) for mark in marks]
+        return _parts("crontab", self._read())
 
     def remove(self) -> Change:
         """Take archiver's parts out of the crontab; the other lines stay."""
@@ -294,7 +299,10 @@ class CronFile:
 
     def installed(self) -> list[Installed]:
         """Tell of the parts of the file."""
-        return [Installed(str(self._path), mark.job, mark.when, mark.state) for mark in self._parts()[1]]
+        if not self._path.exists():
+            return []
+        table = self._path.read_text("utf-8", "surrogateescape")
+        return _parts(str(self._path), table, _written(self._path))
 
     def remove(self) -> Change:
         """Remove the file if all of it is as it was written."""
@@ -312,6 +320,26 @@ class CronFile:
         if not self._path.exists():
             return "", []
         return crontab.without_parts(self._path.read_text("utf-8", "surrogateescape"))
+
+
+def _installed(
+    path: Path, mark: Mark, program_in: Callable[[str], str | None], next_run: str | None = None
+) -> Installed:
+    program = program_in(path.read_text("utf-8", "surrogateescape"))
+    return Installed(str(path), mark.job, mark.when, mark.state, next_run, program, _written(path))
+
+
+def _parts(where: str, table: str, since: datetime | None = None) -> list[Installed]:
+    """Tell of archiver's parts of a crontab."""
+    programs = crontab.programs(table)
+    return [
+        Installed(where, mark.job, mark.when, mark.state, None, programs.get(mark.job), since)
+        for mark in crontab.without_parts(table)[1]
+    ]
+
+
+def _written(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _no_crontab() -> ArchiverError:

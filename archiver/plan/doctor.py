@@ -17,10 +17,14 @@ NEEDED_BYTES = 64 << 20
 
 CERTIFICATE_SOON = timedelta(days=14)
 KEY_OLD = timedelta(days=90)
+SCHEDULE_LATE = timedelta(days=2)
+"""So long a daily job may have been missed: the machine may have been off over a night."""
+
 CLOCK_SLACK = timedelta(minutes=5)
 RECEIVED_SLACK = timedelta(days=1)
 """How far in the future a server may date a message: its zone may be wrong, and nothing else."""
 
+_INSTALL = "archiver schedule install"
 _SHARED, _ALL = 0o070, 0o007
 _WRITES = 0o022
 
@@ -178,3 +182,51 @@ def _days(span: timedelta) -> str:
 
 def _time(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
+class Planned(Struct, frozen=True):
+    """A job of a schedule, as it is installed: in which file, what it starts and whether that is there.
+
+    `dormant` says that the scheduler was told of it, and does not mean to start it. `since` is when it was
+    installed, as far as that is known. `own` is whether its runs leave their reports with this user.
+    """
+
+    where: str
+    program: str | None
+    is_there: bool
+    when: str
+    dormant: bool = False
+    since: datetime | None = None
+    own: bool = True
+
+
+def judge_schedule(about: str, pulls: Sequence[Planned], last: datetime | None, now: datetime) -> Check:
+    """Judge the jobs that pull each day; `last` is when all accounts were last pulled here."""
+    if not pulls:
+        return doubted("schedule", about, "nothing pulls by itself on this machine", _INSTALL)
+    idle = next((error for job in pulls if (error := _idle(job)) is not None), None)
+    if idle is not None:
+        return failed("schedule", about, idle)
+    where = f'pulls {pulls[0].when}, by "{pulls[0].where}"'
+    if not any(job.own for job in pulls):
+        return passed("schedule", about, f"{where}; its runs are not of this user")
+    since = max((each for each in (last, *(job.since for job in pulls)) if each is not None), default=None)
+    if since is not None and now - since > SCHEDULE_LATE:
+        told = "no pull ever" if last is None else f"the last pull of all accounts on {last:%Y-%m-%d}"
+        hint = "was this machine off? Else look at what its scheduler says: journalctl, or the log of cron"
+        return failed("schedule", about, ArchiverError(f"{where}, and {told}", hint))
+    if last is None:
+        hint = "look again tomorrow, or try it: archiver pull"
+        return doubted("schedule", about, f"{where}; it has not run yet", hint)
+    return passed("schedule", about, f"{where}; last on {last.astimezone():%Y-%m-%d %H:%M}")
+
+
+def _idle(job: Planned) -> ConfigInvalid | None:
+    """Tell why a job never starts, where that is known."""
+    if not job.is_there:
+        text = f'"{job.where}" starts "{job.program or "nothing"}", which is not there'
+        return ConfigInvalid(text, f"install it anew: {_INSTALL}")
+    if job.dormant:
+        text = f'"{job.where}" is there, and its scheduler does not start it'
+        return ConfigInvalid(text, f"{_INSTALL}; then: archiver schedule show")
+    return None

@@ -9,6 +9,9 @@ from archiver.model import Job, When
 
 _MINUTES_OF_DAY = 24 * 60
 _AFTER_PULL_MINUTES = 60  # prune, then verify: each waits for the one before
+_RETRIES = "3"  # half a minute, two and eight later: a server or a line that is restarted is back by then
+_LOCK = "10m"  # for who pulls by hand
+_LOCK_OF_PULL = "2h"  # a prune follows a pull that may still be at work
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
@@ -26,12 +29,13 @@ def jobs(daily: When, pruned: Sequence[str], shared: Sequence[str] = (), *, dril
 
     `shared` are words for each command, such as `-q`.
     """
-    pull = Job("pull", "Pull mail into the archive", ("pull", "--notify", *shared), daily)
+    patient = ("--retry", _RETRIES, "--retry-lock", _LOCK)
+    pull = Job("pull", "Pull mail into the archive", ("pull", "--notify", *patient, *shared), daily)
     prune = [
         Job(
             f"prune-{name}",
             f"Remove archived mail of account {name} from its server",
-            ("prune", name, "--scheduled", "--notify", *shared),
+            ("prune", name, "--scheduled", "--notify", "--retry-lock", _LOCK_OF_PULL, *shared),
             _later(daily, _AFTER_PULL_MINUTES),
             owner=True,
         )

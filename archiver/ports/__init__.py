@@ -7,7 +7,17 @@ imported from here.
 from typing import Protocol
 
 from archiver.events import Event
-from archiver.ports.accounts import Account, Allowance, CanAppend, CanDelete, Describes, Known, Source, Target
+from archiver.ports.accounts import (
+    Account,
+    Allowance,
+    CanAppend,
+    CanBeCut,
+    CanDelete,
+    Describes,
+    Known,
+    Source,
+    Target,
+)
 from archiver.ports.archive import (
     Audit,
     Catalog,
@@ -26,6 +36,7 @@ __all__ = [
     "Allowance",
     "Audit",
     "CanAppend",
+    "CanBeCut",
     "CanDelete",
     "Catalog",
     "Describes",

@@ -69,6 +69,18 @@ class Account(Protocol):
         ...
 
 
+@runtime_checkable
+class CanBeCut(Protocol):
+    """The power to be stopped while a server keeps it waiting; beside `Account`, where the kind has it."""
+
+    def cut(self) -> None:
+        """Have what waits for the server, now or later, end with `Interrupted`. Never raises.
+
+        This alone may be called from another thread than the account's own.
+        """
+        ...
+
+
 class CanAppend(Protocol):
     """The power to put mail into an account; beside `Account`, where the kind has it."""
 

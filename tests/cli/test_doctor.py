@@ -1,6 +1,7 @@
 """archiver doctor: each check as it is where all is well, and turned to fail."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ WELL = [
     "configuration rights",
     "state rights",
     "cache rights",
+    "schedule",
     "archive",
     "space",
     "root",
@@ -107,12 +109,10 @@ def test_where_all_is_well_every_check_is_told_and_the_archive_is_as_before(pull
     done = pulled("doctor", "--json")
     assert done.exit == 0, done.err
     assert names(done) == WELL
-    (warned,) = [check for check in checks(done) if check["state"] != "ok"]
-    assert (warned["name"], warned["state"]) == (
-        "tls",
-        "warn",
-    )  # the certificate of the tests is good for a day
-    assert "day" in warned["text"]
+    schedule, tls = [check for check in checks(done) if check["state"] != "ok"]
+    assert (schedule["name"], schedule["hint"]) == ("schedule", "archiver schedule install")
+    assert (tls["name"], tls["state"]) == ("tls", "warn")  # the certificate of the tests is good for a day
+    assert "day" in tls["text"]
     assert files(pulled.home / "mail") == before
 
 
@@ -123,9 +123,10 @@ def test_people_get_a_table_with_remedies_and_a_count(pulled: CommandLine) -> No
     lines = done.text.splitlines()
     assert len([line for line in lines if line.startswith(("ok ", "warn "))]) == len(WELL)
     assert [line.strip() for line in lines if "hint: " in line] == [
-        "hint: whoever runs the server has to renew it"
+        "hint: archiver schedule install",
+        "hint: whoever runs the server has to renew it",
     ]
-    assert done.err == "21 checks: 0 failed, 1 warning\n"
+    assert done.err == "21 checks: 0 failed, 2 warnings\n"
     assert pulled("doctor", "-q") == Done(0, b"", "")
 
 
@@ -147,7 +148,7 @@ def test_a_name_is_that_of_an_account_or_of_an_archive(
         "mail",
         "bob",
     }
-    assert checks(pulled("doctor", "mail", "--json"))[:9] == checks(everything)[:9]
+    assert checks(pulled("doctor", "mail", "--json"))[:10] == checks(everything)[:10]
     done = pulled("doctor", "an", "--json")
     assert done.exit == 2
     assert 'did you mean "ann"?' in done.error["message"]
@@ -180,7 +181,7 @@ def test_a_configuration_fails_with_all_of_its_mistakes(pulled: CommandLine) -> 
     text = fails(done, "configuration", 14)["text"]
     assert "account.ann.prot" in text
     assert "account.ann.timeout-s" in text
-    assert names(done) == WELL[:4], "the rights are looked at all the same"
+    assert names(done) == WELL[:5], "the rights are looked at all the same"
     assert "account.ann.prot" in pulled("doctor").text
 
 
@@ -219,6 +220,98 @@ def test_a_state_folder_that_cannot_be_made_fails(pulled: CommandLine) -> None:
     assert done.exit == 1
     failed = [check["name"] for check in checks(done) if check["state"] == "fail"]
     assert failed == ["state rights", "root", "last-run", "limit"]
+
+
+# --- the schedule -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scheduled(pulled: CommandLine) -> CommandLine:
+    """Give a home whose pulls systemd has taken, and is going to start."""
+    systemctl(pulled, "echo Thu 02:41")
+    assert pulled("schedule", "install", "--with", "systemd").exit == 0
+    return pulled
+
+
+def systemctl(home: CommandLine, show: str) -> None:
+    path = home.home / "bin" / "systemctl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'#!/bin/sh\ncase "$2" in show) {show};; esac\n')
+    path.chmod(0o755)
+    home.environment["PATH"] = f"{path.parent}:{os.environ['PATH']}"
+
+
+def unit(home: CommandLine, name: str) -> Path:
+    return home.home / "config" / "systemd" / "user" / name
+
+
+def days_ago(home: CommandLine, days: int) -> None:
+    """Have all that was installed, and all reports, be as old."""
+    then = datetime.now(UTC) - timedelta(days=days)
+    for path in unit(home, ".").iterdir():
+        os.utime(path, (then.timestamp(), then.timestamp()))
+    for path in (home.home / "state" / "archiver" / "reports").iterdir():
+        told = json.loads(path.read_text())
+        told["began"] = told["ended"] = then.isoformat()
+        path.write_text(json.dumps(told))
+
+
+def test_a_schedule_that_runs_is_well(scheduled: CommandLine) -> None:
+    done = scheduled("doctor", "--json")
+    (found,) = [check for check in checks(done) if check["name"] == "schedule"]
+    assert (done.exit, found["state"]) == (0, "ok")
+    assert "daily 02:30" in found["text"]
+    assert "archiver-pull.timer" in found["text"]
+    days_ago(scheduled, 1)
+    assert state_of(scheduled("doctor", "--json"), "schedule") == "ok", "a night without power is no failure"
+
+
+def test_a_schedule_that_has_not_run_yet_is_doubted_and_fails_when_it_never_does(
+    scheduled: CommandLine,
+) -> None:
+    scheduled("pull", "ann", "-q")  # by hand, and not of all accounts
+    for path in (scheduled.home / "state" / "archiver" / "reports").iterdir():
+        if not json.loads(path.read_text())["accounts"]:
+            path.unlink()
+    done = scheduled("doctor", "--json")
+    assert (done.exit, state_of(done, "schedule")) == (0, "warn")
+    days_ago(scheduled, 3)
+    assert "no pull ever" in fails(scheduled("doctor", "--json"), "schedule", 1)["text"]
+
+
+def test_a_schedule_that_ran_long_ago_fails(scheduled: CommandLine) -> None:
+    days_ago(scheduled, 3)
+    found = fails(scheduled("doctor", "--json"), "schedule", 1)
+    assert "the last pull of all accounts on" in found["text"]
+    assert scheduled("pull", "-q").exit == 0
+    assert state_of(scheduled("doctor", "--json"), "schedule") == "ok"
+
+
+def test_a_schedule_that_starts_what_is_not_there_fails(scheduled: CommandLine) -> None:
+    path = unit(scheduled, "archiver-pull.service")
+    path.write_text(path.read_text().replace("ExecStart=", "ExecStart=/gone"))
+    assert "which is not there" in fails(scheduled("doctor", "--json"), "schedule", 14)["text"]
+    path.unlink()
+    assert 'starts "nothing"' in fails(scheduled("doctor", "--json"), "schedule", 14)["text"]
+
+
+@pytest.mark.parametrize("show", ["true", "exit 1"])
+def test_a_timer_that_systemd_does_not_start_fails(scheduled: CommandLine, show: str) -> None:
+    systemctl(scheduled, show)
+    assert "does not start it" in fails(scheduled("doctor", "--json"), "schedule", 14)["text"]
+
+
+def test_the_schedule_of_cron_is_looked_at_too(pulled: CommandLine) -> None:
+    systemctl(pulled, "true")
+    table = pulled.home / "table"
+    crontab = pulled.home / "bin" / "crontab"
+    crontab.write_text(f'#!/bin/sh\ncase "$1" in -l) cat "{table}";; -) cat > "{table}";; esac\n')
+    crontab.chmod(0o755)
+    table.touch()
+    assert pulled("schedule", "install", "--with", "cron").exit == 0
+    assert state_of(pulled("doctor", "--json"), "schedule") == "ok"
+    table.write_text(table.read_text().replace(sys.executable, "/gone/python"))
+    assert '"/gone/python"' in fails(pulled("doctor", "--json"), "schedule", 14)["text"]
 
 
 # --- an archive -------------------------------------------------------------------------------------------

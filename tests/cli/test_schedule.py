@@ -3,6 +3,8 @@
 import os
 import re
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,38 +316,93 @@ def test_the_command_of_a_unit_pulls_with_nothing_but_a_home_in_its_environment(
     assert nightly("status", "--json").document["accounts"][0]["head"]["seq"] == 1
 
 
-# What `ProtectSystem=strict` and `ReadWritePaths=` do: all is read-only but the paths that follow, up to "--".
-READ_ONLY = """
+# What a unit asks of systemd, done by hand. The words: what is needed below /tmp, "--", what may be written, "--", the
+# command. `PrivateTmp=`: /tmp is another one. `ProtectSystem=strict` and `ReadWritePaths=`: all else is read-only but
+# the latter. `NoNewPrivileges=`, and no capability is left.
+RESTRICTED = """
 set -e
 mount --make-rprivate /
-while [ "$1" != -- ]; do mount --bind "$1" "$1"; shift; done
+mount --bind /tmp "$SAVED"
+mount -t tmpfs tmpfs /tmp
+while [ "$1" != -- ]; do
+    mkdir -p "$1"; mount --bind "$SAVED${1#/tmp}" "$1"; mount -o remount,bind,ro "$1"; shift
+done
 shift
+while [ "$1" != -- ]; do
+    case "$1" in /tmp/*) mount --bind "$SAVED${1#/tmp}" "$1";; *) mount --bind "$1" "$1";; esac; shift
+done
+shift
+umount "$SAVED"
 mount -o remount,bind,ro /
-if touch "$HOME/probe" 2>/dev/null; then echo "not read-only" >&2; exit 99; fi
-exec setpriv --no-new-privs --bounding-set=-all "$@"
+for kept in "$HOME/probe" /etc/probe; do
+    if touch "$kept" 2>/dev/null; then echo "not read-only: $kept" >&2; exit 99; fi
+done
+if [ -e "$MARKER" ]; then echo "not a private /tmp" >&2; exit 99; fi
+exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
 """
 
 
-def test_a_unit_may_write_all_that_its_command_writes(nightly: CommandLine) -> None:
-    require("setpriv")
+def values(unit: Path, key: str) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", unit.read_text(), re.MULTILINE)
+
+
+@pytest.fixture
+def credentials(nightly: CommandLine, tmp_path: Path) -> Path:
+    """Give the folder in which the command of the unit finds its credentials; what they were copied from is gone."""
     nightly("schedule", "install", "--with", "systemd")
-    unit = nightly.home / "config" / "systemd" / "user" / "archiver-pull.service"
+    folder = tmp_path / "credentials"
+    folder.mkdir(mode=0o700)
+    for value in values(nightly.home / "config" / "systemd" / "user" / UNITS[0], "LoadCredential"):
+        name, _, path = value.replace("%%", "%").partition(":")
+        Path(path).rename(folder / name)
+        (folder / name).chmod(0o400)
+    assert [path.name for path in folder.iterdir()] == ["ann.password"]
+    return folder
+
+
+def test_a_unit_pulls_with_no_more_leave_than_it_asks_for(
+    nightly: CommandLine, credentials: Path, server: Dovecot, tmp_path: Path
+) -> None:
+    require("setpriv")
+    unit = nightly.home / "config" / "systemd" / "user" / UNITS[0]
     words, variables = exec_start(unit)
-    allowed = [
-        words_of(each)[0].removeprefix("-")
-        for each in re.findall(r"^ReadWritePaths=(.*)$", unit.read_text(), re.MULTILINE)
-    ]
+    allowed = [words_of(each)[0].removeprefix("-") for each in values(unit, "ReadWritePaths")]
+    needed = [str(each) for each in (ROOT, sys.prefix, server.base, nightly.home, credentials)]
+    kept = [each for each in needed if each.startswith("/tmp/")]
+    marker = tmp_path / "marker"
+    marker.touch()
 
     def run(*paths: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [require("unshare"), "--mount", "sh", "-c", READ_ONLY, "sh", *paths, "--", *words],
-            cwd="/",
-            env={"HOME": str(nightly.home), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as saved:
+            return subprocess.run(
+                [
+                    require("unshare"),
+                    "--mount",
+                    "sh",
+                    "-c",
+                    RESTRICTED,
+                    "sh",
+                    *kept,
+                    "--",
+                    *paths,
+                    "--",
+                    *words,
+                ],
+                cwd="/",
+                env={
+                    "HOME": str(nightly.home),
+                    "PATH": os.environ["PATH"],
+                    "PYTHONPATH": str(ROOT),
+                    "CREDENTIALS_DIRECTORY": str(credentials),
+                    "SAVED": saved,
+                    "MARKER": str(marker),
+                    **variables,
+                },
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
 
     none = run()
     if none.returncode and "error:" not in none.stderr:
@@ -354,6 +411,21 @@ def test_a_unit_may_write_all_that_its_command_writes(nightly: CommandLine) -> N
     ran = run(*allowed)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.startswith("ann: 2 messages pulled")
+    assert values(unit, "SuccessExitStatus") == ["3"], "done in part is no failure of the unit"
+
+
+@pytest.mark.parametrize(("words", "most"), [([], 60), (["--system"], 25)], ids=["user", "system"])
+def test_systemd_finds_little_that_a_unit_could_do_amiss(
+    home: CommandLine, tmp_path: Path, words: list[str], most: int
+) -> None:
+    offline(home, 'password-file = "pw"')
+    done = home("schedule", "install", "--with", "systemd", "--print", "--json", *words)
+    unit = tmp_path / UNITS[0]
+    (text,) = [text for path, text in done.document["files"].items() if path.endswith(UNITS[0])]
+    unit.write_text(text)
+    judge = [require("systemd-analyze"), "security", "--offline=true", "--no-pager", f"--threshold={most}"]
+    judged = subprocess.run([*judge, str(unit)], capture_output=True, text=True, check=False)
+    assert judged.returncode == 0, judged.stdout + judged.stderr
 
 
 # --- cron -------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -25,6 +24,7 @@ from archiver.accounts.imap.session import Piece, Session, astring, is_selectabl
 from archiver.accounts.imap.sync import is_unchanged, read_token
 from archiver.accounts.imap.taking import Target
 from archiver.accounts.imap.wire import LITERAL_LIMIT
+from archiver.accounts.leash import Leash
 from archiver.accounts.reasons import GONE, WITHHELD
 from archiver.errors import FolderRefused, RefusedForSafety
 from archiver.model import (
@@ -70,9 +70,11 @@ class ImapAccount:
         on_warning: Callable[[str], None] | None = None,
         *,
         literal_limit: int = LITERAL_LIMIT,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], None] | None = None,
     ) -> None:
-        self._link = Link(server, user, password, pause)
+        self._leash = Leash()
+        server = replace(server, leash=self._leash)
+        self._link = Link(server, user, password, pause or self._leash.pause)
         self._warn = on_warning or _log.warning
         self._literal_limit = literal_limit
         self._mailboxes: dict[str, bytes] = {}
@@ -295,6 +297,10 @@ class ImapAccount:
             folder,
             lambda session: self._make(session, folder.name, folder.special_use, hint),
         )
+
+    def cut(self) -> None:
+        """See `CanBeCut.cut`."""
+        self._leash.cut()
 
     def close(self) -> None:
         """Log out."""

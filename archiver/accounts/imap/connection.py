@@ -71,6 +71,7 @@ class Connection(Line):
         try:
             return wire.read_response(self._reader, literal_limit)
         except wire.Cut as error:
+            self.check_cut()  # before a message is blamed for the end of its line
             if error.response and len(error.response) > 1:
                 raise  # the literal that broke off says which message it was
             raise self.closed_by_server() from error

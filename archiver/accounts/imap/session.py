@@ -30,7 +30,7 @@ from archiver.accounts.imap.events import (
 from archiver.accounts.imap.fetched import parse_listing
 from archiver.accounts.imap.scanner import WireError, text
 from archiver.accounts.imap.selected import Selected, note_code, note_event
-from archiver.errors import Unreachable
+from archiver.errors import Interrupted, Unreachable
 
 _log = logging.getLogger(__name__)
 
@@ -322,7 +322,7 @@ class Session:
         """Say goodbye and close. Never raises."""
         try:
             self.connection.send(self.connection.tag().encode() + b" LOGOUT\r\n")
-        except Unreachable:
+        except (Unreachable, Interrupted):
             _log.debug("the line was closed before the logout")
         self.connection.close()
 

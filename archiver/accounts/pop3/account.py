@@ -1,10 +1,12 @@
 """POP3 as archiver's door to mail: `ports.Account` with one folder, and `ports.CanDelete` beside it."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from archiver.accounts.connection import Server
+from archiver.accounts.leash import Leash
 from archiver.accounts.link import Link
 from archiver.accounts.owner import owner_of
 from archiver.accounts.pop3 import maildrop, quirks
@@ -55,9 +57,13 @@ class Pop3Account:
         on_warning: Callable[[str], None] | None = None,
         *,
         body_limit: int = BODY_LIMIT,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], None] | None = None,
     ) -> None:
-        self._link: Link[Session] = Link(lambda: open_session(server, user, password), pause)
+        self._leash = Leash()
+        server = replace(server, leash=self._leash)
+        self._link: Link[Session] = Link(
+            lambda: open_session(server, user, password), pause or self._leash.pause
+        )
         self._server = server
         self._warn = on_warning or _log.warning
         self._limit = body_limit
@@ -136,6 +142,10 @@ class Pop3Account:
             )
         self._check(folder.name, epoch)
         return remove(self._link, Lister(self._limit), keys)
+
+    def cut(self) -> None:
+        """See `CanBeCut.cut`."""
+        self._leash.cut()
 
     def close(self) -> None:
         """Log out, without leave to the server to change anything."""

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from archiver.errors import UsageError
-from archiver.formats.crontab import cron_line, cron_parts, without_parts
+from archiver.formats.crontab import cron_line, cron_parts, programs, without_parts
 from archiver.formats.launchd import plist_files
+from archiver.formats.launchd import program_in as plist_program
 from archiver.formats.mark import read_mark
 from archiver.formats.units import command_line, unit_files
+from archiver.formats.units import program_in as unit_program
 from archiver.model import Surroundings, When
 from archiver.plan.schedule import jobs
 from tests.systemd_words import words_of
@@ -166,10 +168,29 @@ def test_a_property_list_says_what_to_run_and_when(name: str) -> None:
     files = plist_files(jobs(When(2, 30), [name]), AWKWARD, "/log")
     found = {key: plistlib.loads(text.encode()) for key, text in files.items()}
     prune, verify = found[f"archiver.prune-{name}.plist"], found["archiver.verify.plist"]
-    assert prune["ProgramArguments"] == [*AWKWARD.program, "prune", name, "--scheduled", "--notify"]
+    words = ["prune", name, "--scheduled", "--notify", "--retry-lock", "2h"]
+    assert prune["ProgramArguments"] == [*AWKWARD.program, *words]
     assert prune["EnvironmentVariables"] == AWKWARD.environment
     assert verify["StartCalendarInterval"] == {"Weekday": 0, "Hour": 4, "Minute": 30}
     assert {read_mark(text).state for text in files.values()} == {"as written"}
+
+
+@pytest.mark.parametrize("around", [PLAIN, AWKWARD, replace(AWKWARD, user="ann")])
+def test_what_was_written_tells_again_which_program_it_starts(around: Surroundings) -> None:
+    wanted = around.program[0]
+    found = [unit_program(text) for key, text in unit_files(JOBS, around).items() if key.endswith(".service")]
+    assert found == [wanted] * len(JOBS)
+    assert {unit_program(text) for key, text in unit_files(JOBS, around).items() if key.endswith("r")} == {
+        None
+    }
+    assert programs(cron_parts(JOBS, around)) == {job.name: wanted for job in JOBS}
+    assert {plist_program(text) for text in plist_files(JOBS, around, "/log").values()} == {wanted}
+
+
+def test_what_was_changed_by_hand_past_recognition_starts_nothing_that_is_known() -> None:
+    assert programs(cron_parts(JOBS[:1], PLAIN).replace(" pull", ' "pull')) == {}
+    assert plist_program("<plist>") is None
+    assert plist_program("<plist><array/></plist>") is None
 
 
 @pytest.mark.parametrize("around", [PLAIN, AWKWARD])

@@ -11,13 +11,14 @@ from archiver.plan.schedule import jobs, next_run, parse_clock
 
 def test_a_schedule_pulls_each_day_and_verifies_a_sample_on_sundays() -> None:
     pull, verify = jobs(When(2, 30), [])
-    assert (pull.words[0], pull.when) == ("pull", When(2, 30))
+    assert pull.words == ("pull", "--notify", "--retry", "3", "--retry-lock", "10m")
+    assert pull.when == When(2, 30)
     assert (verify.words[:2], verify.when) == (("verify", "--data=10%"), When(4, 30, 0))
 
 
 def test_prune_comes_for_the_accounts_named_alone_and_as_a_schedule() -> None:
     _, prune, _ = jobs(When(2, 30), ["work", "work"], ["-q"])
-    assert prune.words == ("prune", "work", "--scheduled", "--notify", "-q")
+    assert prune.words == ("prune", "work", "--scheduled", "--notify", "--retry-lock", "2h", "-q")
     assert (prune.when, prune.owner) == (When(3, 30), True)
 
 
