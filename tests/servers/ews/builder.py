@@ -133,7 +133,9 @@ class Place:
             t("IsAllDayEvent", boolean(all_day)),
             t("Location", location) if location else None,
             t("Organizer", mime.mailbox(owner.address, owner.display_name)),
-            t("RequiredAttendees", *(t("Attendee", mime.mailbox(one)) for one in attendees)) if attendees else None,
+            t("RequiredAttendees", *(t("Attendee", mime.mailbox(one)) for one in attendees))
+            if attendees
+            else None,
             recurrence_of(rule, start) if rule else None,
             t("StartTimeZone", Id=zone, Name=zone) if zone else None,
             t("EndTimeZone", Id=zone, Name=zone) if zone else None,
@@ -142,11 +144,17 @@ class Place:
         ]
         return self._keep(item, fields)
 
-    def modify_occurrence(self, master: Item, start: datetime, to: datetime, subject: str | None = None) -> Item:
+    def modify_occurrence(
+        self, master: Item, start: datetime, to: datetime, subject: str | None = None
+    ) -> Item:
         """Move the occurrence of a series that begins at `start`."""
-        item = self.site.new_item("CalendarItem", "IPM.OLE.CLASS.{00061055-0000-0000-C000-000000000046}", self.folder)
+        item = self.site.new_item(
+            "CalendarItem", "IPM.OLE.CLASS.{00061055-0000-0000-C000-000000000046}", self.folder
+        )
         item.fields = {name: one for name, one in master.fields.items() if name != "Recurrence"}
-        item.fields.update({"Start": t("Start", moment(to)), "End": t("End", moment(to + timedelta(minutes=30)))})
+        item.fields.update(
+            {"Start": t("Start", moment(to)), "End": t("End", moment(to + timedelta(minutes=30)))}
+        )
         if subject is not None:
             item.fields["Subject"] = t("Subject", subject)
         item.original_start, item.is_draft, item.is_read = start, False, True
@@ -162,7 +170,11 @@ class Place:
 
     def add_meeting(self, raw: bytes, kind: str, start: datetime, minutes: int = 60) -> Item:
         """Deliver a MeetingRequest, MeetingResponse or MeetingCancellation, with the MIME of its mail."""
-        classes = {"MeetingRequest": "Request", "MeetingResponse": "Resp.Pos", "MeetingCancellation": "Canceled"}
+        classes = {
+            "MeetingRequest": "Request",
+            "MeetingResponse": "Resp.Pos",
+            "MeetingCancellation": "Canceled",
+        }
         item = self.site.new_item(kind, f"IPM.Schedule.Meeting.{classes[kind]}", self.folder)
         mime.absorb(self.site, item, raw)
         item.is_draft = False
@@ -189,7 +201,9 @@ class Place:
         parts = ("Street", "City", "State", "CountryOrRegion", "PostalCode")
         lines = [t(part, home[part]) for part in parts if home and part in home]
         if photo is not None:
-            picture = Attachment(self.site.identifiers.new("attachment"), "ContactPicture.jpg", photo, "image/jpeg")
+            picture = Attachment(
+                self.site.identifiers.new("attachment"), "ContactPicture.jpg", photo, "image/jpeg"
+            )
             picture.is_photo = True
             item.attachments.append(picture)
         fields = [
@@ -206,7 +220,9 @@ class Place:
     def add_list(self, name: str, members: Iterable[str]) -> Item:
         """Enter a distribution list."""
         item = self._new("DistributionList", "IPM.DistList", name)
-        boxes = [t("Mailbox", t("Name", one), t("EmailAddress", one), t("RoutingType", "SMTP")) for one in members]
+        boxes = [
+            t("Mailbox", t("Name", one), t("EmailAddress", one), t("RoutingType", "SMTP")) for one in members
+        ]
         shown = [t("Member", box, t("Status", "Normal"), Key=f"key{n}") for n, box in enumerate(boxes)]
         return self._keep(item, [t("DisplayName", name), t("FileAs", name), t("Members", *shown)])
 
@@ -241,7 +257,9 @@ class Place:
         item.is_associated = True
         return self._keep(item, [])
 
-    def attach(self, item: Item, name: str, content: bytes, content_type: str = "application/octet-stream") -> None:
+    def attach(
+        self, item: Item, name: str, content: bytes, content_type: str = "application/octet-stream"
+    ) -> None:
         """Attach a file."""
         made = Attachment(self.site.identifiers.new("attachment"), name, content, content_type)
         item.attachments.append(made)

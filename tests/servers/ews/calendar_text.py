@@ -5,11 +5,12 @@ from xml.etree.ElementTree import Element
 
 from tests.servers.ews.markup import local, parse_moment, t, text
 from tests.servers.ews.mime import address_of
+from tests.servers.ews.order import names
 from tests.servers.ews.state import Item
 
-_DAYS = {name: name[:2].upper() for name in "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()}
+_DAYS = {name: name[:2].upper() for name in names("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")}
 _INDEX = {"First": 1, "Second": 2, "Third": 3, "Fourth": 4, "Last": -1}
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = names("January February March April May June July August September October November December")
 _FREQUENCIES = {
     "DailyRecurrence": "DAILY",
     "WeeklyRecurrence": "WEEKLY",

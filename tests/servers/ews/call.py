@@ -32,13 +32,16 @@ class Call:
         messages = []
         for part in parts:
             try:
-                code = self.planned(part)
-                if code is not None:
-                    raise Refused(code)
-                messages.append(soap.success(self.operation, *do(part)))
+                messages.append(soap.success(self.operation, *self._one(part, do)))
             except Refused as refused:
                 messages.append(soap.failure(self.operation, refused, *empty()))
         return messages
+
+    def _one(self, part: Element, do: Callable[[Element], list[Element]]) -> list[Element]:
+        code = self.planned(part)
+        if code is not None:
+            raise Refused(code)
+        return do(part)
 
     def check(self, mailbox: Mailbox) -> None:
         """Refuse a mailbox that the user may not open, or that cannot be had now."""
@@ -52,10 +55,11 @@ class Call:
         if local(element) == "DistinguishedFolderId":
             found = self._distinguished(element)
         else:
-            found = self.site.folders.get(element.get("Id") or "")
-            if found is None:
+            named = self.site.folders.get(element.get("Id") or "")
+            if named is None:
                 raise Refused("ErrorFolderNotFound")
-            self.check(found.mailbox)
+            self.check(named.mailbox)
+            found = named
         if found.denied:
             raise Refused("ErrorAccessDenied")
         return found
@@ -90,7 +94,9 @@ class Call:
 
     def _named(self, element: Element) -> Item:
         kind = local(element)
-        name = {"OccurrenceItemId": "RecurringMasterId", "RecurringMasterItemId": "OccurrenceId"}.get(kind, "Id")
+        name = {"OccurrenceItemId": "RecurringMasterId", "RecurringMasterItemId": "OccurrenceId"}.get(
+            kind, "Id"
+        )
         found = self.site.items.get(element.get(name) or "")
         if found is None:
             raise Refused("ErrorItemNotFound")

@@ -21,7 +21,9 @@ def write(item: Item) -> bytes:
     for member in fields.get("Members", ()):
         lines.append(f"X-MS-MEMBER:{text(member, 'Mailbox', 'EmailAddress') if len(member) else ''}")
     for entry in fields.get("PhysicalAddresses", ()):
-        parts = (text(entry, name) or "" for name in ("Street", "City", "State", "PostalCode", "CountryOrRegion"))
+        parts = (
+            text(entry, name) or "" for name in ("Street", "City", "State", "PostalCode", "CountryOrRegion")
+        )
         lines.append("ADR;TYPE=" + (entry.get("Key") or "").upper() + ":;;" + ";".join(map(escaped, parts)))
     photo = next((one.content for one in item.attachments if one.is_photo), None)
     if photo is not None:

@@ -92,7 +92,10 @@ def user_settings(body: Element, addresses: set[str], url: str, build: Build) ->
     for user in children(request, "Users"):
         address = text(user, "Mailbox") or ""
         known = {"UserDisplayName": address, "AutoDiscoverSMTPAddress": address, "ExternalEwsUrl": url}
-        known |= {"InternalEwsUrl": url, "EwsSupportedSchemas": "Exchange2013, Exchange2013_SP1, Exchange2016"}
+        known |= {
+            "InternalEwsUrl": url,
+            "EwsSupportedSchemas": "Exchange2013, Exchange2013_SP1, Exchange2016",
+        }
         if address.casefold() not in addresses:
             responses.append(_response("InvalidUser", "The user does not exist.", []))
             continue
@@ -108,7 +111,9 @@ def user_settings(body: Element, addresses: set[str], url: str, build: Build) ->
         _a("MinorBuildNumber", str(build.minor_build)),
         _a("Version", "Exchange2016"),
     )
-    inner = _a("Response", _a("ErrorCode", "NoError"), _a("ErrorMessage", ""), _a("UserResponses", *responses))
+    inner = _a(
+        "Response", _a("ErrorCode", "NoError"), _a("ErrorMessage", ""), _a("UserResponses", *responses)
+    )
     answer = make(SOAP, "Body", _a("GetUserSettingsResponseMessage", inner))
     return serialize(make(SOAP, "Envelope", make(SOAP, "Header", version), answer))
 

@@ -21,7 +21,10 @@ class Identifiers:
             return made
         self._made += 1
         digest = hashlib.sha384(f"{self._seed} {kind} {self._made}".encode()).digest()
-        made = "AAMkAD" + base64.b64encode(b"\x00" + digest + (b"\x2e" if kind == "folder" else b"\x46")).decode()
+        made = (
+            "AAMkAD"
+            + base64.b64encode(b"\x00" + digest + (b"\x2e" if kind == "folder" else b"\x46")).decode()
+        )
         made = made[: len(made) // 4 * 4]
         if kind == "item":
             at = next(found.start() for found in re.finditer("[A-Za-z]", made) if found.start() > 12)

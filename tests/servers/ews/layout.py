@@ -42,7 +42,9 @@ def furnish(site: Site, mailbox: Mailbox, archive: bool = False) -> None:
         made[name] = folder
     unread = site.add_folder(mailbox, made["searchfolders"], "Unread Mail", "IPF.Note")
     unread.is_search = True
-    hidden = site.add_folder(mailbox, made["msgfolderroot"], "Conversation Action Settings", "IPF.Configuration")
+    hidden = site.add_folder(
+        mailbox, made["msgfolderroot"], "Conversation Action Settings", "IPF.Configuration"
+    )
     hidden.is_hidden = True
 
 

@@ -57,8 +57,8 @@ def _absorb_parts(site: Site, item: Item, parsed: Message) -> None:
         if part.get_content_type() == "message/rfc822":
             inner = site.new_item("Message", "IPM.Note", item.folder)
             payload = part.get_payload()
-            assert isinstance(payload, list)
-            absorb(site, inner, payload[0].as_bytes())
+            attached = payload[0] if isinstance(payload, list) else None
+            absorb(site, inner, attached.as_bytes() if isinstance(attached, Message) else b"")
             shown = text(inner.fields.get("Subject")) or "attached"
             item.attachments.append(Attachment(site.identifiers.new("attachment"), shown, item=inner))
             return

@@ -72,7 +72,9 @@ def value_of(item: Item, key: str) -> str | None:
     """Give a property as text; None where the item does not have it."""
     if key in item.properties:
         values = children(item.properties[key], "Values")
-        return text(item.properties[key], "Value") if not values else "\0".join(one.text or "" for one in values)
+        return (
+            text(item.properties[key], "Value") if not values else "\0".join(one.text or "" for one in values)
+        )
     known = {
         MESSAGE_FLAGS: str((READ if item.is_read else 0) | (UNSENT if item.is_draft else 0)),
         DELIVERY_TIME: moment(item.received),

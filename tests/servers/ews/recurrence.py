@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from tests.servers.ews.markup import local, moment, parse_moment, t, text
+from tests.servers.ews.order import names
 from tests.servers.ews.refusals import Refused
 from tests.servers.ews.state import Item, Site
 
-_MONTHS = "January February March April May June July August September October November December".split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTHS = names("January February March April May June July August September October November December")
+_DAYS = names("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 _MOST = 1000
 
 

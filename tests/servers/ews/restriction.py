@@ -23,12 +23,9 @@ _COMPARISONS: dict[str, Callable[[int], bool]] = {
 def matches(expression: Element, look: Look) -> bool:
     """Judge one search expression."""
     name = local(expression)
-    if name == "And":
-        return all(matches(part, look) for part in expression)
-    if name == "Or":
-        return any(matches(part, look) for part in expression)
-    if name == "Not":
-        return not matches(expression[0], look)
+    if name in ("And", "Or", "Not"):
+        judged = (matches(part, look) for part in expression)
+        return any(judged) if name == "Or" else all(judged) is (name == "And")
     if name == "Exists":
         return look(expression[0]) is not None
     if name == "Contains":

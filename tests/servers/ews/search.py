@@ -59,5 +59,3 @@ def _in_view(call: Call, folder: Folder, view: Element) -> list[Item]:
                 found.append(one)
     most = int(view.get("MaxEntriesReturned") or len(found))
     return sorted(found, key=lambda one: parse_moment(text(one.fields["Start"]) or ""))[:most]
-
-

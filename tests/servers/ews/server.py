@@ -92,7 +92,12 @@ class EwsDouble:
     # --- what is on it --------------------------------------------------------------------------
 
     def add_mailbox(
-        self, address: str, password: str = "secret", *, archive: bool = False, readers: set[str] | None = None
+        self,
+        address: str,
+        password: str = "secret",
+        *,
+        archive: bool = False,
+        readers: set[str] | None = None,
     ) -> Owner:
         """Make a mailbox, with an in-place archive if asked; `readers` besides its owner may open it."""
         mailbox = Mailbox(address, address.partition("@")[0].title(), readers=readers or set())
@@ -129,7 +134,9 @@ class EwsDouble:
     def _answer(self, path: str, login: str | None, raw: bytes) -> tuple[int, dict[str, str], bytes]:
         user = self._user(login)
         if user is None:
-            challenge = 'Bearer realm="", error="invalid_token"' if _is_bearer(login) else 'Basic realm="exchange"'
+            challenge = (
+                'Bearer realm="", error="invalid_token"' if _is_bearer(login) else 'Basic realm="exchange"'
+            )
             return 401, {"WWW-Authenticate": challenge}, b""
         headers = {"Content-Type": "text/xml; charset=utf-8"}
         try:

@@ -14,11 +14,26 @@ from tests.servers.ews.refusals import Refused
 from tests.servers.ews.state import Attachment, Folder, Item, Site
 
 # FindItem and SyncFolderItems never give these
-DEEP = {"Body", "Attachments", "InternetMessageHeaders", "Members", "ModifiedOccurrences", "DeletedOccurrences"}
-DEEP |= {"ToRecipients", "CcRecipients", "BccRecipients", "RequiredAttendees", "OptionalAttendees", "Resources"}
+DEEP = {
+    "Body",
+    "Attachments",
+    "InternetMessageHeaders",
+    "Members",
+    "ModifiedOccurrences",
+    "DeletedOccurrences",
+}
+DEEP |= {
+    "ToRecipients",
+    "CcRecipients",
+    "BccRecipients",
+    "RequiredAttendees",
+    "OptionalAttendees",
+    "Resources",
+}
 DEEP |= {"Recurrence", "StartTimeZone", "EndTimeZone", "UniqueBody", "NormalizedBody", "TextBody"}
 _PLURALS = {"EmailAddress": "EmailAddresses", "PhysicalAddress": "PhysicalAddresses"}
-_DEFAULT = set("ItemId Subject Size HasAttachments IsRead IsDraft From Start End Location DisplayName DueDate".split())
+_DEFAULT = {"ItemId", "Subject", "Size", "HasAttachments", "IsRead", "IsDraft", "From", "Start", "End"}
+_DEFAULT |= {"Location", "DisplayName", "DueDate"}
 
 
 @dataclass
@@ -97,7 +112,9 @@ def render_item(site: Site, item: Item, shape: Shape) -> Element:
             if value is None:
                 continue
             if indexes := shape.indexes(name):
-                for entry in [entry for entry in value if (entry.get("Key") or entry.get("HeaderName")) not in indexes]:
+                for entry in [
+                    entry for entry in value if (entry.get("Key") or entry.get("HeaderName")) not in indexes
+                ]:
                     value.remove(entry)
                 if not len(value):
                     continue
@@ -155,7 +172,13 @@ def _headers(item: Item) -> Element | None:
 def _occurrence(item: Item) -> Element:
     assert item.original_start is not None
     start, end = item.fields["Start"], item.fields["End"]
-    return t("Occurrence", id_element(item), clone(start), clone(end), t("OriginalStart", moment(item.original_start)))
+    return t(
+        "Occurrence",
+        id_element(item),
+        clone(start),
+        clone(end),
+        t("OriginalStart", moment(item.original_start)),
+    )
 
 
 def _modified(item: Item) -> Element | None:
@@ -178,6 +201,14 @@ def rights(may: bool = True) -> Element:
     """Show what the user may do."""
     names = ("CreateAssociated", "CreateContents", "CreateHierarchy", "Delete", "Modify", "Read")
     return t("EffectiveRights", *(t(name, boolean(may)) for name in names))
+
+
+def _duration(item: Item) -> Element | None:
+    start, end = text(item.fields.get("Start")), text(item.fields.get("End"))
+    if not start or not end:
+        return None
+    minutes = int((parse_moment(end) - parse_moment(start)).total_seconds() // 60)
+    return t("Duration", f"PT{minutes}M")
 
 
 _COMPUTED: dict[str, Callable[[Item], Element | None]] = {
@@ -215,21 +246,17 @@ _CALENDAR: dict[str, Callable[[Item], Element | None]] = {
     "MeetingRequestWasSent": lambda item: t("MeetingRequestWasSent", "false"),
     "CalendarItemType": lambda item: t("CalendarItemType", calendar_type(item)),
     "MyResponseType": lambda item: t("MyResponseType", "Organizer"),
-    "OriginalStart": lambda item: t("OriginalStart", moment(item.original_start)) if item.original_start else None,
-    "RecurrenceId": lambda item: t("RecurrenceId", moment(item.original_start)) if item.original_start else None,
+    "OriginalStart": lambda item: (
+        t("OriginalStart", moment(item.original_start)) if item.original_start else None
+    ),
+    "RecurrenceId": lambda item: (
+        t("RecurrenceId", moment(item.original_start)) if item.original_start else None
+    ),
     "DateTimeStamp": lambda item: t("DateTimeStamp", moment(item.modified)),
     "ModifiedOccurrences": _modified,
     "DeletedOccurrences": _deleted,
-    "Duration": lambda item: _duration(item),
+    "Duration": _duration,
 }
-
-
-def _duration(item: Item) -> Element | None:
-    start, end = text(item.fields.get("Start")), text(item.fields.get("End"))
-    if not start or not end:
-        return None
-    minutes = int((parse_moment(end) - parse_moment(start)).total_seconds() // 60)
-    return t("Duration", f"PT{minutes}M")
 
 
 def render_folder(folder: Folder, shape: Shape) -> Element:
@@ -286,7 +313,8 @@ def folder_text(folder: Folder, path: Element) -> str | None:
     if local(path) == "ExtendedFieldURI":
         found = _folder_property(folder, path)
         return text(found, "Value")
-    value = _FOLDER.get(field_of(path) or "", lambda one: None)(folder)
+    show = _FOLDER.get(field_of(path) or "")
+    value = None if show is None else show(folder)
     return None if value is None else value.text
 
 

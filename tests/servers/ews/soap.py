@@ -103,5 +103,3 @@ def fault(faulted: Faulted) -> bytes:
     code.text, string.text = f"a:{faulted.code}", faulted.text
     shown = make(SOAP, "Fault", code, string, detail)
     return serialize(make(SOAP, "Envelope", make(SOAP, "Body", shown)))
-
-

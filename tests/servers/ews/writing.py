@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 
 from tests.servers.ews import calendar_text, mime, properties
 from tests.servers.ews.markup import children, clone, find, local, parse_moment, t, text
+from tests.servers.ews.order import names
 from tests.servers.ews.refusals import Refused
 from tests.servers.ews.state import Attachment, Folder, Item, Site
 
@@ -20,14 +21,14 @@ CLASSES = {
     "PostItem": "IPM.Post",
 }
 READ_ONLY = set(
-    """
+    names("""
     ItemId ParentFolderId Size DateTimeReceived DateTimeSent DateTimeCreated HasAttachments IsDraft IsSubmitted
     IsFromMe IsResend IsUnmodified LastModifiedName LastModifiedTime DisplayTo DisplayCc EffectiveRights
     IsAssociated ConversationId InternetMessageHeaders CompleteName HasPicture CalendarItemType IsRecurring
     ModifiedOccurrences DeletedOccurrences FirstOccurrence LastOccurrence Duration When IsMeeting
     MeetingRequestWasSent AppointmentState MyResponseType Organizer DateTimeStamp OriginalStart RecurrenceId
     PostedTime IsComplete IsTeamTask ChangeCount UniqueBody TextBody Preview
-    """.split()
+    """)
 )
 
 
@@ -53,7 +54,9 @@ def create(site: Site, folder: Folder, given: Element) -> Item:
 def _complete_event(item: Item) -> None:
     item.fields.setdefault("UID", t("UID", f"040000008200E00074C5B7101A82E008{uuid.uuid4().hex.upper()}"))
     address = item.folder.mailbox.address
-    item.fields.setdefault("Organizer", t("Organizer", mime.mailbox(address, item.folder.mailbox.display_name)))
+    item.fields.setdefault(
+        "Organizer", t("Organizer", mime.mailbox(address, item.folder.mailbox.display_name))
+    )
     start, end = text(item.fields.get("Start")), text(item.fields.get("End"))
     if start and end and parse_moment(end) < parse_moment(start):
         raise Refused("ErrorCalendarEndDateIsEarlierThanStartDate")
