@@ -27,7 +27,7 @@ class Owner:
             for name in names:
                 below = {one.name: one for one in found.children.values()}
                 found = below.get(name) or self.site.add_folder(self.mailbox, found, name, folder_class)
-        return Place(self.site, found)
+        return Place(self, found)
 
     def rename(self, place: "Place", name: str) -> None:
         """Rename a folder."""
@@ -72,8 +72,9 @@ class Owner:
 class Place:
     """A folder of a mailbox, and what can be put into it."""
 
-    def __init__(self, site: Site, folder: Folder) -> None:
-        self.site = site
+    def __init__(self, owner: Owner, folder: Folder) -> None:
+        self.owner = owner
+        self.site = owner.site
         self.folder = folder
 
     @property
