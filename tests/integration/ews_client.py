@@ -69,5 +69,3 @@ def page(
         )
     )
     return changes, service.sync_state, service.includes_last_item_in_range
-
-

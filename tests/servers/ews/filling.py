@@ -62,7 +62,9 @@ def _add(owner: Owner, dice: random.Random, number: int) -> Item:
         return calendar.add_event(subject, start, reminder=15, location="Room 1")
     if kind == 1:
         item = calendar.add_event(subject, start, rule="FREQ=WEEKLY;COUNT=10")
-        calendar.modify_occurrence(item, start + timedelta(days=7), start + timedelta(days=8), f"{subject} moved")
+        calendar.modify_occurrence(
+            item, start + timedelta(days=7), start + timedelta(days=8), f"{subject} moved"
+        )
         calendar.delete_occurrence(item, start + timedelta(days=14))
         return item
     if kind == 2:
@@ -75,7 +77,9 @@ def _add(owner: Owner, dice: random.Random, number: int) -> Item:
     if kind == 4:
         phones = {"MobilePhone": f"+49 170 {number}", "HomePhone": f"+49 30 {number}"}
         addresses = [f"c{number}@example.org", f"other{number}@example.org"]
-        return contacts.add_contact("Carla", f"No{number}", addresses=addresses, phones=phones, photo=b"\xff\xd8\xff")
+        return contacts.add_contact(
+            "Carla", f"No{number}", addresses=addresses, phones=phones, photo=b"\xff\xd8\xff"
+        )
     if kind == 5:
         return contacts.add_list(subject, ["bob@example.org", "cem@example.org"])
     return _add_more(owner, dice, kind, (subject, start))
