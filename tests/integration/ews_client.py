@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import exchangelib
 from exchangelib.properties import ItemId
@@ -54,7 +55,7 @@ def handle(item: Item) -> ItemId:
 
 def page(
     opened: exchangelib.Account, folder: object, state: str | None, most: int = 100
-) -> tuple[list[tuple[str, object]], str, bool]:
+) -> tuple[list[tuple[str, Any]], str, bool]:
     """Ask for one page of changes: what changed, the next state, and whether it was the last page."""
     service = SyncFolderItems(account=opened)
     changes = list(

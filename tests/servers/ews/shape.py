@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from email import message_from_bytes
+from email.parser import BytesHeaderParser
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews import properties
@@ -174,7 +174,7 @@ def attachment_element(item: Item, attachment: Attachment, *content: Element | N
 def _headers(item: Item) -> Element | None:
     if item.source is None:
         return None
-    found = message_from_bytes(item.source).items()
+    found = BytesHeaderParser().parsebytes(item.source).items()
     shown = [t("InternetMessageHeader", str(value), HeaderName=name) for name, value in found]
     return t("InternetMessageHeaders", *shown) if shown else None
 
