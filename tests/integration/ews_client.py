@@ -40,6 +40,8 @@ def account(
     opened = exchangelib.Account(
         mailbox or user, config=configuration, access_type=access, autodiscover=False, locale="en_US"
     )
+    for _ in range(sessions - 1):
+        opened.protocol.increase_poolsize()
     try:
         yield opened
     finally:
