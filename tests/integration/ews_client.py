@@ -40,7 +40,7 @@ def account(
     opened = exchangelib.Account(
         mailbox or user, config=configuration, access_type=access, autodiscover=False, locale="en_US"
     )
-    for _ in range(sessions - 1):
+    for _ in range(sessions - opened.protocol.session_pool_size):
         opened.protocol.increase_poolsize()
     try:
         yield opened
