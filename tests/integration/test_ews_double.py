@@ -418,8 +418,8 @@ def test_a_series_tells_of_its_modified_and_deleted_occurrences(double: EwsDoubl
         assert [one.id for one in opened.calendar.all()] == [item.id]
     assert mime.startswith("BEGIN:VCALENDAR")
     assert mime.count("BEGIN:VEVENT") == 2
-    assert "EXDATE:20260318T120000Z" in mime
-    assert "RECURRENCE-ID:20260311T120000Z" in mime
+    assert "EXDATE;TZID=W. Europe Standard Time:20260318T130000" in mime
+    assert "RECURRENCE-ID;TZID=W. Europe Standard Time:20260311T130000" in mime
 
 
 def test_an_occurrence_is_changed_and_deleted_by_its_number(double: EwsDouble, ann: Owner) -> None:
