@@ -7,6 +7,7 @@ import pytest
 from exchangelib import (
     BASIC,
     OAUTH2,
+    Account,
     Configuration,
     Credentials,
     FailFast,
