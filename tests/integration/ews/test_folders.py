@@ -1,7 +1,5 @@
 """The folders of the double, as plain exchangelib sees them."""
 
-from datetime import UTC, datetime
-
 import pytest
 from exchangelib.errors import (
     ErrorAccessDenied,
@@ -10,16 +8,9 @@ from exchangelib.errors import (
 )
 from exchangelib.folders import Contacts, Inbox
 
-from tests.integration.ews.client import ANN, account, handle, page
+from tests.integration.ews.client import ANN, RAW, account, handle, numbered, page
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.server import EwsDouble
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-RAW = b"Subject: hello\r\n\r\ntext\r\n"
-
-
-def numbered(count: int) -> bytes:
-    return RAW.replace(b"hello", b"hello %d" % count)
 
 
 def test_a_mailbox_has_folders_of_all_classes_hidden_ones_and_a_search(double: EwsDouble, ann: Owner) -> None:

@@ -1,7 +1,6 @@
 """Changes, ids and change keys of the double, as plain exchangelib sees them."""
 
 import base64
-from datetime import UTC, datetime
 
 import pytest
 from exchangelib.errors import (
@@ -11,17 +10,10 @@ from exchangelib.errors import (
     ErrorStaleObject,
 )
 
-from tests.integration.ews.client import account, handle, page
+from tests.integration.ews.client import RAW, account, handle, numbered, page
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.plans import When
 from tests.servers.ews.server import EwsDouble
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-RAW = b"Subject: hello\r\n\r\ntext\r\n"
-
-
-def numbered(count: int) -> bytes:
-    return RAW.replace(b"hello", b"hello %d" % count)
 
 
 def test_ids_can_differ_by_letter_case_alone(double: EwsDouble, ann: Owner) -> None:

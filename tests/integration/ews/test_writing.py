@@ -1,6 +1,6 @@
 """What clients write into items of the double, and what it refuses."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -9,14 +9,11 @@ from exchangelib.errors import ErrorInvalidIdMalformed, ErrorMessageSizeExceeded
 from exchangelib.indexed_properties import EmailAddress, PhoneNumber, PhysicalAddress
 from exchangelib.items import CalendarItem, Contact, Task
 
-from tests.integration.ews.client import account, handle, page
+from tests.integration.ews.client import NOON, RAW, account, handle, page
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.filling import fill
 from tests.servers.ews.markup import text
 from tests.servers.ews.server import EwsDouble
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-RAW = b"From: bob@example.org\r\nSubject: hello\r\n\r\ntext\r\n"
 
 
 def test_one_phone_number_is_changed_and_the_others_stay(double: EwsDouble, ann: Owner) -> None:
