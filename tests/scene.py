@@ -33,7 +33,7 @@ from archiver.ops.prune import FolderPlan, FolderPruned, Pruning, Removal, plan
 from archiver.ops.pull import Pull, PullReport
 from archiver.ops.pull_folder import FolderReport, Work
 from archiver.ops.restore import Restore
-from archiver.ops.restore_folder import FolderRestored, Restoring
+from archiver.ops.restoring import FolderRestored, Restoring
 from archiver.ops.verify import VerifyReport, verify, verify_messages
 from archiver.plan.prune import Policy, Why
 from archiver.plan.pull import Selection
