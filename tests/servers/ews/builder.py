@@ -102,6 +102,10 @@ class Place:
         """Refuse everybody who asks for it."""
         self.folder.denied = denied
 
+    def lock(self, read_only: bool = True) -> None:
+        """Refuse everybody who would change what is in it."""
+        self.folder.read_only = read_only
+
     def deliver(
         self,
         raw: bytes,

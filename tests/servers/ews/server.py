@@ -18,7 +18,7 @@ from tests.servers.ews.builder import Owner
 from tests.servers.ews.call import Call
 from tests.servers.ews.layout import furnish, furnish_public
 from tests.servers.ews.plans import Plans
-from tests.servers.ews.refusals import Faulted
+from tests.servers.ews.refusals import Faulted, Refused
 from tests.servers.ews.search import find_item
 from tests.servers.ews.state import Mailbox, Site
 from tests.servers.ews.sync import States, sync_folder_hierarchy, sync_folder_items
@@ -153,11 +153,14 @@ class EwsDouble:
                 if path.casefold() != PATH.casefold():
                     return 404, {}, b""
                 return 200, headers, self._serve(user, raw)
-        except Faulted as faulted:
-            return 500, headers, soap.fault(faulted)
+        except Faulted as error:
+            faulted = error
+        except Refused as refused:  # by no part of a batch
+            faulted = Faulted(refused.code, refused.text)
         except Exception as error:
             self.violations.append("".join(traceback.format_exception(error)))
-            return 500, headers, soap.fault(Faulted("ErrorInternalServerError", repr(error)))
+            faulted = Faulted("ErrorInternalServerError", repr(error))
+        return 500, headers, soap.fault(faulted)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
