@@ -17,7 +17,7 @@ from exchangelib.services import SyncFolderItems
 
 from tests.integration.ews.client import RAW, account, handle, numbered, page
 from tests.servers.ews.builder import Owner
-from tests.servers.ews.plans import When
+from tests.servers.ews.plans import When, told_twice
 from tests.servers.ews.server import EwsDouble
 
 
@@ -123,6 +123,17 @@ def test_a_folder_may_change_between_two_pages(double: EwsDouble, ann: Owner) ->
         changes, _, last = page(opened, opened.inbox, state, 10)
     assert last
     assert [(kind, one.id) for kind, one in changes] == [("update", items[3].id), ("create", items[1].id)]
+
+
+def test_a_page_may_be_empty_and_a_change_told_twice(double: EwsDouble, ann: Owner) -> None:
+    item = ann.folder("inbox").deliver(RAW)
+    double.states.empty_pages = 1
+    double.plans.warp(told_twice, When("SyncFolderItems", 2))
+    with account(double.url) as opened:
+        changes, state, last = page(opened, opened.inbox, None)
+        assert (changes, last) == ([], False)
+        changes, state, last = page(opened, opened.inbox, state)
+        assert ([one.id for _, one in changes], last) == ([item.id, item.id], True)
 
 
 def test_a_state_is_of_one_folder_and_can_expire(double: EwsDouble, ann: Owner) -> None:

@@ -196,7 +196,7 @@ class EwsDouble:
         ids = tuple(found for one in request.body.iter() if (found := one.get("Id")))
         self.seen.append(Seen(request.operation, user, ids))
         count = self.plans.begin(request.operation)
-        messages = self._operate(request, user, self.plans.refusals(request.operation, count))
+        messages = self._operate(request, user, self.plans.refusals(request.operation, count, ids))
         messages = self.plans.finish(request.operation, count, messages)
         answer = soap.envelope(soap.response(request.operation, messages), self.build)
         wrong = schema.violations(answer)
@@ -204,11 +204,12 @@ class EwsDouble:
         self.plans.happen(request.operation, count)
         return answer
 
-    def _operate(self, request: soap.Request, user: str, refusals: dict[int, str]) -> list[Element]:
+    def _operate(self, request: soap.Request, user: str, refusals: dict[int | str, str]) -> list[Element]:
         parts = iter(range(1 << 30))
 
         def planned(element: Element) -> str | None:
-            return refusals.get(next(parts)) or refusals.get(-1)
+            named = (refusals.get(one.get("Id") or "") for one in (element, *element))
+            return refusals.get(next(parts)) or refusals.get(-1) or next(filter(None, named), None)
 
         call = Call(self.site, request.operation, request.body, user, planned)
         if request.operation == "SyncFolderItems":
