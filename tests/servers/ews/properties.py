@@ -1,5 +1,7 @@
 """Extended (MAPI) properties: one key for each way of naming them, and those that tell of the item itself."""
 
+import functools
+from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews.markup import boolean, children, clone, find, moment, parse_moment, t, text
@@ -30,15 +32,21 @@ FIXED = {MESSAGE_FLAGS, DELIVERY_TIME, SUBMIT_TIME, "tag 0xe08", "tag 0xe09", "t
 COMPUTED = {"tag 0xe08", "tag 0xe09", "tag 0xfff", "tag 0xff9"}
 
 
+_NAMING = ("PropertyTag", "DistinguishedPropertySetId", "PropertySetId", "PropertyName", "PropertyId")
+
+
 def key_of(path: Element) -> str:
     """Give the key of a property from its t:ExtendedFieldURI; several ways to name one give one key."""
-    tag = path.get("PropertyTag")
+    return _key(*map(path.get, _NAMING))
+
+
+# a search names the same property for each item
+@functools.cache
+def _key(tag: str | None, found: str | None, space: str | None, name: str | None, number: str | None) -> str:
     if tag:
         return f"tag {int(tag, 0):#x}"
-    found = path.get("DistinguishedPropertySetId")
-    space = SETS[found] if found else (path.get("PropertySetId") or "").lower().strip("{}")
-    name = path.get("PropertyName")
-    return f"{space} name {name.lower()}" if name else f"{space} id {path.get('PropertyId')}"
+    home = SETS[found] if found else (space or "").lower().strip("{}")
+    return f"{home} name {name.lower()}" if name else f"{home} id {number}"
 
 
 def store(item: Item, given: Element, created: bool) -> None:
@@ -71,6 +79,21 @@ def remove(item: Item, path: Element) -> None:
     item.properties.pop(key_of(path), None)
 
 
+_KNOWN: dict[str, Callable[[Item], str | None]] = {
+    MESSAGE_FLAGS: lambda item: str((READ if item.is_read else 0) | (UNSENT if item.is_draft else 0)),
+    DELIVERY_TIME: lambda item: moment(item.received),
+    SUBMIT_TIME: lambda item: moment(item.sent),
+    MESSAGE_CLASS: lambda item: item.item_class,
+    "tag 0xe08": lambda item: str(item.size),
+    "tag 0x37": lambda item: text(item.fields.get("Subject")),
+    "tag 0x1035": lambda item: text(item.fields.get("InternetMessageId")),
+    "tag 0xe1b": lambda item: boolean(bool(item.attachments)),
+    FLAG_STATUS: lambda item: {"Flagged": "2", "Complete": "1"}.get(
+        text(item.fields.get("Flag"), "FlagStatus") or ""
+    ),
+}
+
+
 def value_of(item: Item, key: str) -> str | None:
     """Give a property as text; None where the item does not have it."""
     if key in item.properties:
@@ -78,20 +101,10 @@ def value_of(item: Item, key: str) -> str | None:
         return (
             text(item.properties[key], "Value") if not values else "\0".join(one.text or "" for one in values)
         )
-    known = {
-        MESSAGE_FLAGS: str((READ if item.is_read else 0) | (UNSENT if item.is_draft else 0)),
-        DELIVERY_TIME: moment(item.received),
-        SUBMIT_TIME: moment(item.sent),
-        MESSAGE_CLASS: item.item_class,
-        "tag 0xe08": str(item.size),
-        "tag 0x37": text(item.fields.get("Subject")),
-        "tag 0x1035": text(item.fields.get("InternetMessageId")),
-        "tag 0xe1b": boolean(bool(item.attachments)),
-        FLAG_STATUS: {"Flagged": "2", "Complete": "1"}.get(text(item.fields.get("Flag"), "FlagStatus") or ""),
-    }
     if key == "tag 0x7d" and item.source is not None:
         return item.source.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("utf-8", "replace")
-    return known.get(key)
+    computed = _KNOWN.get(key)
+    return None if computed is None else computed(item)
 
 
 def set_flag(item: Item, flag: Element) -> None:
