@@ -213,6 +213,7 @@ def _damage_and_repair(
     home: CommandLine, mailboxes: Mailboxes, ann: str, double: StatefulDouble, tmp_path: Path
 ) -> None:
     assert home("verify", "--read", "--json").exit == 0
+    assert home("drill", "ann", "--json").exit == 0
     mailboxes.deliver(ann, mail("to be lost"), folder="Later")
     assert home("pull", "ann", "-q").exit == 0
     mailboxes.expunge(ann, "mailbox", "Later", "all")
@@ -221,6 +222,7 @@ def _damage_and_repair(
     for path in (home.home / "mail" / "chains").glob("*/volumes/*"):
         flip(path)
     assert home("verify", "--json").lines[0]["chains"]
+    assert home("drill", "ann", "--json").lines[-2]["chains"][0]["failed"]
     assert home("export", "ann", "--to", "eml", tmp_path / "damaged", "--json").exit == 13
     assert home("repair", "ann", "--dry-run", "--json").exit == 0
     done = home("repair", "--yes", "--json", "-v")
@@ -239,6 +241,8 @@ def _notices(home: CommandLine) -> None:
     assert {each["outcome"] for each in documents} == {"ok", "failure"}
     for document in documents:
         json_schemas.check_document("notice.json#", document)
+    assert home("runs", "--reports", "--json").exit == 0
+    assert home("runs", "--report", "last", "--json").exit == 0
 
 
 def _reports(home: CommandLine) -> None:
