@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from archiver.errors import ArchiverError
 from archiver.events import FolderFailed, MessageMissed, RunCommitted, Warned
