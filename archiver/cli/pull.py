@@ -66,6 +66,7 @@ def command(
             try:
                 report = _pull(session, account, selection, stop, dry=dry_run, accept=accept_other_mailbox)
             except Interrupted:
+                session.details += map(report_document, session.unfinished.values())
                 raise
             except ArchiverError as error:
                 failures[account.name] = error
@@ -106,7 +107,12 @@ def _pull(
         try:
             with archive.begin(owner, chain, catalog, compression, wiring.now) as run:
                 work = Work(settings.name, account, run, selection, progress, stop, dry, limit)
-                return Pull(work, accept_other_mailbox=accept)()
+                pull = Pull(work, accept_other_mailbox=accept)
+                try:
+                    return pull()
+                except ArchiverError:
+                    session.unfinished[settings.name] = pull.report
+                    raise
         finally:
             if limit is not None:
                 limit.close()
@@ -138,7 +144,9 @@ def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
 def _tell_failed(session: Session, account: str, error: ArchiverError, *, alone: bool) -> None:
     """Note it for the report, and tell one of several; the last line of the run tells of them all."""
     told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
-    session.details.append({"account": account, **told})
+    stopped = session.unfinished.pop(account, None)
+    done = report_document(stopped) if stopped is not None else {"account": account}
+    session.details.append({**done, **told})
     if alone:
         return
     if session.json:

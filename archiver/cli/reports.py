@@ -1,6 +1,7 @@
 """The reports of this machine's runs, for people and in JSON: in a line, and whole."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import click
@@ -22,10 +23,11 @@ _COUNTED = {
 }
 
 
-def last_reports(names: Sequence[str]) -> list[RunReport]:
-    """Give the reports of the runs on this machine, the newest first: those on these accounts, or all."""
-    found = wiring.reports().last(KEPT)
-    return [one for one in found if not names or not one.accounts or set(one.accounts) & set(names)]
+def last_reports(names: Sequence[str], count: int = KEPT) -> list[RunReport]:
+    """Give the reports of the last runs on this machine, the newest first: those on these accounts, or all."""
+    found = wiring.reports().newest()
+    concerned = (one for one in found if not names or not one.accounts or set(one.accounts) & set(names))
+    return list(islice(concerned, count))
 
 
 def summary(report: RunReport) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def print_report(session: Session, report: RunReport) -> None:
     for each in report.warnings:
         _lines("warning", each.text)
     for detail in report.details:
-        if detail.get("message") == report.text:
+        if detail.get("message") == report.text and not detail.get("folders"):
             continue  # the only account, and it failed: told above
         click.echo("")
         _DETAILS.get(report.command, _failed)(detail)
@@ -149,6 +151,8 @@ def _pulled(detail: Detail) -> None:
         length = size(one["size"]) if one["size"] else ""
         took = duration(one["took_s"]) if "took_s" in one and not one["excluded_by_rule"] else ""
         rows.append((one["folder"], cells[0], length, *cells[1:], exists, took, _remark(one)))
+    if not rows:
+        return
     header = ("FOLDER", "NEW", "SIZE", "VANISHED", "MISSED", "EXCLUDED", "WAITING", "ON SERVER", "TOOK", "")
     print_table(
         [("  " + row[0], *row[1:]) for row in rows], ("  " + header[0], *header[1:]), right=range(1, 9)
@@ -162,7 +166,9 @@ def _remark(folder: Detail) -> str:
         return "excluded by rule"
     if folder.get("gone"):
         return "the server has it no more"
-    unexplained = (folder["balance"] or {}).get("unexplained", 0)
+    if folder["balance"] is None:
+        return "not done"
+    unexplained = folder["balance"].get("unexplained", 0)
     return f"{unexplained:,} NOT ACCOUNTED FOR" if unexplained else ""
 
 

@@ -29,18 +29,24 @@ class Pull:
         self.report = PullReport(work.name, [], work.run.head)
 
     def __call__(self) -> PullReport:
-        """Pull. Raises what stops the account; what was committed until then stays."""
+        """Pull. Raises what stops the account; what was committed until then stays, and stands in `report`."""
         began = time.monotonic()
+        try:
+            self._pull()
+        finally:
+            self.report.took_s = time.monotonic() - began
+        return self.report
+
+    def _pull(self) -> None:
         try:
             self._folders()
         except (OtherMailbox, StoreFailed, Damaged):
+            self.report.folders.clear()  # what they tell of may not have been committed
             raise  # nothing more may be written
         except ArchiverError:
             self._commit("checkpoint")
             raise
         self._commit("run")
-        self.report.took_s = time.monotonic() - began
-        return self.report
 
     def _commit(self, kind: RunKind) -> None:
         if not self._work.dry:

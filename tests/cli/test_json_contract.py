@@ -251,6 +251,11 @@ def _notices(home: CommandLine) -> None:
     assert {each["outcome"] for each in documents} == {"ok", "failure"}
     for document in documents:
         json_schemas.check_document("notice.json#", document)
+    gone = home.home / "gone.toml"
+    gone.write_text(
+        '[archive.gone]\npath = "gone"\n[account.lost]\narchive = "gone"\nkind = "files"\npath = "m"\n'
+    )
+    assert home("pull", "--config", gone, "-q").exit == 10
     assert home("runs", "--reports", "--json").exit == 0
     assert home("runs", "--report", "last", "--json").exit == 0
 
