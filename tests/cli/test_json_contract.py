@@ -223,6 +223,7 @@ def _damage_and_repair(
     home: CommandLine, mailboxes: Mailboxes, ann: str, double: StatefulDouble, tmp_path: Path
 ) -> None:
     assert home("verify", "--read", "--json").exit == 0
+    assert home("drill", "ann", "--json").exit == 0
     mailboxes.deliver(ann, mail("to be lost"), folder="Later")
     assert home("pull", "ann", "-q").exit == 0
     mailboxes.expunge(ann, "mailbox", "Later", "all")
@@ -231,6 +232,7 @@ def _damage_and_repair(
     for path in (home.home / "mail" / "chains").glob("*/volumes/*"):
         flip(path)
     assert home("verify", "--json").lines[0]["chains"]
+    assert home("drill", "ann", "--json").lines[-2]["chains"][0]["failed"]
     assert home("export", "ann", "--to", "eml", tmp_path / "damaged", "--json").exit == 13
     assert home("repair", "ann", "--dry-run", "--json").exit == 0
     done = home("repair", "--yes", "--json", "-v")
@@ -249,6 +251,13 @@ def _notices(home: CommandLine) -> None:
     assert {each["outcome"] for each in documents} == {"ok", "failure"}
     for document in documents:
         json_schemas.check_document("notice.json#", document)
+    gone = home.home / "gone.toml"
+    gone.write_text(
+        '[archive.gone]\npath = "gone"\n[account.lost]\narchive = "gone"\nkind = "files"\npath = "m"\n'
+    )
+    assert home("pull", "--config", gone, "-q").exit == 10
+    assert home("runs", "--reports", "--json").exit == 0
+    assert home("runs", "--report", "last", "--json").exit == 0
 
 
 def _reports(home: CommandLine) -> None:
