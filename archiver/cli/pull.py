@@ -20,7 +20,7 @@ from archiver.cli.stop import stoppable
 from archiver.config import AccountSettings
 from archiver.config.pull import MOST_JOBS
 from archiver.errors import ArchiverError, Incomplete, Interrupted, Locked
-from archiver.model import AccountFailed
+from archiver.events import AccountFailed
 from archiver.ops.pull_report import FolderReport, PullReport
 from archiver.plan.alerts import Counted, shrunk
 from archiver.plan.retry import Patience

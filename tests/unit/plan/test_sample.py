@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.model import Drop, Manifest, Sealed
@@ -73,6 +73,7 @@ def test_since_when_all_was_read_is_told_where_all_was() -> None:
     assert read_since({}, {}) is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 10**9), min_size=1, max_size=40),
     st.lists(st.lists(st.integers(1, 10**9), max_size=6), min_size=10, max_size=30),
