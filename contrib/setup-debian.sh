@@ -9,7 +9,10 @@ set -eu
 
 case ${1-} in
 venv) wanted="python3-venv" ;;
-test) wanted="dovecot-imapd dovecot-pop3d age zstd signify-openbsd git mutt" ;;
+test)
+    wanted="dovecot-imapd dovecot-pop3d age zstd signify-openbsd git mutt"
+    wanted="$wanted cron systemd util-linux groff-base zsh fish" # schedules, man pages, completion
+    ;;
 bench) wanted="dovecot-imapd dovecot-pop3d age zstd git isync getmail6 restic borgbackup" ;;
 *)
     echo "usage: setup-debian.sh venv|test|bench" >&2
@@ -30,6 +33,9 @@ there() {
     isync) program=mbsync ;;
     getmail6) program=getmail ;;
     borgbackup) program=borg ;;
+    systemd) program=systemd-analyze ;;
+    util-linux) program=setpriv ;;
+    groff-base) program=groff ;;
     *) program=$1 ;;
     esac
     PATH="$PATH:/usr/sbin:/usr/lib/dovecot:/usr/libexec/dovecot" command -v "$program" >/dev/null 2>&1
@@ -57,8 +63,8 @@ else
     may=no
 fi
 
-# The tests run a Dovecot of their own, unprivileged and from a temporary folder. The packages would also start one for
-# the whole machine, and again at every boot: neither is wanted here.
+# The tests run a Dovecot and a cron of their own, from temporary folders. The packages would also start those of the
+# whole machine, and Dovecot again at every boot: neither is wanted here.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 forget_policy() { [ -z "$made_policy" ] || $as_root rm -f "$policy"; }

@@ -18,6 +18,7 @@ from archiver.archive.machine import Machine
 from archiver.plan import retry
 from tests.cli.conftest import Mailboxes, mail, write_account
 from tests.command_line import CommandLine, Done
+from tests.require import require
 from tests.servers.dovecot import Dovecot
 from tests.servers.relay import Relay
 
@@ -377,8 +378,7 @@ json.dump([sorted(nice), sorted(disk), len(threads)], open(sys.argv[1], "w"))
 def test_a_nice_pull_leaves_processor_and_disk_to_others_in_all_its_threads(
     home: CommandLine, server: Dovecot, mailboxes: Mailboxes
 ) -> None:
-    if shutil.which("ionice") is None:
-        pytest.skip("this test needs ionice (on Debian: util-linux)")
+    require("ionice")
     script, told = home.home / "priorities.py", home.home / "priorities.json"
     script.write_text(PRIORITIES)
     write_account(home, server, "ann", large(mailboxes, 1))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archiver import errors
-from archiver.config import notify, oauth, reader
+from archiver.config import notify, oauth, pull, reader
 from tests.house.tracked import ROOT, tracked
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -56,6 +56,7 @@ def test_each_error_has_a_code_word_of_its_own() -> None:
         ("account.NAME", reader.ACCOUNT_KEYS),
         ("account.NAME.oauth", oauth.OAUTH_KEYS),
         ("account.NAME.prune", reader.PRUNE_KEYS),
+        ("pull", pull.PULL_KEYS),
         ("notify", notify.NOTIFY_KEYS),
         ("notify.mail", notify.MAIL_KEYS),
         ("warn", reader.WARN_KEYS),
