@@ -61,6 +61,7 @@ class Year:
         self.troubles = troubles(NIGHTS)
         self.figures = Figures()
         self.tellings = Tellings()
+        self.pruned = False  # since the last pull
         self.seen: set[tuple[str, str]] = set()  # folder and SHA-256 of all that was there on a good night
         self.snapshots: dict[int, tuple[datetime, dict[tuple[str, str], str]]] = {}
 
@@ -76,9 +77,10 @@ class Year:
         """Live a day and the night after it."""
         at = clock_of(number, trouble)
         evening = FIRST + timedelta(days=number - 1, hours=-1)
-        news = self.life.day(number, evening)
+        news = self.life.day(number, evening) or self.pruned
+        self.pruned = False
         if number % MONTH == 0:
-            self.life.empty_trash()
+            news |= self.life.empty_trash()
         if trouble in (Trouble.FULL, Trouble.DAYS_BACK, Trouble.WEEKS_AHEAD):
             self.life.arrive(evening, 3)  # there must be something to write
             news = True
@@ -121,6 +123,7 @@ class Year:
         assert mailed(self.smtp.mails) == self.tellings.expected, (number, job, ran.said)
         if job == "prune":
             self._hold_to_pruned(at)
+            self.pruned |= ran.killed
         if job == "pull":
             self._pulled(number, at, ran, Night(number, news, ran, before, self.house.measure()))
 
@@ -178,8 +181,8 @@ class Year:
         if ran.exit == 0:
             now = {
                 (folder, uid): kept.digest
-                for folder, kept in self.present.items()
-                for uid, kept in kept.items()
+                for folder, messages in self.present.items()
+                for uid, kept in messages.items()
             }
             self.seen |= {(folder, digest) for (folder, _), digest in now.items()}
             if number % 12 == 5:
@@ -204,6 +207,7 @@ class Year:
             assert kept.received < at - OLD_ENOUGH
             assert "\\Seen" in kept.flags
             assert "\\Flagged" not in kept.flags
+        self.pruned = bool(gone)
         self.figures.counts["pruned"] += len(gone)
 
 
@@ -277,7 +281,7 @@ def check_archive(year: Year, at: datetime) -> None:
 def check_past(year: Year, at: datetime) -> None:
     """The mailbox of each night that was noted can be listed as it was then, by run and by time."""
     for seq, (then, messages) in year.snapshots.items():
-        for word in (str(seq), then.isoformat()):
+        for word in (str(seq), (then + timedelta(minutes=30)).isoformat()):
             listed = year.house.typed("list", "ann", "--no-key", "--json", "--as-of", word, at=at)
             assert listed.exit == 0, listed.err
             held = listed.document["messages"]

@@ -88,12 +88,13 @@ class Life:
         self.present[folder] = {}
         self.look()
 
-    def empty_trash(self) -> None:
-        """Expunge all that is in the Trash, if there is one."""
-        if self.present.get(TRASH):
-            self._owner.expunge(TRASH, *self.present[TRASH])
-            self.done["expunged"] += len(self.present[TRASH])
-            self.present[TRASH] = {}
+    def empty_trash(self) -> bool:
+        """Expunge all that is in the Trash; tell whether there was anything."""
+        thrown, self.present[TRASH] = self.present[TRASH], {}
+        if thrown:
+            self._owner.expunge(TRASH, *thrown)
+        self.done["expunged"] += len(thrown)
+        return bool(thrown)
 
     # --- looking ------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ class Trouble(StrEnum):
     WRONG_PASSWORD = "login-refused"
     FULL = "disk-full"
     HELD = "locked"
-    YEARS_AHEAD = "untrusted"  # the server's certificate has ended by then
+    YEARS_AHEAD = "untrusted-certificate"  # the server's certificate has ended by then
     WEEKS_AHEAD = "weeks ahead"
     DAYS_BACK = "days back"
     RENUMBERED = "renumbered"
