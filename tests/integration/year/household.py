@@ -34,6 +34,7 @@ password-command = "sh {home}/password.sh"
 [account.ann.prune]
 scheduled = true
 older-than = "60d"
+folders = ["INBOX", "Archive"]
 
 [notify]
 webhook = "{url}/webhook"
