@@ -115,9 +115,9 @@ class Life:
 
     def check(self) -> None:
         """Hold what was kept by what was done against what the server says."""
-        before = {folder: dict(kept) for folder, kept in self.present.items()}
+        before = _flat(self.present)
         self.look()
-        assert self.present == before
+        assert before == _flat(self.present)
 
     def wait_until_alone(self) -> None:
         """Wait until the server has done all that a process which died had told it."""
@@ -201,3 +201,11 @@ class Life:
         self._owner.create(folder)
         self.present[folder] = {}
         self.done["folders made"] += 1
+
+
+def _flat(present: dict[str, dict[str, Kept]]) -> list[str]:
+    return sorted(
+        f"{folder} {uid} {kept.digest} {sorted(kept.flags)} {kept.received.isoformat()}"
+        for folder, messages in present.items()
+        for uid, kept in messages.items()
+    )
