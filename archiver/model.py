@@ -313,11 +313,12 @@ class FolderState(Struct, frozen=True):
 
 
 class When(Struct, frozen=True):
-    """When a job runs, by the clock on the wall: each day, or on one day of the week (0 is Sunday)."""
+    """When a job runs, by the clock on the wall: each day, on one day of the week (0 is Sunday), or of the month."""
 
     hour: int
     minute: int
     weekday: int | None = None
+    day: int | None = None  # 1 to 28
 
 
 class Job(Struct, frozen=True):
@@ -347,10 +348,39 @@ class Surroundings(Struct, frozen=True):
     user: str | None = None
 
 
+AlertKind: TypeAlias = Literal["sign-in", "space", "overdue", "shrunk", "owner-key"]
+
+
+class Alert(Struct, frozen=True):
+    """What does not fail a run and will cost something later, if nobody minds it; `text` is one line with its remedy.
+
+    `about` names an account, an archive, or a folder of an account. `once` is for what happened, and will not be
+    so in the next run.
+    """
+
+    kind: AlertKind
+    about: str
+    text: str
+    once: bool = False
+
+
+class AccountFailed(Struct, frozen=True):
+    """Why a run did not do all of its work in one account; `code` is the code word of the error."""
+
+    account: str
+    code: str
+    text: str
+
+
+WARNED = "warned"
+"""The code of a run that was done, and warned of something."""
+
+
 class Notice(Struct, frozen=True):
     """How a run ended, for who was not there: no secret, no subject, no content of a message is in it.
 
     `accounts` are those that were named, none for all; `code` is the code word of the error, "ok" without one.
+    `failed` are the accounts with which it went wrong, and `over` tells what is well again, a line for each.
     """
 
     command: str
@@ -363,3 +393,6 @@ class Notice(Struct, frozen=True):
     host: str
     began: datetime
     ended: datetime
+    failed: tuple[AccountFailed, ...] = ()
+    warnings: tuple[Alert, ...] = ()
+    over: tuple[str, ...] = ()

@@ -36,6 +36,7 @@ __all__ = [
     "new_passphrase",
     "notice_password",
     "owner_passphrase",
+    "passphrase_is_kept",
     "passphrase_is_typed",
     "remember_passphrase",
     "remember_password",
@@ -129,6 +130,11 @@ def passphrase_is_typed(archive_id: str, command: str | None) -> bool:
     environment = ("ARCHIVER_PASSPHRASE_COMMAND", "ARCHIVER_PASSPHRASE_FILE")
     given = command or any(os.environ.get(name) for name in environment)
     return not given and can_prompt() and _remembered(archive_id) is None
+
+
+def passphrase_is_kept(archive_id: str) -> bool:
+    """Tell whether the keyring keeps the passphrase of an archive's owner key, for runs at which nobody sits."""
+    return _remembered(archive_id) is not None
 
 
 def new_passphrase(name: str, *, command: str | None = None, replacing: bool = False) -> Secret:

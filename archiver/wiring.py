@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,6 +19,7 @@ from archiver.archive.archive import Archive, Founding, check_empty, create
 from archiver.archive.chain import Chain
 from archiver.archive.keys import KeyPair
 from archiver.archive.machine import Machine, claim_name
+from archiver.catalog.readings import SqliteReadings
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.config import (
     AccountSettings,
@@ -33,7 +34,7 @@ from archiver.formats.root import decode_root, root_key
 from archiver.formats.signify import split_embedded
 from archiver.model import Secret
 from archiver.ports import Account
-from archiver.secrets import account_password, notice_password
+from archiver.secrets import account_password, notice_password, passphrase_is_kept
 from archiver.stores.local import LocalStore
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from archiver.accounts.pop3.account import Pop3Account
     from archiver.config import NotifySettings
     from archiver.notices.herald import Channel, Herald
+    from archiver.notices.last_pulls import LastPulls
     from archiver.notices.reports import Reports
     from archiver.ops.schedule import Answer, Scheduler
     from archiver.ports import Source, Target
@@ -73,6 +75,11 @@ def first_root(settings: ArchiveSettings) -> bytes:
             f'there is no archive in "{settings.path}"',
             "is its disk mounted? A new archive is made with: archiver init FOLDER",
         ) from None
+
+
+def keyring_opens(settings: ArchiveSettings) -> bool:
+    """Tell whether the keyring keeps the passphrase of an archive. Raises `NoArchive` where there is none."""
+    return passphrase_is_kept(decode_root(split_embedded(first_root(settings)).message).archive)
 
 
 def new_archive(
@@ -105,6 +112,11 @@ def open_catalog(archive: Archive, chain: Chain) -> SqliteCatalog:
 def catalog_path(archive: Archive, chain: Chain) -> Path:
     """Tell where the local catalog of a chain lies."""
     return cache_folder() / archive.root.archive / f"{chain.name}.sqlite"
+
+
+def readings(archive: Archive, chain: Chain) -> SqliteReadings:
+    """Open what this machine remembers of when the objects of a chain were read."""
+    return SqliteReadings(cache_folder() / archive.root.archive / f"{chain.name}.readings")
 
 
 def machine_name() -> str:
@@ -186,7 +198,8 @@ def herald(settings: "NotifySettings", warn: Warn) -> "Herald":
     ways += [channels.Webhook(settings.webhook)] if settings.webhook is not None else []
     ways += [channels.Ping(settings.ping)] if settings.ping is not None else []
     ways += [channels.TextFile(settings.prometheus_file)] if settings.prometheus_file is not None else []
-    return Herald(settings.occasion, ways, state_folder() / "told.json", warn)
+    remind = timedelta(days=settings.remind_after_days) if settings.remind_after_days else None
+    return Herald(settings.occasion, ways, state_folder() / "told.json", warn, remind)
 
 
 def reports() -> "Reports":
@@ -194,6 +207,13 @@ def reports() -> "Reports":
     from archiver.notices.reports import Reports  # noqa: PLC0415 -- few commands need it
 
     return Reports(state_folder() / "reports")
+
+
+def last_pulls() -> "LastPulls":
+    """Open what this machine remembers of the last pull of each account that ended well."""
+    from archiver.notices.last_pulls import LastPulls  # noqa: PLC0415 -- as above
+
+    return LastPulls(state_folder() / "pulled.json")
 
 
 def usual_scheduler() -> str:

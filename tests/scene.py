@@ -15,6 +15,7 @@ from archiver.archive.archive import Archive, Founding, create
 from archiver.archive.chain import Chain
 from archiver.archive.machine import Machine
 from archiver.archive.writer import ChainOwner
+from archiver.catalog.readings import SqliteReadings
 from archiver.catalog.several import SeveralCatalogs
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.events import Event
@@ -30,15 +31,16 @@ from archiver.model import (
     Secret,
 )
 from archiver.ops.prune import FolderPlan, FolderPruned, Pruning, Removal, plan
-from archiver.ops.pull import Pull, PullReport
-from archiver.ops.pull_folder import FolderReport, Work
+from archiver.ops.pull import Pull
+from archiver.ops.pull_folder import Work
+from archiver.ops.pull_report import FolderReport, PullReport
 from archiver.ops.restore import Restore
 from archiver.ops.restore_folder import FolderRestored, Restoring
 from archiver.ops.verify import VerifyReport, verify, verify_messages
 from archiver.plan.prune import Policy, Why
 from archiver.plan.pull import Selection
 from archiver.plan.restore import before_prune, once
-from archiver.ports import Account, Allowance, Source, Store, Target
+from archiver.ports import Account, Allowance, Reporter, Source, Store, Target
 from archiver.rows import AnyRow, MessageRow, VolumeRow
 from archiver.stores.memory import MemoryStore
 
@@ -151,6 +153,14 @@ class Scene:
     def chain(self, archive: Archive | None = None) -> Chain:
         archive = archive or self.open()
         return archive.chain(archive.chain_of(OWNER.account))
+
+    @property
+    def readings(self) -> SqliteReadings:
+        return SqliteReadings(self.state.with_name(f"{self.state.name}.readings"))
+
+    def wait(self, days: int) -> None:
+        """Let time pass."""
+        self._time += timedelta(days=days)
 
     def forget_catalog(self) -> None:
         self.catalog = SqliteCatalog()
@@ -316,10 +326,13 @@ class Scene:
     def manifests(self) -> list[Manifest]:
         return [manifest for manifest, _ in self.chain().runs()]
 
-    def verify(self, *, messages: bool = False) -> VerifyReport:
-        """Audit the chain; with `messages`, read each one too."""
+    def verify(
+        self, *, messages: bool = False, share: float = 1.0, reporter: Reporter | None = None
+    ) -> VerifyReport:
+        """Audit the chain, all of it or a share; with `messages`, read each one too."""
         archive = self.open(unlock=True)
-        report = verify(archive.audit(self.chain(archive)), Told())
+        audit = archive.audit(self.chain(archive))
+        report = verify(audit, reporter or Told(), self.readings, self._time, share=share)
         if messages:
             verify_messages(report, self.catalog, archive.reader(self.catalog), Told())
         return report

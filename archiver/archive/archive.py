@@ -227,9 +227,9 @@ class Archive:
             )
         return writer
 
-    def owner_tried(self) -> datetime | None:
-        """Tell when the owner's key was last opened on this machine, where that is known."""
-        return self._machine.owner_tried()
+    def owner_tried(self) -> datetime:
+        """Tell when the owner's key was last opened on this machine, or else for the root that it signed."""
+        return self._machine.owner_tried() or self.root.time
 
     def note_owner_tried(self, at: datetime) -> None:
         """Keep that the owner's key was opened."""

@@ -4,7 +4,6 @@ A check that rests on one that failed is left out: its failure would tell nothin
 """
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,16 +15,17 @@ from archiver import wiring
 from archiver.archive.archive import Archive
 from archiver.catalog.glance import glance
 from archiver.catalog.sqlite import look_at
+from archiver.cli.alerts import last_runs, space_of
 from archiver.cli.output import number
 from archiver.cli.session import Session
 from archiver.cli.sign_in import outlooks
 from archiver.config import AccountSettings, ArchiveSettings, Settings, cache_folder, state_folder
 from archiver.errors import ArchiverError, ConfigInvalid, Interrupted, StoreFailed
 from archiver.ops.doctor import probe_key, probe_store
+from archiver.plan.alerts import judge_last_run
 from archiver.plan.doctor import (
     Check,
     Rights,
-    Space,
     State,
     doubted,
     failed,
@@ -57,6 +57,7 @@ def examine(
     for archive in archives:
         yield from _archive(session, archive, passphrase_command, with_key=with_key)
     for account in accounts:
+        yield _tried("last-run", account.name, partial(_last_run, session, account.name))
         yield from _account(account)
 
 
@@ -132,7 +133,7 @@ def _archive(
     yield there
     if there.state is State.FAIL:
         return
-    yield _tried("space", about, lambda: judge_space(about, str(settings.path), _space(settings.path)))
+    yield _tried("space", about, lambda: judge_space(about, str(settings.path), space_of(settings.path)))
     root = _tried("root", about, lambda: _root(session, settings))
     yield root
     if root.state is State.FAIL:
@@ -161,11 +162,6 @@ def _archive(
 def _there(settings: ArchiveSettings) -> Check:
     wiring.first_root(settings)
     return passed("archive", settings.name, f'it is in "{settings.path}"')
-
-
-def _space(path: Path) -> Space:
-    usage = shutil.disk_usage(path)
-    return Space(usage.used + usage.free, usage.free)  # what is kept for root is neither
 
 
 def _root(session: Session, settings: ArchiveSettings) -> Check:
@@ -233,6 +229,12 @@ def _key(session: Session, settings: ArchiveSettings, passphrase_command: str | 
 
 
 # --- an account -------------------------------------------------------------------------------------------
+
+
+def _last_run(session: Session, account: str) -> Check:
+    wiring.last_pulls()  # raises where the state folder is not what it has to be
+    last, days = last_runs(session, [account]).get(account), session.settings.warn.overdue_days
+    return judge_last_run(account, last, wiring.now(), days)
 
 
 def _account(settings: AccountSettings) -> Iterator[Check]:

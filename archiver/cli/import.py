@@ -21,8 +21,9 @@ from archiver.config.settings import MboxForm
 from archiver.config.table import NAME
 from archiver.errors import Incomplete, Unreachable, UsageError
 from archiver.ops.adding import Adding
-from archiver.ops.pull import Pull, PullReport
+from archiver.ops.pull import Pull
 from archiver.ops.pull_folder import Work
+from archiver.ops.pull_report import PullReport
 from archiver.plan.pull import Selection
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "restore": "put archived mail onto a server",
     "prune": "free space on the server: remove what is proven to be archived",
     "verify": "check the archive, its messages, and the server against both",
+    "drill": "restore a sample, and compare it with what was archived",
     "repair": "make good what verify finds, as far as it can be done",
     "key": "the owner key: show, passphrase, remember, forget",
     "writer": "which machines may write to an archive",

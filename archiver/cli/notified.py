@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from archiver import wiring
+from archiver.cli.alerts import last_runs, late, standing, warn
 from archiver.cli.failure import BUG, as_archiver_error
 from archiver.cli.output import say
 from archiver.cli.session import Session
 from archiver.errors import ArchiverError, Incomplete, Interrupted, UsageError
-from archiver.model import Notice
+from archiver.model import WARNED, Alert, Notice
 
 if TYPE_CHECKING:
     from archiver.notices.herald import Herald
@@ -55,6 +56,7 @@ class _Run:
         self._command = command
         self._accounts = accounts
         self._began = wiring.now()
+        self._last_runs = last_runs(session, accounts)
         self._herald: Herald | None = None
 
     def begin(self) -> None:
@@ -71,23 +73,34 @@ class _Run:
 
     def end(self, error: BaseException | None) -> None:
         """Tell how it ended. Never raises: what went wrong with the run itself is what counts."""
-        notice = self._notice(error)
-        if self._herald is None and notice.code == UsageError.code:
+        known = as_archiver_error(error) if error is not None else None
+        if self._herald is None and isinstance(known, UsageError):
             return  # a slip of who types is no run
+        alerts = [] if isinstance(known, Interrupted) else self._alerts()
+        warn(alerts)
+        notice = self._notice(error, known, tuple(alerts))
         try:
+            if self._session.well:
+                wiring.last_pulls().note(self._session.well, notice.ended)
             wiring.reports().keep(notice, self._session.details)
         except ArchiverError as failure:
             say(f"warning: {failure.text}")
         if self._herald is not None:
             self._herald.tell(notice)
 
-    def _notice(self, error: BaseException | None) -> Notice:
+    def _alerts(self) -> list[Alert]:
+        session = self._session
+        found = [*session.alerts, *late(session, self._last_runs, self._began)]
+        return found + standing(session, self._accounts)
+
+    def _notice(
+        self, error: BaseException | None, known: ArchiverError | None, alerts: tuple[Alert, ...]
+    ) -> Notice:
         outcome: Literal["ok", "warning", "failure"] = "ok"
-        code, exit_code, text, hint = "ok", 0, "\n".join(self._session.warnings), None
-        if error is None and text:
-            outcome, code = "warning", "warned"
+        code, exit_code, text, hint = "ok", 0, "\n".join(one.text for one in alerts), None
+        if error is None and alerts:
+            outcome, code = "warning", WARNED
         if error is not None:
-            known = as_archiver_error(error)
             # of a bug the name alone: what it says of itself may hold mail
             code, exit_code, text = "bug", BUG, f"a bug in archiver: {type(error).__name__}"
             outcome = "warning" if isinstance(known, Incomplete | Interrupted) else "failure"
@@ -104,4 +117,6 @@ class _Run:
             host=wiring.machine_name(),
             began=self._began,
             ended=wiring.now(),
+            failed=tuple(self._session.failed),
+            warnings=alerts,
         )

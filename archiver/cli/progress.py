@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from archiver.cli.output import cut, number, print_json, say, shown, size, terminal_columns, width
+from archiver.cli.output import cut, duration, number, print_json, say, shown, size, terminal_columns, width
 from archiver.events import (
     Event,
     FolderFailed,
@@ -95,7 +95,7 @@ class Progress:
             parts[0] = f"{self._messages:,} of {self._total:,} messages"
         where = shown(self._where)
         if rate and self._total_size > self._size:
-            left = f"{_duration((self._total_size - self._size) / rate)} to go"
+            left = f"{duration((self._total_size - self._size) / rate)} to go"
             parts.append(f"{left} in {where}" if where else left)
         elif where:
             parts.append(where)
@@ -111,14 +111,6 @@ class Progress:
             sys.stderr.write("\r" + " " * self._width + "\r")
             sys.stderr.flush()
             self._width = 0
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-    )
 
 
 def _kebab(name: str) -> str:

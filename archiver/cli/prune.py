@@ -21,7 +21,7 @@ from archiver.cli.stop import Stop, stoppable
 from archiver.config import AccountSettings
 from archiver.config.settings import PruneSettings
 from archiver.errors import Incomplete, RefusedForSafety, UsageError
-from archiver.model import Folder
+from archiver.model import Folder, Head
 from archiver.ops.prune import FolderPlan, FolderPruned, Pruning, Removal, plan
 from archiver.plan.prune import CHOICE, HALF, Policy, brakes
 from archiver.plan.pull import Selection
@@ -135,7 +135,7 @@ def _remove(session: Session, work: Pruning, run: Run, plans: list[FolderPlan]) 
             return removal()
         finally:
             progress.clear()
-            _tell(session, work.account, removal, work.to)
+            _tell(session, work.account, removal, work.to, run.head)
 
 
 def _rules(settings: AccountSettings, options: dict[str, Any]) -> PruneSettings:
@@ -290,15 +290,18 @@ def _plan_document(one: FolderPlan) -> dict[str, Any]:
     }
 
 
-def _tell(session: Session, name: str, removal: Removal, to: Folder | None) -> None:
+def _tell(session: Session, name: str, removal: Removal, to: Folder | None, head: Head) -> None:
     reports = removal.reports
-    folders = [_document(one) for one in reports]
-    where = to.name if to else None
-    session.details.append({"account": name, "run": removal.intent, "to": where, "folders": folders})
+    pruned = {
+        "account": name,
+        "run": removal.intent,
+        "head": {"seq": head.seq, "sha256": head.sha256},
+        "to": to.name if to else None,
+        "folders": [_document(one) for one in reports],
+    }
+    session.details.append(pruned)
     if session.json:
-        print_json(
-            {"type": "pruned", "account": name, "run": removal.intent, "to": where, "folders": folders}
-        )
+        print_json({"type": "pruned", **pruned})
         return
     for one in reports:
         for digest, reason in (*one.kept, *one.refused):

@@ -10,12 +10,14 @@ from archiver.cli.names import account_names, folder_names
 from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, size
 from archiver.cli.session import Session, shared_options
-from archiver.cli.sign_in import warn_of_soon
 from archiver.cli.stop import Stop, stoppable
 from archiver.config import AccountSettings
 from archiver.errors import ArchiverError, Incomplete, Interrupted
-from archiver.ops.pull import Pull, PullReport
-from archiver.ops.pull_folder import FolderReport, Work
+from archiver.model import AccountFailed
+from archiver.ops.pull import Pull
+from archiver.ops.pull_folder import Work
+from archiver.ops.pull_report import FolderReport, PullReport
+from archiver.plan.alerts import Counted, shrunk
 from archiver.plan.pull import Selection
 from archiver.plan.select import parse_time
 
@@ -67,17 +69,17 @@ def command(
                 raise
             except ArchiverError as error:
                 failures[account.name] = error
-                if len(accounts) > 1:
-                    _tell_failed(session, account.name, error)
+                _tell_failed(session, account.name, error, alone=len(accounts) == 1)
                 continue
             seen.update(folder.folder for folder in report.folders)
+            _note(session, report)
             _tell(session, report, dry=dry_run)
             if not report.complete and not dry_run:
                 failures[account.name] = _incomplete(report, account.daily_download_limit)
     if seen:
         session.warn_unmatched((*folders, *exclude), seen)
-    warn_of_soon(session, accounts)
     if failures:
+        session.failed += [AccountFailed(name, error.code, error.text) for name, error in failures.items()]
         raise _worst(failures, len(accounts))
 
 
@@ -104,7 +106,12 @@ def _pull(
         try:
             with archive.begin(owner, chain, catalog, compression, wiring.now) as run:
                 work = Work(settings.name, account, run, selection, progress, stop, dry, limit)
-                return Pull(work, accept_other_mailbox=accept)()
+                pull = Pull(work, accept_other_mailbox=accept)
+                try:
+                    return pull()
+                except ArchiverError:
+                    session.details.append(report_document(pull.report))
+                    raise
         finally:
             if limit is not None:
                 limit.close()
@@ -133,17 +140,40 @@ def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
     )
 
 
-def _tell_failed(session: Session, account: str, error: ArchiverError) -> None:
-    """Tell one of several; the last line of the run tells of them all."""
+def _tell_failed(session: Session, account: str, error: ArchiverError, *, alone: bool) -> None:
+    """Note it for the report, and tell one of several; the last line of the run tells of them all."""
     told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
-    session.details.append({"account": account, **told})
+    if not session.details or session.details[-1]["account"] != account:
+        session.details.append({"account": account})
+    session.details[-1].update(told)  # beside what was pulled before it failed
+    if alone:
+        return
     if session.json:
         print_json({"type": "account-failed", "account": account, **told})
     say(f"{account}: {error.text}")
 
 
-def _tell(session: Session, report: PullReport, *, dry: bool) -> None:
+def _note(session: Session, report: PullReport) -> None:
+    """Note what the report of the run is to say of an account that was pulled to its end."""
     session.details.append(report_document(report))
+    session.well.append(report.account)
+    session.alerts += shrunk(
+        report.account,
+        [
+            Counted(
+                one.folder,
+                one.before,
+                one.balance.exists if one.balance else 0,
+                one.held_already,
+                one.special_use,
+            )
+            for one in report.folders
+            if one.before is not None and (one.balance is not None or one.gone)
+        ],
+    )
+
+
+def _tell(session: Session, report: PullReport, *, dry: bool) -> None:
     if session.json:
         print_json({"type": "pull", "dry_run": dry, **report_document(report)})
         return
@@ -166,6 +196,7 @@ def report_document(report: PullReport) -> dict[str, Any]:
         "account": report.account,
         "head": {"seq": report.head.seq, "sha256": report.head.sha256},
         "complete": report.complete,
+        "took_s": round(report.took_s, 3),
         "folders": [_folder_document(folder) for folder in report.folders],
     }
 
@@ -175,14 +206,18 @@ def _folder_document(folder: FolderReport) -> dict[str, Any]:
     return {
         "folder": folder.folder,
         "excluded_by_rule": folder.excluded,
+        "before": folder.before,
         "new": folder.new,
         "size": folder.size,
         "stored": folder.stored,
+        "held_already": folder.held_already,
         "rebound": folder.rebound,
         "reflagged": folder.reflagged,
         "vanished": folder.vanished,
         "waiting": folder.waiting,
         "waiting_size": folder.waiting_size,
+        "gone": folder.gone,
+        "took_s": round(folder.took_s, 3),
         "error": folder.error,
         "balance": None
         if balance is None

@@ -1,20 +1,43 @@
-"""archiver runs: what was archived, by run."""
+"""archiver runs: what was archived, by run; and the reports of this machine's runs."""
 
 import click
 
+from archiver import wiring
 from archiver.cli.names import account_names
 from archiver.cli.output import print_json, print_table, size
+from archiver.cli.reports import last_reports, print_report, print_reports
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
 from archiver.config import ArchiveSettings
+from archiver.errors import UsageError
 from archiver.model import Head, Manifest
 
 
 @click.command("runs")
 @click.argument("name", required=False, shell_complete=account_names)
+@click.option("--reports", "wants_reports", is_flag=True, help="List the reports of this machine's runs.")
+@click.option("--report", "report_id", metavar="ID|last", help="Show one report whole.")
 @archive_option
 @shared_options
-def command(session: Session, name: str | None, archive_name: str | None) -> None:
-    """List the runs that changed the archive, oldest first. Needs no passphrase."""
+def command(
+    session: Session, name: str | None, wants_reports: bool, report_id: str | None, archive_name: str | None
+) -> None:
+    """List the runs that changed the archive, oldest first. Needs no passphrase.
+
+    These are the same on every machine. What each run of this machine did, and how it ended, stands in its report.
+
+    \b
+      archiver runs work
+      archiver runs --reports
+      archiver runs --report last
+    """
+    if report_id is not None or wants_reports:
+        if archive_name is not None or (report_id is not None and (wants_reports or name)):
+            raise UsageError(
+                "--reports goes with NAME alone, and --report with nothing else",
+                "see: archiver runs --help",
+            )
+        _tell_reports(session, name, report_id)
+        return
     found: list[tuple[str, Manifest, Head]] = []
 
     def look(settings: ArchiveSettings) -> None:
@@ -29,6 +52,13 @@ def command(session: Session, name: str | None, archive_name: str | None) -> Non
     _print(session, found)
     if failure is not None:
         raise failure
+
+
+def _tell_reports(session: Session, name: str | None, report_id: str | None) -> None:
+    if report_id is not None:
+        print_report(session, wiring.reports().find(report_id))
+    else:
+        print_reports(session, last_reports([name] if name else [])[::-1])
 
 
 def _print(session: Session, found: list[tuple[str, Manifest, Head]]) -> None:

@@ -12,7 +12,7 @@ from archiver import wiring
 from archiver.cli.output import print_json, print_table
 from archiver.cli.session import Session, Subcommands, shared_options
 from archiver.config import NotifySettings, Settings
-from archiver.errors import ConfigInvalid, Incomplete, RefusedForSafety
+from archiver.errors import ArchiverError, ConfigInvalid, Incomplete, RefusedForSafety
 from archiver.formats.crontab import cron_parts
 from archiver.formats.launchd import plist_files
 from archiver.formats.mark import clock
@@ -53,7 +53,8 @@ def _where(function: Callable[..., Any]) -> Callable[..., Any]:
 def install(
     session: Session, daily: str, pruned: tuple[str, ...], only_print: bool, system: bool, kind: str | None
 ) -> None:
-    """Pull each day and verify a sample each Sunday. Takes the place of what was installed before.
+    """Pull each day, verify a sample each Sunday, and restore one each month where the passphrase can be had.
+    Takes the place of what was installed before.
 
     \b
       archiver schedule install
@@ -63,8 +64,10 @@ def install(
     kind = kind or wiring.usual_scheduler()
     _check(session.settings, pruned)
     # systemd keeps what is said in its journal; cron makes a mail of it
-    wanted = jobs(parse_clock(daily), pruned, (*(() if kind == "systemd" else ("-q",)), *_config(session)))
+    shared = (*(() if kind == "systemd" else ("-q",)), *_config(session))
     around = surroundings(session.settings, system=system, make=not only_print)
+    drill = around.passphrase_file is not None or _passphrases_are_kept(session.settings)
+    wanted = jobs(parse_clock(daily), pruned, shared, drill=drill)
     files = _files(kind, wanted, around)
     if only_print:
         _print(session, kind, files, system=system)
@@ -76,10 +79,11 @@ def install(
         session.say(f"written: {path}")
     for job in wanted:
         session.say(f"{job.name}: {clock(job.when)}")
-    if pruned and around.passphrase_file is None:
+    if not drill:
+        what = "prune and a monthly drill need" if pruned else "a monthly drill needs"
         session.say(
-            "note: prune needs the passphrase of the owner key: keep it with archiver key remember, or install "
-            "again with ARCHIVER_PASSPHRASE_FILE set"
+            f"note: {what} the passphrase of the owner key: keep it with archiver key remember, or set "
+            "ARCHIVER_PASSPHRASE_FILE, and install again; or try it yourself now and then: archiver drill"
         )
     if kind == "systemd" and not system:
         session.say("note: so that it runs while you are logged out, type: loginctl enable-linger")
@@ -145,6 +149,14 @@ def surroundings(settings: Settings, *, system: bool, make: bool) -> Surrounding
         commands=commands,
         user=wiring.user_name() if system else None,
     )
+
+
+def _passphrases_are_kept(settings: Settings) -> bool:
+    """Tell whether the keyring opens every archive, so that a job of the owner can run unattended."""
+    try:
+        return bool(settings.archives) and all(map(wiring.keyring_opens, settings.archives.values()))
+    except ArchiverError:
+        return False
 
 
 def _program() -> tuple[str, ...]:

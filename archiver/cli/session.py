@@ -18,7 +18,7 @@ from archiver.cli.progress import Progress
 from archiver.config import AccountSettings, ArchiveSettings, Settings, load, locate
 from archiver.config.settings import did_you_mean
 from archiver.errors import ArchiverError, UsageError, WrongKey
-from archiver.model import Folder, Secret
+from archiver.model import AccountFailed, Alert, Folder, Secret
 from archiver.plan.pull import Selection
 from archiver.secrets import PROMPT_TRIES, owner_passphrase, passphrase_is_typed
 
@@ -48,7 +48,9 @@ class Session:
         self.quiet = quiet
         self.verbose = verbose
         self.details: list[dict[str, Any]] = []  # what the report of the run says beside how it ended
-        self.warnings: list[str] = []
+        self.failed: list[AccountFailed] = []
+        self.well: list[str] = []  # accounts that were pulled with success
+        self.alerts: list[Alert] = []  # what the run itself warns of
         self._archives: dict[str, Archive] = {}
         logging.basicConfig(level=(logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
 

@@ -52,21 +52,15 @@ def outlooks(accounts: Iterable[AccountSettings]) -> dict[str, Outlook]:
     return {each.name: outlook(tokens.look(each), tokens.now()) for each in signing_in}
 
 
-def warn_of_soon(session: Session, accounts: Iterable[AccountSettings]) -> None:
-    """Warn, at the end of a run, of what the run could not put off and will stop one of the next."""
-    soon = {name: each for name, each in outlooks(accounts).items() if each.standing is Standing.SOON}
-    warn_of(soon)
-    session.warnings += [_warning(name, each) for name, each in soon.items()]
-
-
 def warn_of(found: dict[str, Outlook]) -> None:
     """Warn of each sign-in that is lost or will be soon, even where all else is to be quiet."""
     for name, each in found.items():
         if each.standing in (Standing.NONE, Standing.LOST, Standing.SOON):
-            say(f"warning: {_warning(name, each)}")
+            say(f"warning: {warning_of(name, each)}")
 
 
-def _warning(name: str, each: Outlook) -> str:
+def warning_of(name: str, each: Outlook) -> str:
+    """Say that a sign-in is lost or will be soon, and what to do."""
     if each.standing is Standing.NONE:
         return f'nobody has signed in to account "{name}" yet: archiver account login {name}'
     if each.standing is Standing.LOST:

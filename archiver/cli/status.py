@@ -6,15 +6,17 @@ import click
 
 from archiver import wiring
 from archiver.catalog.sqlite import SqliteCatalog
+from archiver.cli.alerts import last_runs, late, standing, warn
 from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, say, shown, size
+from archiver.cli.reports import last_reports, line, summary
 from archiver.cli.session import Session, archive_option, catalogs, shared_options
 from archiver.cli.sign_in import outlooks, warn_of
 from archiver.config import ArchiveSettings
-from archiver.model import FolderState, Manifest, Notice
+from archiver.model import FolderState, Manifest
 from archiver.plan.sign_in import Outlook
 
-_SHOWN, _LOOKED_AT = 5, 50  # reports of runs
+_SHOWN = 5  # reports of runs
 
 
 @click.command("status")
@@ -39,9 +41,9 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
     failure = session.in_each(session.archives(archive_name, names), look)
     wanted = [each for each in session.settings.accounts.values() if not names or each.name in names]
     sign_ins = outlooks(wanted)
-    runs = [each for each in wiring.reports().last(_LOOKED_AT) if not names or _concerns(each, names)][
-        :_SHOWN
-    ]
+    now = wiring.now()
+    alerts = [*late(session, last_runs(session, names), now), *standing(session, names)]
+    runs = last_reports(names)[:_SHOWN]
     if session.json:
         signed_in = [_sign_in(name, each) for name, each in sign_ins.items()]
         print_json(
@@ -49,15 +51,17 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
                 "type": "status",
                 "accounts": found,
                 "sign_ins": signed_in,
-                "reports": [_report(each) for each in runs],
+                "reports": [summary(each) for each in runs],
+                "warnings": [{"kind": each.kind, "about": each.about, "text": each.text} for each in alerts],
             }
         )
     else:
         for document in found:
             _print(document)
         for each in runs:
-            _print_report(each)
-        warn_of(sign_ins)
+            click.echo(line(each))
+        warn(each for each in alerts if each.kind != "sign-in")
+        warn_of(sign_ins)  # those that are lost already among them
     if failure is not None:
         raise failure
     if not found and not session.json:
@@ -85,30 +89,6 @@ def _document(archive: str, chain: str, catalog: SqliteCatalog, last: Manifest |
             for row in catalog.missed(state.id, state.epoch)
         ],
     }
-
-
-def _concerns(report: Notice, names: tuple[str, ...]) -> bool:
-    return not report.accounts or any(name in names for name in report.accounts)
-
-
-def _report(report: Notice) -> dict[str, Any]:
-    return {
-        "command": report.command,
-        "accounts": list(report.accounts),
-        "began": report.began,
-        "ended": report.ended,
-        "outcome": report.outcome,
-        "code": report.code,
-        "exit": report.exit,
-        "text": report.text,
-    }
-
-
-def _print_report(report: Notice) -> None:
-    what = " ".join([report.command, *report.accounts])
-    ending = {"ok": "done", "warning": "done in part", "failure": "FAILED"}[report.outcome]
-    why = f": {shown(report.text)}" if report.text else ""
-    click.echo(f"{report.ended.astimezone():%Y-%m-%d %H:%M}  {what}  {ending}{why}")
 
 
 def _sign_in(account: str, found: Outlook) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from archiver.plan.select import parse_share
     is_flag=False,
     flag_value="100%",
     default="100%",
-    help="Read this share of the stored bytes, chosen at random; all of them if not given.",
+    help="Read this share of the stored bytes, those first that were not read for longest; all if not given.",
 )
 @click.option("--read", "read_messages", is_flag=True, help="Decrypt and check every message too.")
 @click.option("--server", is_flag=True, help="Compare with what the server has now, folder by folder.")
@@ -98,7 +98,9 @@ def _verify_chain(
         header = catalog.header()
         if account is not None and header is not None and header.account != account:
             return None
-        report = verify(archive.audit(archive.chain(chain)), progress, share=share)
+        opened_chain = archive.chain(chain)
+        readings = wiring.readings(archive, opened_chain)
+        report = verify(archive.audit(opened_chain), progress, readings, wiring.now(), share=share)
         report.account = header.account if header else None
         if opened is not None and not report.damaged:
             report.findings.append(Finding("damage", chain, opened.text))
@@ -151,6 +153,11 @@ def _print(
         account = report.account or f"chain {report.chain}"
         state = "DAMAGED" if report.damaged else "no damage"
         session.say(f"{account}: {state}; {what}; head {report.head.seq} {report.head.sha256}")
+        if share < 1.0:
+            since = f"{report.read_since.astimezone():%Y-%m-%d}" if report.read_since else None
+            session.say(
+                f"  every object was read since {since}" if since else "  not every object was read yet"
+            )
         for finding in report.findings:
             click.echo(f"  {finding.severity}: {shown(finding.what)}")
         for folder, count in report.affected.items():
@@ -214,6 +221,7 @@ def _chain_document(report: VerifyReport) -> dict[str, Any]:
         "account": report.account,
         "head": {"seq": report.head.seq, "sha256": report.head.sha256},
         "runs": report.runs,
+        "read_since": report.read_since,
         "objects": report.objects,
         "size": report.size,
         "messages": report.messages,

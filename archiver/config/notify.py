@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 from archiver.config.settings import MailSettings, NotifySettings, Security
 from archiver.config.table import Table
-from archiver.plan.notify import Occasion
+from archiver.plan.notify import REMIND_AFTER_DAYS, Occasion
 
 OCCASIONS = ("failure", "warning", "always")
-NOTIFY_KEYS = ("when", "mail", "command", "webhook", "ping", "prometheus-file")
+NOTIFY_KEYS = ("when", "remind-after-days", "mail", "command", "webhook", "ping", "prometheus-file")
 _PASSWORDS = ("password-command", "password-file")
 MAIL_KEYS = (
     "host",
@@ -29,6 +29,7 @@ def read_notify(top: Table) -> NotifySettings | None:
     if table is None:
         return None
     table.refuse_unknown(NOTIFY_KEYS)
+    days = table.number("remind-after-days", int, 0, 3650)
     return NotifySettings(
         occasion=cast(Occasion, table.choice("when", OCCASIONS, "failure") or "failure"),
         mail=_mail(table),
@@ -36,6 +37,7 @@ def read_notify(top: Table) -> NotifySettings | None:
         webhook=_url(table, "webhook"),
         ping=_url(table, "ping"),
         prometheus_file=table.path("prometheus-file"),
+        remind_after_days=REMIND_AFTER_DAYS if days is None else days,
     )
 
 

@@ -16,6 +16,7 @@ from archiver.config.settings import (
     PruneSettings,
     Security,
     Settings,
+    WarnSettings,
     did_you_mean,
 )
 from archiver.config.table import Table, shown
@@ -64,6 +65,7 @@ PRUNE_KEYS = (
     "max-share",
     "scheduled",
 )
+WARN_KEYS = ("overdue-days",)
 _HOST = re.compile(r"[^\s/@]+")
 
 
@@ -83,7 +85,8 @@ def parse(raw: bytes, path: Path) -> Settings:
     named = set(group) if isinstance(group, dict) else set()
     accounts = [_account(name, table, named) for name, table in top.tables("account")]
     notify = read_notify(top)
-    top.refuse_unknown(("archive", "account", "notify"))
+    warn = _warn(top)
+    top.refuse_unknown(("archive", "account", "notify", "warn"))
     if top.problems:
         count = "1 problem" if len(top.problems) == 1 else f"{len(top.problems)} problems"
         raise ConfigInvalid("\n  ".join([f'"{path}" has {count}:', *top.problems]))
@@ -92,6 +95,7 @@ def parse(raw: bytes, path: Path) -> Settings:
         {each.name: each for each in archives if each is not None},
         {each.name: each for each in accounts if each is not None},
         notify,
+        warn,
     )
 
 
@@ -117,6 +121,15 @@ def decode(raw: bytes, path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         raise ConfigInvalid(f'"{path}" is not TOML: {text[:1].lower()}{text[1:]}') from None
+
+
+def _warn(top: Table) -> WarnSettings:
+    table = top.below("warn", " of the form [warn]")
+    if table is None:
+        return WarnSettings()
+    table.refuse_unknown(WARN_KEYS)
+    days = table.number("overdue-days", int, 0, 3650)
+    return WarnSettings() if days is None else WarnSettings(days)
 
 
 def _archive(name: str, table: Table) -> ArchiveSettings | None:

@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from archiver.errors import ConfigInvalid, UsageError
-from archiver.plan.notify import Occasion
+from archiver.plan.alerts import OVERDUE_DAYS
+from archiver.plan.notify import REMIND_AFTER_DAYS, Occasion
 
 Compression: TypeAlias = Literal["default", "long"]
 AccountKind: TypeAlias = Literal["imap", "pop3", "exchange", "files"]
@@ -119,7 +120,7 @@ class MailSettings(Struct, frozen=True):
 
 
 class NotifySettings(Struct, frozen=True):
-    """`[notify]`: when notices are sent, and on which ways."""
+    """`[notify]`: when notices are sent, and on which ways. What lasts is told again after some days; 0: never."""
 
     occasion: Occasion = "failure"
     mail: MailSettings | None = None
@@ -127,6 +128,13 @@ class NotifySettings(Struct, frozen=True):
     webhook: str | None = None
     ping: str | None = None
     prometheus_file: Path | None = None
+    remind_after_days: int = REMIND_AFTER_DAYS
+
+
+class WarnSettings(Struct, frozen=True):
+    """`[warn]`: after how many days without a pull that ended well an account is warned of; 0: never."""
+
+    overdue_days: int = OVERDUE_DAYS
 
 
 class Settings(Struct, frozen=True):
@@ -136,6 +144,7 @@ class Settings(Struct, frozen=True):
     archives: Mapping[str, ArchiveSettings]
     accounts: Mapping[str, AccountSettings]
     notify: NotifySettings | None = None
+    warn: WarnSettings = WarnSettings()
 
     def archive(self, name: str) -> ArchiveSettings:
         """Find an archive by its name. Raises `UsageError` for one that is not configured."""

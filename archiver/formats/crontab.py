@@ -26,8 +26,9 @@ def cron_line(job: Job, around: Surroundings) -> str:
     words = [f"{name}={_quoted(value)}" for name, value in environment.items()]
     words += [_quoted(word) for word in (*around.program, *job.words)]
     day = "*" if job.when.weekday is None else str(job.when.weekday)
+    date = "*" if job.when.day is None else str(job.when.day)
     user = f"{around.user} " if around.user is not None else ""
-    return f"{job.when.minute} {job.when.hour} * * {day}  {user}{' '.join(words)}\n"
+    return f"{job.when.minute} {job.when.hour} {date} * {day}  {user}{' '.join(words)}\n"
 
 
 def cron_parts(jobs: Iterable[Job], around: Surroundings) -> str:

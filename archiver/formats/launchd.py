@@ -21,10 +21,12 @@ def _plist(job: Job, around: Surroundings, log: str) -> str:
     if job.owner and around.passphrase_file is not None:
         environment["ARCHIVER_PASSPHRASE_FILE"] = around.passphrase_file
     at = {"Hour": job.when.hour, "Minute": job.when.minute}
+    at |= {} if job.when.weekday is None else {"Weekday": job.when.weekday}
+    at |= {} if job.when.day is None else {"Day": job.when.day}
     values: dict[str, Any] = {
         "Label": LABEL + job.name,
         "ProgramArguments": [*around.program, *job.words],
-        "StartCalendarInterval": at if job.when.weekday is None else {"Weekday": job.when.weekday, **at},
+        "StartCalendarInterval": at,
         "ProcessType": "Background",
         "LowPriorityIO": True,
         "Nice": 10,

@@ -13,7 +13,7 @@ State: TypeAlias = Literal["as written", "changed by hand", "not by archiver"]
 
 _TEXT = "Written by archiver schedule: {job}, {clock}; sum {digest}"
 _MARK = re.compile(
-    r"Written by archiver schedule: (?P<job>[A-Za-z0-9._-]+), (?P<day>daily|Sun|Mon|Tue|Wed|Thu|Fri|Sat) "
+    r"Written by archiver schedule: (?P<job>[A-Za-z0-9._-]+), (?P<day>daily|Sun|Mon|Tue|Wed|Thu|Fri|Sat|day \d\d) "
     r"(?P<hour>\d\d):(?P<minute>\d\d); sum (?P<digest>[0-9a-f]{16})"
 )
 
@@ -27,8 +27,9 @@ class Mark(Struct, frozen=True):
 
 
 def clock(when: When) -> str:
-    """Write when a job runs: `daily 02:30`, `Sun 04:30`."""
+    """Write when a job runs: `daily 02:30`, `Sun 04:30`, `day 01 05:30` of each month."""
     day = "daily" if when.weekday is None else DAYS[when.weekday]
+    day = day if when.day is None else f"day {when.day:02}"
     return f"{day} {when.hour:02}:{when.minute:02}"
 
 
@@ -46,9 +47,13 @@ def read_mark(text: str) -> Mark:
         found = _MARK.search(line)
         if found is not None:
             rest = "".join([*lines[:number], *lines[number + 1 :]])
-            day = None if found["day"] == "daily" else DAYS.index(found["day"])
             same = _digest(rest) == found["digest"]
-            when = When(int(found["hour"]), int(found["minute"]), day)
+            when = When(
+                int(found["hour"]),
+                int(found["minute"]),
+                DAYS.index(found["day"]) if found["day"] in DAYS else None,
+                int(found["day"][4:]) if found["day"].startswith("day ") else None,
+            )
             return Mark(found["job"], when, "as written" if same else "changed by hand")
     return Mark("", None, "not by archiver")
 

@@ -88,6 +88,11 @@ def attachments(raw: bytes) -> Iterator[Attachment]:
             )
 
 
+def count_parts(raw: bytes) -> int:
+    """Count the parts that are no multipart; 0 where the message cannot be taken apart."""
+    return sum(1 for _ in _parts(raw))
+
+
 def gist(raw: bytes) -> bytes:
     """Condense what a message says, however a server wraps, recodes or stamps it anew: for comparison."""
     head = BytesHeaderParser(policy=compat32).parsebytes(header_block(raw))

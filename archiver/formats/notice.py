@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from archiver.model import Notice
+from archiver.model import WARNED, Notice
 
 _SAID = {"ok": "done", "warning": "done in part", "failure": "failed"}
 _METRICS = {
@@ -24,16 +24,28 @@ _SAMPLE = re.compile(r'(\w+)\{command="([^"]*)",accounts="([^"]*)"\} (\S+)')
 def headline(notice: Notice) -> str:
     """Say in a line how the run ended."""
     what = " ".join([notice.command, *notice.accounts])
-    return f"archiver {what} on {notice.host}: {_SAID[notice.outcome]}" + (
-        "" if notice.outcome == "ok" else f" ({notice.code})"
+    return f"archiver {what} on {notice.host}: {ending(notice)}" + (
+        "" if notice.outcome == "ok" or notice.code == WARNED else f" ({notice.code})"
     )
+
+
+def ending(notice: Notice) -> str:
+    """Say in a word or two how the run ended."""
+    if notice.code == WARNED:
+        return "done, with warnings"
+    return "works again" if notice.over and notice.outcome == "ok" else _SAID[notice.outcome]
 
 
 def plain(notice: Notice) -> str:
     """Write a notice for people."""
     lines = [headline(notice), ""]
     lines += [notice.text] if notice.text else []
+    if len(notice.failed) > 1:  # the text counts them
+        lines += [f"{one.account}: {one.text}" for one in notice.failed]
     lines += [f"hint: {notice.hint}"] if notice.hint else []
+    if notice.code != WARNED:  # else the text is all of them
+        lines += [f"warning: {one.text}" for one in notice.warnings]
+    lines += notice.over
     lines += [
         f"began: {notice.began.isoformat(sep=' ', timespec='seconds')}",
         f"ended: {notice.ended.isoformat(sep=' ', timespec='seconds')}",

@@ -138,5 +138,6 @@ def _protect(around: Surroundings) -> list[str]:
 
 def _timer(job: Job) -> str:
     day = "" if job.when.weekday is None else f"{DAYS[job.when.weekday]} "
-    calendar = f"{day}*-*-* {job.when.hour:02}:{job.when.minute:02}:00"
+    date = "*" if job.when.day is None else f"{job.when.day:02}"
+    calendar = f"{day}*-*-{date} {job.when.hour:02}:{job.when.minute:02}:00"
     return _TIMER.format(title=_plain(job.title), calendar=calendar)

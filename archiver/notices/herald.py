@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -11,7 +12,7 @@ import msgspec
 from archiver.errors import ArchiverError
 from archiver.model import Notice
 from archiver.notices.private_file import write_private
-from archiver.plan.notify import Occasion, Told, due, remembered
+from archiver.plan.notify import REMIND_AFTER_DAYS, Occasion, Trouble, Troubles, news
 
 PAUSES_S = (1.0, 5.0)
 _log = logging.getLogger(__name__)
@@ -31,12 +32,18 @@ class Herald:
     """Sends what is due. `memory` is the file that holds what was told; `warn` hears of what did not go out."""
 
     def __init__(
-        self, occasion: Occasion, channels: Sequence[Channel], memory: Path, warn: Callable[[str], None]
+        self,
+        occasion: Occasion,
+        channels: Sequence[Channel],
+        memory: Path,
+        warn: Callable[[str], None],
+        remind: timedelta | None = timedelta(days=REMIND_AFTER_DAYS),
     ) -> None:
         self._occasion = occasion
         self._channels = channels
         self._memory = memory
         self._warn = warn
+        self._remind = remind
 
     def begin(self) -> None:
         """Tell the ways that want it that a run begins. Never raises."""
@@ -47,18 +54,19 @@ class Herald:
 
     def tell(self, notice: Notice) -> None:
         """Tell how a run ended. Never raises."""
-        told = self._told()
         about = " ".join([notice.command, *notice.accounts])
-        sending = due(self._occasion, notice, told.get(about))
+        before = self._told().get(about, {})
+        found = news(self._occasion, notice, before, self._remind)
+        told = msgspec.structs.replace(notice, over=found.over)
         pauses = () if notice.code == "interrupted" else PAUSES_S
         went = False
         for channel in self._channels:
             if channel.always:
                 self._try(channel.name, lambda to=channel: to.send(notice), pauses)  # type: ignore[misc]
-            elif sending:
-                went |= self._try(channel.name, lambda to=channel: to.send(notice), pauses)  # type: ignore[misc]
-        if went:  # what nobody heard is told again by the next run
-            self._remember(told, about, remembered(self._occasion, notice))
+            elif found.send:
+                went |= self._try(channel.name, lambda to=channel: to.send(told), pauses)  # type: ignore[misc]
+        # what nobody heard is told again by the next run
+        self._remember(about, before, found.heard if went else found.unheard)
 
     def _try(self, name: str, send: Callable[[], None], pauses: Sequence[float]) -> bool:
         why = ""
@@ -75,17 +83,21 @@ class Herald:
         self._warn(f"warning: no notice by {name}: {why}")
         return False
 
-    def _told(self) -> dict[str, Told]:
+    def _told(self) -> dict[str, dict[str, Trouble]]:
         try:
-            return msgspec.json.decode(self._memory.read_bytes(), type=dict[str, Told])
+            return msgspec.json.decode(self._memory.read_bytes(), type=dict[str, dict[str, Trouble]])
         except FileNotFoundError:
             return {}
         except (OSError, msgspec.DecodeError) as error:
             _log.debug("what was told is not known: %s", type(error).__name__)
             return {}
 
-    def _remember(self, told: dict[str, Told], about: str, now: Told | None) -> None:
-        rest = {key: value for key, value in told.items() if key != about}
+    def _remember(self, about: str, before: Troubles, now: Troubles) -> None:
+        if now == before:
+            return
+        rest = {
+            key: value for key, value in self._told().items() if key != about
+        }  # others may have run meanwhile
         try:
             write_private(self._memory, msgspec.json.encode(rest | ({about: now} if now else {})))
         except OSError as error:

@@ -4,38 +4,15 @@ Nothing that the server says takes anything out of the archive. What fails in on
 next; what stops the account leaves committed what was taken in until then.
 """
 
+import time
 from collections.abc import Callable
-
-from msgspec import Struct
 
 from archiver.errors import ArchiverError, Damaged, FolderRefused, OtherMailbox, StoreFailed
 from archiver.events import FolderFailed, Warned
-from archiver.model import Folder, Head, RunKind
-from archiver.ops.pull_folder import FolderPull, FolderReport, Work
+from archiver.model import Folder, RunKind
+from archiver.ops.pull_folder import FolderPull, Work
+from archiver.ops.pull_report import FolderReport, PullReport
 from archiver.plan.pull import is_other_mailbox
-
-
-class PullReport(Struct):
-    """What a pull did in one account."""
-
-    account: str
-    folders: list[FolderReport]
-    head: Head
-
-    @property
-    def complete(self) -> bool:
-        """Whether every message of every folder is held or excluded by rule."""
-        return all(folder.complete for folder in self.folders)
-
-    @property
-    def waiting(self) -> int:
-        """How many messages wait for another day."""
-        return sum(folder.waiting for folder in self.folders)
-
-    @property
-    def waiting_size(self) -> int:
-        """Their bytes, as the server names them."""
-        return sum(folder.waiting_size for folder in self.folders)
 
 
 class Pull:
@@ -52,16 +29,24 @@ class Pull:
         self.report = PullReport(work.name, [], work.run.head)
 
     def __call__(self) -> PullReport:
-        """Pull. Raises what stops the account; what was committed until then stays."""
+        """Pull. Raises what stops the account; what was committed until then stays, and stands in `report`."""
+        began = time.monotonic()
+        try:
+            self._pull()
+        finally:
+            self.report.took_s = time.monotonic() - began
+        return self.report
+
+    def _pull(self) -> None:
         try:
             self._folders()
         except (OtherMailbox, StoreFailed, Damaged):
+            self.report.folders.clear()  # what they tell of may not have been committed
             raise  # nothing more may be written
         except ArchiverError:
             self._commit("checkpoint")
             raise
         self._commit("run")
-        return self.report
 
     def _commit(self, kind: RunKind) -> None:
         if not self._work.dry:
@@ -72,7 +57,7 @@ class Pull:
         present = self._work.account.folders()
         for folder in present:
             self._work.check_stop()
-            report = FolderReport(folder.name)
+            report = FolderReport(folder.name, folder.special_use)
             self.report.folders.append(report)
             if not self._work.selection.takes_folder(folder):
                 report.excluded = True
@@ -98,7 +83,7 @@ class Pull:
             if self._recognised:
                 self._take_waiting()
             return
-        self._take(pull)
+        self._timed(pull)
 
     def _end_waiting(self) -> None:
         new = sum(pull.new for pull in self._waiting)
@@ -120,10 +105,18 @@ class Pull:
     def _take_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for pull in waiting:
-            self._guarded(pull, self._take)
+            self._guarded(pull, self._timed)
+
+    def _timed(self, pull: FolderPull) -> None:
+        began = time.monotonic()
+        try:
+            self._take(pull)
+        finally:
+            pull.report.took_s = time.monotonic() - began
 
     def _take(self, pull: FolderPull) -> None:
         """Take a folder in; where its account does not balance, list it in full and compare, once."""
+        pull.report.before = pull.held_before
         balance = pull.take()
         if balance.unexplained and not pull.listed_in_full and not self._work.dry:
             self._work.commit("checkpoint")
@@ -147,3 +140,6 @@ class Pull:
             folder: Folder = state.folder
             if folder.name not in present and not state.gone and self._work.selection.takes_folder(folder):
                 self._run.gone(folder, state.epoch)
+                report = FolderReport(folder.name, folder.special_use, vanished=state.held, gone=True)
+                report.before = state.held
+                self.report.folders.append(report)

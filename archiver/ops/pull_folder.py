@@ -26,6 +26,7 @@ from archiver.model import (
     RunKind,
     Vanished,
 )
+from archiver.ops.pull_report import FolderReport
 from archiver.plan.pull import (
     Balance,
     Candidate,
@@ -39,33 +40,6 @@ from archiver.ports import Account, Allowance, Reporter, Run
 
 BATCH = 5_000  # messages listed before their bytes are fetched
 SLICE = 500  # messages between two looks at what may still be downloaded today: sizes are a server's word
-
-
-class FolderReport(Struct):
-    """What a pull did in one folder, and how its account of completeness stands."""
-
-    folder: str
-    new: int = 0
-    size: int = 0
-    stored: int = 0  # bytes of new content; the rest was held already
-    rebound: int = 0
-    reflagged: int = 0
-    vanished: int = 0
-    waiting: int = 0  # for another day: the daily limit is reached
-    waiting_size: int = 0
-    balance: Balance | None = None
-    error: str | None = None
-    excluded: bool = False  # the whole folder, by rule
-
-    @property
-    def complete(self) -> bool:
-        """Whether every message of the folder is held or excluded by rule."""
-        if self.excluded:
-            return True
-        balance = self.balance
-        if self.error is not None or balance is None:
-            return False
-        return not balance.missed and not balance.unexplained and not balance.waiting
 
 
 class Work(Struct, frozen=True):
@@ -318,6 +292,7 @@ class FolderPull:
                 self.report.new += 1
                 self.report.size += size
                 self.report.stored += size if stored else 0
+                self.report.held_already += not stored
                 self._work.reporter.report(MessageArchived(self._work.name, name, size, stored))
             elif found.gone:
                 self._gone += 1

@@ -3,19 +3,17 @@
 Without a key: every manifest, every object, every byte. With the owner's key: every message too.
 """
 
-import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from datetime import datetime
 
 from msgspec import Struct
 
-from archiver.events import MessageRead, ObjectChecked
-from archiver.model import (
-    Entry,
-    Finding,
-    Head,
-)
-from archiver.ports import Audit, Catalog, Reader, Reporter
+from archiver.errors import StoreFailed
+from archiver.events import MessageRead, ObjectChecked, Warned
+from archiver.model import Entry, Finding, Head
+from archiver.plan.sample import objects_of, oldest, read_since
+from archiver.ports import Audit, Catalog, Reader, Reading, Readings, Reporter
 
 
 class VerifyReport(Struct):
@@ -33,6 +31,7 @@ class VerifyReport(Struct):
     heads: list[Head] = []  # of all its runs
     affected: dict[str, int] = {}  # folder -> messages whose stored copy is in a damaged object
     volumes: frozenset[str] = frozenset()  # the objects that hold messages, and nothing else
+    read_since: datetime | None = None  # every object was read then or later, and was sound
 
     @property
     def damaged(self) -> bool:
@@ -41,19 +40,34 @@ class VerifyReport(Struct):
 
 
 def verify(
-    audit: Audit, reporter: Reporter, *, share: float = 1.0, roll: Callable[[], float] = random.random
+    audit: Audit, reporter: Reporter, readings: Readings, now: datetime, *, share: float = 1.0
 ) -> VerifyReport:
-    """Check a chain without any key; of its objects' bytes, a random `share` (0 to 1)."""
+    """Check a chain without any key; of its objects' bytes, at least a `share` (0 to 1), those first that were not
+    read for longest. What was read is noted in `readings`, as of `now`, also where the check is cut short.
+    """
     findings = list(audit.manifests())
     report = VerifyReport(audit.name, audit.head, len(audit.runs), findings=findings, heads=audit.heads)
     report.volumes = frozenset(one.key for run in audit.runs for one in run.objects if one.role == "volume")
-    for found in audit.objects(lambda _: share >= 1.0 or roll() < share):
-        if isinstance(found, ObjectChecked):
-            report.objects += 1
-            report.size += found.size
-            reporter.report(found)
-        else:
+    objects, last = objects_of(audit.runs), dict(readings.last())
+    chosen = frozenset(objects) if share >= 1.0 else oldest(objects, last, share)
+    read: dict[str, Reading] = {}
+    try:
+        for found in audit.objects(lambda sealed: sealed.key in chosen):
+            if isinstance(found, ObjectChecked):
+                report.objects += 1
+                report.size += found.size
+                read.setdefault(found.key, Reading(now))
+                reporter.report(found)
+                continue
             report.findings.append(found)
+            if found.severity == "damage":
+                read.update((key, Reading(now, sound=False)) for key in found.objects if key in objects)
+    finally:
+        try:
+            readings.note(read, objects)
+        except StoreFailed as error:
+            reporter.report(Warned(error.text))
+    report.read_since = read_since(objects, last | read)
     return report
 
 

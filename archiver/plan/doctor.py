@@ -164,11 +164,9 @@ def judge_clock(about: str, now: datetime, last_run: datetime | None, newest: da
     return passed("clock", about, f"it is {_time(now)} here; nothing archived is of later")
 
 
-def judge_key_age(about: str, tried: datetime | None, now: datetime) -> Check:
+def judge_key_age(about: str, tried: datetime, now: datetime) -> Check:
     """Judge when the owner key was opened last; a passphrase that is not used is forgotten."""
     how = "try it with: archiver doctor --key"
-    if tried is None:
-        return passed("owner-key", about, f"it is not known when the owner key was last tried; {how}")
     ago = now - tried
     text = f"the owner key was last tried {_days(ago)} ago" if ago.days else "the owner key was tried today"
     return doubted("owner-key", about, text, how) if ago >= KEY_OLD else passed("owner-key", about, text)

@@ -1,35 +1,106 @@
-"""Whether a notice is to be sent: each failure once, its end once, and a reminder where it lasts."""
+"""What a notice is sent for: each trouble once, its end once, and a reminder where it lasts."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from archiver.model import Notice
+from archiver.model import WARNED, Notice
 
 Occasion: TypeAlias = Literal["failure", "warning", "always"]
-REMIND_AFTER = timedelta(days=7)
+REMIND_AFTER_DAYS = 7
+_IN_PART = "incomplete"
+_STOPPED = "interrupted"
 
 
-class Told(Struct, frozen=True):
-    """What was last sent of a command: the code word of its trouble, and when."""
+class Trouble(Struct, frozen=True):
+    """One thing that does not work, or will soon not, since a run of `since`.
+
+    `code` is its cause, `runs` how many runs in a row had it or another cause of the same thing, `told` when it
+    was last sent; None where nobody has heard of it yet. `alert` is the text of what is no failure.
+    """
 
     code: str
-    at: datetime
+    since: datetime
+    runs: int
+    told: datetime | None = None
+    alert: str | None = None
 
 
-def due(occasion: Occasion, notice: Notice, told: Told | None) -> bool:
-    """Tell whether to send. `told` is the trouble that was last sent and whose end was not; None where all is well."""
-    if occasion == "always":
-        return True
-    if notice.outcome == "ok":
-        return told is not None
-    if notice.outcome == "warning" and occasion == "failure":
-        return told is not None and notice.code != "interrupted"  # it works again, if in part
-    return told is None or told.code != notice.code or notice.ended - told.at >= REMIND_AFTER
+Troubles: TypeAlias = Mapping[str, Trouble]
+"""By what they are of: an account, a warning's kind and subject, or "" for the run as a whole."""
 
 
-def remembered(occasion: Occasion, notice: Notice) -> Told | None:
-    """Give what to remember when a notice was sent: None when it told of no trouble that counts."""
-    counts = notice.outcome == "failure" or (notice.outcome == "warning" and occasion != "failure")
-    return Told(notice.code, notice.ended) if counts else None
+class News(Struct, frozen=True):
+    """Whether to send a notice, what is over, a line for each, and what to remember if it is heard, and if not."""
+
+    send: bool
+    over: tuple[str, ...]
+    heard: Troubles
+    unheard: Troubles
+
+
+def news(occasion: Occasion, notice: Notice, before: Troubles, remind: timedelta | None) -> News:
+    """Weigh how a run ended against the troubles of the runs before it; `remind` None is for never.
+
+    A run that was stopped knows of nothing. One that failed as a whole knows nothing of single accounts: what was
+    wrong with them stays as it was.
+    """
+    always = occasion == "always"
+    if notice.code == _STOPPED:
+        return News(always, (), before, before)
+    found = _found(occasion, notice)
+    now = {about: _gone_on(one, before.get(about)) for about, one in found.items()}
+    past = {about: one for about, one in before.items() if about not in found}
+    if "" in found:
+        now, past = {**past, **now}, {}
+    unheard_past = {about: one for about, one in past.items() if one.told is not None}
+    over = tuple(_over(about, one, alone=not found) for about, one in unheard_past.items())
+    fresh = any(about in found and _is_due(one, notice.ended, remind) for about, one in now.items())
+    passing = occasion != "failure" and any(one.once for one in notice.warnings)
+    heard = {about: _told(one, notice.ended) if about in found else one for about, one in now.items()}
+    return News(always or fresh or passing or bool(unheard_past), over, heard, {**unheard_past, **now})
+
+
+def _found(occasion: Occasion, notice: Notice) -> dict[str, Trouble]:
+    """Find what is wrong in a run, as far as somebody wants to hear of it."""
+    found = {}
+    if notice.outcome == "failure" or (notice.outcome == "warning" and notice.code != WARNED):
+        failed = {one.account: one.code for one in notice.failed}
+        if notice.code not in failed.values():
+            failed[""] = notice.code
+        found = {about: Trouble(code, notice.began, 0) for about, code in failed.items()}
+    if occasion == "failure":
+        in_part = notice.outcome == "warning"
+        return {} if in_part else {about: one for about, one in found.items() if one.code != _IN_PART}
+    for one in notice.warnings:
+        if not one.once:
+            found[f"{one.kind} {one.about}"] = Trouble(WARNED, notice.began, 0, alert=one.text)
+    return found
+
+
+def _gone_on(one: Trouble, before: Trouble | None) -> Trouble:
+    if before is None:
+        return Trouble(one.code, one.since, 1, None, one.alert)
+    told = before.told if before.code == one.code else None
+    return Trouble(one.code, before.since, before.runs + 1, told, one.alert)
+
+
+def _told(one: Trouble, at: datetime) -> Trouble:
+    return Trouble(one.code, one.since, one.runs, at, one.alert)
+
+
+def _is_due(one: Trouble, now: datetime, remind: timedelta | None) -> bool:
+    return one.told is None or (remind is not None and now - one.told >= remind)
+
+
+def _over(about: str, one: Trouble, *, alone: bool) -> str:
+    if one.alert is not None:
+        return f"no longer so: {one.alert}"
+    who = f'account "{about}"' if about else "it" if alone else "the run as a whole"
+    runs = f"{one.runs:,} run" if one.runs == 1 else f"{one.runs:,} runs"
+    since = f"since {one.since.isoformat(sep=' ', timespec='minutes')}"
+    if one.code == _IN_PART:
+        return f"{who} is complete again after {runs} done in part {since}"
+    return f"{who} works again after {runs.replace('run', 'failed run')} {since}"

@@ -20,8 +20,9 @@ def parse_clock(text: str) -> When:
     return When(int(found[1]), int(found[2]))
 
 
-def jobs(daily: When, pruned: Sequence[str], shared: Sequence[str] = ()) -> list[Job]:
-    """Give the jobs: pull each day, prune the accounts named an hour later, verify a sample on Sundays.
+def jobs(daily: When, pruned: Sequence[str], shared: Sequence[str] = (), *, drill: bool = False) -> list[Job]:
+    """Give the jobs: pull each day, prune the accounts named an hour later, verify a sample on Sundays, and where
+    the passphrase can be had (`drill`) restore one on the first of each month.
 
     `shared` are words for each command, such as `-q`.
     """
@@ -38,12 +39,20 @@ def jobs(daily: When, pruned: Sequence[str], shared: Sequence[str] = ()) -> list
     ]
     sunday = _later(When(daily.hour, daily.minute, 0), 2 * _AFTER_PULL_MINUTES)
     words = ("verify", "--data=10%", "--notify", *shared)
-    return [pull, *prune, Job("verify", "Verify a sample of the mail archive", words, sunday)]
+    verify = Job("verify", "Verify a sample of the mail archive", words, sunday)
+    first = _later(When(daily.hour, daily.minute, day=1), 3 * _AFTER_PULL_MINUTES)
+    try_out = Job(
+        "drill", "Restore a sample of the mail archive", ("drill", "--notify", *shared), first, owner=True
+    )
+    return [pull, *prune, verify, *([try_out] if drill else [])]
 
 
 def next_run(when: When, now: datetime) -> datetime:
     """Tell when a job is next due, after `now`, in the zone that `now` has."""
     due = now.replace(hour=when.hour, minute=when.minute, second=0, microsecond=0)
+    if when.day is not None:
+        due = due.replace(day=when.day)
+        return due if due > now else _next_month(due)
     days = 0 if when.weekday is None else (when.weekday - now.isoweekday()) % 7
     due += timedelta(days=days)
     if due <= now:
@@ -51,7 +60,12 @@ def next_run(when: When, now: datetime) -> datetime:
     return due
 
 
+def _next_month(at: datetime) -> datetime:
+    years, month = divmod(at.month, 12)
+    return at.replace(year=at.year + years, month=month + 1)
+
+
 def _later(when: When, minutes: int) -> When:
     days, minute = divmod(when.hour * 60 + when.minute + minutes, _MINUTES_OF_DAY)
     weekday = None if when.weekday is None else (when.weekday + days) % 7
-    return When(*divmod(minute, 60), weekday)
+    return When(*divmod(minute, 60), weekday, None if when.day is None else when.day + days)

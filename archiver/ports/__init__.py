@@ -8,7 +8,18 @@ from typing import Protocol
 
 from archiver.events import Event
 from archiver.ports.accounts import Account, Allowance, CanAppend, CanDelete, Describes, Known, Source, Target
-from archiver.ports.archive import Audit, Catalog, Label, Layout, Reader, Run, Store, Volumes
+from archiver.ports.archive import (
+    Audit,
+    Catalog,
+    Label,
+    Layout,
+    Reader,
+    Reading,
+    Readings,
+    Run,
+    Store,
+    Volumes,
+)
 
 __all__ = [
     "Account",
@@ -22,6 +33,8 @@ __all__ = [
     "Label",
     "Layout",
     "Reader",
+    "Reading",
+    "Readings",
     "Reporter",
     "Run",
     "Source",

@@ -271,3 +271,22 @@ class Audit(Protocol):
     def objects(self, choose: Callable[[Sealed], bool]) -> Iterator[Finding | ObjectChecked]:
         """Check that every object of `runs` is there and, where `choose` says so, that its bytes are right."""
         ...
+
+
+class Reading(Struct, frozen=True, gc=False):
+    """When an object was last read by a check, and whether its bytes were right."""
+
+    at: datetime
+    sound: bool = True
+
+
+class Readings(Protocol):
+    """Remembers when a check read the objects of a chain. Losing it loses nothing."""
+
+    def last(self) -> Mapping[str, Reading]:
+        """Give the last reading of each object, by key; empty where nothing is remembered, or it cannot be had."""
+        ...
+
+    def note(self, read: Mapping[str, Reading], present: Iterable[str]) -> None:
+        """Remember readings, and forget those of objects that are not `present`. Raises `StoreFailed`."""
+        ...

@@ -29,6 +29,13 @@ def mail(subject: str = "hello", *, sender: str = "Bob <bob@example.org>", text:
     return made.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
+@pytest.fixture(autouse=True)
+def half_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a disk that is not what is wrong."""
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12 // 2, 10**12 // 2))
+
+
 class Mailboxes:
     """Users of one server, each made for one test, with mail in it."""
 

@@ -56,7 +56,8 @@ def test_a_refused_login_is_mailed_once_and_so_is_its_end(home: CommandLine, ser
             assert (done.exit, done.err) == (0, "")
         subjects = [one["Subject"].partition(": ")[2] for one in smtp.mails]
         said = "".join(one.as_string() for one in smtp.mails)
-    assert subjects == ["failed (login-refused)", "done"]
+    assert subjects == ["failed (login-refused)", "works again"]
+    assert 'account "ann" works again after 3 failed runs since ' in said.replace("=\n", "")
     assert "not-the-password" not in said
     assert server.password not in said
 

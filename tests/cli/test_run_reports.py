@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from archiver.errors import StoreFailed
+from archiver.errors import StoreFailed, Unreachable
 from archiver.model import Notice
 from archiver.notices import reports
 from archiver.notices.reports import Reports
+from archiver.ops import pull_folder
+from tests.cli.conftest import Mailboxes, mail, write_account
 from tests.command_line import CommandLine
 from tests.servers.dovecot import Dovecot
 
@@ -90,3 +92,162 @@ def test_the_oldest_reports_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [one.text for one in folder.last(1)] == ["4"]
     with pytest.raises(StoreFailed):
         Reports(tmp_path / "no" / "reports").keep(folder.last(1)[0], [])
+
+
+# --- runs --reports, runs --report -----------------------------------------------------------------------
+
+
+def listed(home: CommandLine, *words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = home("runs", *words, "--reports", "--json").document["reports"]
+    return found
+
+
+def test_the_reports_are_listed_with_what_each_run_did_and_how_it_ended(
+    pulled: CommandLine, server: Dovecot
+) -> None:
+    pulled("verify", "ann", "-q")
+    good = pulled.config.read_text()
+    pulled.config.write_text(good.replace(f"echo {server.password}", "echo not-the-password"))
+    pulled("pull", "-q")
+    found = listed(pulled)
+    assert [(one["command"], one["accounts"], one["outcome"]) for one in found] == [
+        ("pull", [], "ok"),
+        ("verify", ["ann"], "ok"),
+        ("pull", [], "failure"),
+    ]
+    assert len({one["id"] for one in found}) == 3
+    lines = pulled("runs", "--reports").text.splitlines()
+    assert lines[0].split() == ["ID", "TIME", "TOOK", "RUN", "DID", "ENDED"]
+    assert [line.split()[0] for line in lines[1:]] == [one["id"] for one in found]
+    assert "  5 messages pulled (" in lines[1]
+    assert "  2 objects read (" in lines[2]
+    assert lines[3].endswith("  FAILED (login-refused)")
+    assert pulled("runs", "--json").document["type"] == "runs", "without the option, the chain's"
+
+
+def test_the_reports_of_an_account_are_those_that_concern_it(pulled: CommandLine) -> None:
+    pulled.config.write_text(
+        pulled.config.read_text() + '[account.bob]\narchive = "mail"\nkind = "files"\npath = "m"\n'
+    )
+    pulled("pull", "bob", "-q")
+    pulled("verify", "ann", "-q")
+    assert [one["command"] for one in listed(pulled, "ann")] == ["pull", "verify"]
+    assert [one["command"] for one in listed(pulled, "bob")] == ["pull", "pull"]
+
+
+def test_one_report_is_shown_whole(home: CommandLine, mailboxes: Mailboxes, ann: str) -> None:
+    text = home.config.read_text() + 'exclude = ["Archive"]\n'
+    home.config.write_text(text)
+    mailboxes.deliver(ann, *[mail(f"n{number}") for number in range(9)])
+    assert home("pull", "-q").exit == 0
+    mailboxes.expunge(ann, "mailbox", "INBOX", "1:8")
+    mailboxes.deliver(ann, mail("new"))
+    assert home("pull", "-q").exit == 0
+    (account,) = home("status", "--json").document["accounts"]
+    rows = [line.split() for line in home("runs", "--report", "last").text.splitlines()]
+    assert rows[0] == ["pull:", "done,", "with", "warnings"]
+    assert ["head", "2", account["head"]["sha256"]] in rows
+    (inbox,) = [row for row in rows if row[:1] == ["INBOX"]]
+    assert inbox[:2] == ["INBOX", "1"]
+    assert inbox[4:6] == ["8", "5"], "vanished, and on the server"
+    (archive,) = [row for row in rows if row[:1] == ["Archive/2023"]]
+    assert archive[1:] == ["excluded", "by", "rule"]
+    (warning,) = [row for row in rows if row[:1] == ["warning"]]
+    assert "INBOX" in " ".join(warning)
+
+
+def test_a_report_in_json_is_the_whole_of_it(pulled: CommandLine) -> None:
+    found = pulled("runs", "--report", "last", "--json").document
+    (file,) = (pulled.home / "state" / "archiver" / "reports").iterdir()
+    kept_one = json.loads(file.read_bytes())
+    assert file.name.startswith(found.pop("id"))
+    assert found == kept_one
+    assert found["type"] == "run-report"
+    (account,) = found["details"]
+    assert account["took_s"] > 0
+    inbox = next(one for one in account["folders"] if one["folder"] == "INBOX")
+    assert (inbox["new"], inbox["before"], inbox["gone"], inbox["held_already"]) == (3, 0, False, 0)
+
+
+def test_a_report_of_a_verify_a_prune_and_a_failure_can_be_read(pulled: CommandLine, server: Dovecot) -> None:
+    head = pulled("status", "--json").document["accounts"][0]["head"]
+    pulled("verify", "-q")
+    text = pulled("runs", "--report", "last").text
+    assert "no damage; 1 run, 2 objects (" in text
+    assert f"  head    1 {head['sha256']}\n" in text
+    words = ["prune", "ann", "--keep-last", "2", "--folder", "INBOX", "--unread", "--yes", "-q"]
+    assert pulled(*words).exit == 24
+    assert "does not tell which folder is its Trash (refused)" in pulled("runs", "--report", "last").text
+    assert pulled(*words, "--expunge").exit == 0
+    text = pulled("runs", "--report", "last").text
+    (inbox,) = [line.split() for line in text.splitlines() if line.startswith("  INBOX ")]
+    assert inbox[1] == "1"
+    head = pulled("status", "--json").document["accounts"][0]["head"]
+    assert f"  head    {head['seq']} {head['sha256']}\n" in text
+    good = pulled.config.read_text()
+    pulled.config.write_text(good.replace(f"echo {server.password}", "echo not-the-password"))
+    pulled("pull", "-q")
+    text = pulled("runs", "--report", "last").text
+    assert text.startswith("pull: FAILED\n")
+    assert text.count("(login-refused)") == 1
+    assert "\n  hint    check user and password" in text
+
+
+def test_each_account_that_failed_stands_in_the_report_with_its_reason(
+    pulled: CommandLine, server: Dovecot, mailboxes: Mailboxes
+) -> None:
+    write_account(pulled, server, "bob", mailboxes.new())
+    write_account(pulled, server, "eve", "nobody-of-this-name")
+    pulled.config.write_text(pulled.config.read_text() + 'folders = ["INBOX"]\n')
+    assert pulled("pull", "-q").exit == 21
+    report = pulled("runs", "--report", "last", "--json").document
+    assert [(one["account"], one["code"]) for one in report["failed"]] == [("eve", "login-refused")]
+    assert [one["account"] for one in report["details"]] == ["ann", "bob", "eve"]
+    text = pulled("runs", "--report", "last").text
+    assert text.count("login-refused") == 2, "as the end of the run, and of its account"
+
+
+def test_what_was_pulled_before_an_account_stopped_stands_in_the_report(
+    pulled: CommandLine, mailboxes: Mailboxes, ann: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailboxes.deliver(ann, mail("more"), folder="Archive/2023")
+    mailboxes.deliver(ann, mail("last"), folder="INBOX")
+    real = pull_folder.FolderPull.take
+
+    def take(self: pull_folder.FolderPull) -> Any:
+        if self.folder.name == "INBOX":
+            raise Unreachable("the line is dead")
+        return real(self)
+
+    monkeypatch.setattr(pull_folder.FolderPull, "take", take)
+    assert pulled("pull", "-q").exit == 20
+    (account,) = pulled("runs", "--report", "last", "--json").document["details"]
+    assert (account["code"], account["message"]) == ("unreachable", "the line is dead")
+    assert (account["complete"], account["head"]["seq"]) == (False, 2)
+    new = {one["folder"]: (one["new"], one["balance"] is None) for one in account["folders"]}
+    assert (new["Archive/2023"], new["INBOX"]) == ((1, False), (0, True))
+    rows = [line.split() for line in pulled("runs", "--report", "last").text.splitlines()]
+    (inbox,) = [row for row in rows if row[:1] == ["INBOX"]]
+    assert inbox[-2:] == ["not", "done"]
+
+
+def test_a_report_that_is_not_there_or_not_the_only_one_is_a_slip(pulled: CommandLine) -> None:
+    pulled("verify", "-q")
+    for words, said in (
+        (["--report", "1999"], "there is no such report"),
+        (["--report", ""], "there is no such report"),
+        (["--report", "2"], '2 reports begin with "2"'),
+        (["--report", "last", "--reports"], "nothing else"),
+        (["ann", "--report", "last"], "nothing else"),
+        (["--reports", "--archive", "mail"], "NAME alone"),
+    ):
+        done = pulled("runs", *words, "--json")
+        assert done.exit == 2, words
+        assert said in done.error["message"]
+    for one in listed(pulled):
+        assert pulled("runs", "--report", one["id"], "--json").document["command"] == one["command"]
+
+
+def test_before_the_first_run_there_is_no_report(home: CommandLine) -> None:
+    assert listed(home) == []
+    assert home("runs", "--report", "last").exit == 2

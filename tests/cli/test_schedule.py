@@ -5,10 +5,11 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Mailboxes, mail, write_account
+from tests.cli.conftest import PASSPHRASE, Mailboxes, mail, write_account
 from tests.command_line import ROOT, CommandLine
 from tests.require import require
 from tests.servers.dovecot import Dovecot
@@ -141,11 +142,60 @@ def test_prune_is_scheduled_only_where_the_configuration_allows_it(home: Command
     assert names(systemd) == UNITS  # allowed is not yet asked for
     done = home("schedule", "install", "--with", "systemd", "--prune", "work")
     assert done.exit == 0
-    assert "note: prune needs the passphrase" in done.err
+    assert "note: prune and a monthly drill need the passphrase" in done.err
     assert " prune work --scheduled --notify" in (systemd / "archiver-prune-work.service").read_text()
     assert home("schedule", "install", "--with", "systemd").exit == 0
     assert names(systemd) == UNITS  # and taken back again
     assert "--user disable --now archiver-prune-work.timer" in (home.home / "asked").read_text()
+
+
+def test_a_drill_is_scheduled_where_the_passphrase_can_be_had_unattended_and_nowhere_else(
+    home: CommandLine, systemd: Path
+) -> None:
+    pytest.importorskip("keyring")
+    ring: dict[str, Any] = {"PYTHON_KEYRING_BACKEND": "tests.servers.keyring.FileKeyring"}
+    drill = ["archiver-drill.service", "archiver-drill.timer"]
+
+    def installed(**environment: Any) -> list[str]:
+        done = home.typed("schedule", "install", "--with", "systemd", **environment)
+        assert done.exit == 0, done.err
+        assert ("note: a monthly drill needs the passphrase" in done.err) is (drill[0] not in names(systemd))
+        return names(systemd)
+
+    assert installed() == UNITS
+    assert installed(ARCHIVER_PASSPHRASE_COMMAND="echo open sesame") == UNITS, "a job does not have it"
+    assert installed(ARCHIVER_PASSPHRASE_FILE="phrase") == sorted([*UNITS, *drill])
+    assert "OnCalendar=*-*-01 05:30:00" in (systemd / drill[1]).read_text()
+    jobs = home("schedule", "show", "--with", "systemd", "--json").document["jobs"]
+    assert {job["when"] for job in jobs if job["job"] == "drill"} == {"day 01 05:30"}
+    assert installed(**ring) == UNITS
+    assert home.typed("key", "remember", **ring).exit == 0
+    assert installed(**ring) == sorted([*UNITS, *drill])
+    with home.config.open("a") as file:
+        file.write('\n[archive.other]\npath = "elsewhere"\n')
+    assert installed(**ring) == UNITS, "there is an archive that it does not open"
+
+
+def test_the_command_of_a_drill_runs_with_nothing_but_a_home_and_a_file(nightly: CommandLine) -> None:
+    assert nightly("pull", "-q").exit == 0
+    phrase = nightly.home / "my phrase"
+    phrase.write_text(PASSPHRASE)
+    phrase.chmod(0o600)
+    done = nightly("schedule", "install", "--with", "cron", "--print", ARCHIVER_PASSPHRASE_FILE=str(phrase))
+    (line,) = [line for line in done.text.splitlines() if " drill " in line and not line.startswith("#")]
+    assert line.startswith("30 5 1 * *  ")
+    ran = subprocess.run(
+        ["/bin/sh", "-c", line.split("  ", 1)[1].replace(r"\%", "%")],
+        cwd="/",
+        env={"HOME": str(nightly.home), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    report = nightly("runs", "--report", "last", "--json").document
+    assert (report["command"], report["details"][0]["messages"]) == ("drill", 2)
 
 
 def test_no_secret_of_the_environment_gets_into_a_unit(home: CommandLine, systemd: Path) -> None:
@@ -156,7 +206,7 @@ def test_no_secret_of_the_environment_gets_into_a_unit(home: CommandLine, system
         *words, ARCHIVER_PASSPHRASE_COMMAND="echo open sesame", ARCHIVER_PASSPHRASE_FILE="/etc/phrase"
     )
     assert "sesame" not in done.text
-    assert done.text.count("LoadCredential=passphrase:/etc/phrase") == 1
+    assert done.text.count("LoadCredential=passphrase:/etc/phrase") == 2  # of prune and of the drill
 
 
 def test_without_a_manager_the_units_are_written_and_it_says_what_to_do(home: CommandLine) -> None:

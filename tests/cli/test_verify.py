@@ -187,3 +187,25 @@ def test_a_lost_cache_is_made_anew(pulled: CommandLine) -> None:
     done = pulled("pull", "-q")
     assert done.exit == 0, done.err
     assert len(pulled("list", "ann", "--no-key", "--json").document["messages"]) == 5
+
+
+def test_a_sample_goes_round_until_every_object_was_read(
+    pulled: CommandLine, mailboxes: Mailboxes, ann: str
+) -> None:
+    for number in range(4):
+        mailboxes.deliver(ann, mail(f"n{number}"))
+        assert pulled("pull", "-q").exit == 0
+    objects = [path for path in chain_of(pulled).rglob("*.age") if path.is_file()]
+    assert len(objects) == 10
+    assert "\n  not every object was read yet\n" in pulled("verify", "--data=10%").err
+    counts = []
+    for _ in range(10):
+        (chain,) = pulled("verify", "--data=10%", "--json").document["chains"]
+        counts.append(chain["objects"])
+    assert chain["read_since"] is not None
+    assert max(counts) <= 2
+    assert "\n  every object was read since 20" in pulled("verify", "--data=10%").err
+    (memory,) = (pulled.home / "cache").rglob("*.readings")
+    memory.unlink()
+    (chain,) = pulled("verify", "--data=10%", "--json").document["chains"]
+    assert (chain["damaged"], chain["read_since"]) == (False, None)

@@ -58,6 +58,7 @@ def test_each_error_has_a_code_word_of_its_own() -> None:
         ("account.NAME.prune", reader.PRUNE_KEYS),
         ("notify", notify.NOTIFY_KEYS),
         ("notify.mail", notify.MAIL_KEYS),
+        ("warn", reader.WARN_KEYS),
     ],
 )
 def test_every_key_of_the_configuration_is_documented_and_no_other(table: str, keys: tuple[str, ...]) -> None:

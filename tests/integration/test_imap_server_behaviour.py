@@ -12,7 +12,7 @@ from archiver.accounts.imap.account import ImapAccount
 from archiver.accounts.owner import owner_of
 from archiver.errors import Unreachable
 from archiver.model import Cursor, Done, Flags, New, Secret, Vanished
-from archiver.ops.pull import PullReport
+from archiver.ops.pull_report import PullReport
 from tests.integration.double_client import INBOX, Client, Make, check_all_but, mails
 from tests.scene import Scene, by_name, mail
 from tests.servers.imap_double import Answer, ImapDouble, Mail

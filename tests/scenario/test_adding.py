@@ -9,8 +9,9 @@ from archiver.accounts.fake import FakeAccount, FakeMailbox
 from archiver.errors import Interrupted
 from archiver.events import MessageMissed
 from archiver.ops.adding import Adding
-from archiver.ops.pull import Pull, PullReport
+from archiver.ops.pull import Pull
 from archiver.ops.pull_folder import Work
+from archiver.ops.pull_report import PullReport
 from archiver.plan.pull import Selection
 from tests.scene import OWNER, Scene, mail
 

@@ -27,6 +27,7 @@ AWKWARD = Surroundings(
     {"work.password": "/etc/my secrets/50%"},
 )
 JOBS = jobs(When(2, 30), ["work"])
+MONTHLY = jobs(When(2, 30), [], drill=True)[-1]
 printable = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
 
 
@@ -85,6 +86,21 @@ def test_a_timer_catches_up_and_spreads_its_load() -> None:
     assert values(timer, "OnCalendar") == ["Sun *-*-* 04:30:00"]
     assert values(timer, "Persistent") == ["true"]
     assert values(timer, "RandomizedDelaySec") == ["20min"]
+
+
+def test_a_job_of_each_month_is_written_for_every_scheduler_and_read_back() -> None:
+    around = replace(PLAIN, passphrase_file="/etc/phrase")
+    units = unit_files([MONTHLY], around)
+    assert values(units["archiver-drill.timer"], "OnCalendar") == ["*-*-01 05:30:00"]
+    assert "LoadCredential=passphrase:/etc/phrase" in units["archiver-drill.service"]
+    assert cron_line(MONTHLY, around).startswith("30 5 1 * *  ARCHIVER_PASSPHRASE_FILE=/etc/phrase ")
+    (plist,) = plist_files([MONTHLY], around, "/log").values()
+    assert plistlib.loads(plist.encode())["StartCalendarInterval"] == {"Day": 1, "Hour": 5, "Minute": 30}
+    part = cron_parts([MONTHLY], around)
+    for text in (*units.values(), plist, part):
+        mark = read_mark(text)
+        assert (mark.job, mark.when) == ("drill", When(5, 30, day=1))
+    assert without_parts(f"# before\n{part}")[0] == "# before\n"
 
 
 @pytest.mark.parametrize(

@@ -131,14 +131,13 @@ def test_clock(last_run: datetime | None, newest: datetime | None, state: State)
 @pytest.mark.parametrize(
     ("tried", "state", "text"),
     [
-        (None, State.OK, "not known"),
         (NOW, State.OK, "today"),
         (NOW - DAY, State.OK, "1 day ago"),
         (NOW - 90 * DAY + timedelta(seconds=1), State.OK, "89 days ago"),
         (NOW - 90 * DAY, State.WARN, "90 days ago"),
     ],
 )
-def test_key_age(tried: datetime | None, state: State, text: str) -> None:
+def test_key_age(tried: datetime, state: State, text: str) -> None:
     check = judge_key_age("mail", tried, NOW)
     sound(check, state)
     assert text in check.text
