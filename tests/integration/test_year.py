@@ -36,6 +36,7 @@ NIGHTS = int(os.environ.get("ARCHIVER_NIGHTS", "30"))
 SEED = int(os.environ.get("ARCHIVER_SEED", "2027"))
 MONTH = 30
 SATURDAY, SUNDAY = 6, 7
+OVERDUE = timedelta(days=3)
 OLD_ENOUGH = timedelta(days=60)  # as the household's configuration says to prune
 
 pytestmark = pytest.mark.timeout(120 + NIGHTS * 20)
@@ -61,6 +62,7 @@ class Year:
         self.troubles = troubles(NIGHTS)
         self.figures = Figures()
         self.tellings = Tellings()
+        self.pulled_at = FIRST  # by its clock, the last that ended well
         self.pruned = False  # since the last pull
         self.seen: set[tuple[str, str]] = set()  # folder and SHA-256 of all that was there on a good night
         self.snapshots: dict[int, tuple[datetime, dict[tuple[str, str], str]]] = {}
@@ -94,6 +96,8 @@ class Year:
             )  # the schedule prunes each night, but the machine is awake long enough on Saturdays
         if at.isoweekday() == SUNDAY:
             jobs.append("verify")
+        if at.day == 1:
+            jobs.append("drill")
         doomed = self.rolls.choice(jobs) if is_killed(number) else None
         for hours, job in enumerate(jobs):
             self.job(number, job, at + timedelta(hours=hours), trouble, news=news, doomed=job == doomed)
@@ -120,6 +124,7 @@ class Year:
             self.life.wait_until_alone()
         else:
             code = self._code(ran, job, trouble)
+            self._hold_to_said(ran, at, trouble)
             self.tellings.ended(about, code, heard)
         assert mailed(self.smtp.mails) == self.tellings.expected, (number, job, ran.said)
         if job == "prune":
@@ -169,17 +174,25 @@ class Year:
     def _code(self, ran: Ran, job: str, trouble: Trouble | None) -> str:
         """Give the code word that the run must have ended with; `done` where it must have ended well."""
         fails = trouble is not None and trouble.fails and trouble is not Trouble.HELD
-        if job == "verify" or (job == "prune" and trouble is Trouble.FULL):
-            fails = False  # verify needs no server, and neither writes
+        if job in ("verify", "drill") or (job == "prune" and trouble is Trouble.FULL):
+            fails = False  # those need no server, and none of them writes
         self.figures.counts["failed" if fails else "ended well"] += 1
         assert bool(ran.exit) == fails, (job, trouble, ran.exit, ran.said)
-        assert trouble is not None or not ran.said, ran.said
         return str(trouble) if fails else "done"
+
+    def _hold_to_said(self, ran: Ran, at: datetime, trouble: Trouble | None) -> None:
+        """A run is quiet, but for its trouble, and for a pull that was overdue."""
+        since = at - self.pulled_at
+        overdue = [line for line in ran.said.splitlines() if "no pull ha" in line]
+        assert len(overdue) <= (since >= OVERDUE - timedelta(minutes=1)), ran.said
+        assert len(overdue) >= (since >= OVERDUE + timedelta(minutes=1)), ran.said
+        assert trouble is not None or ran.said.splitlines() == overdue, ran.said
 
     def _pulled(self, number: int, at: datetime, ran: Ran, night: Night) -> None:
         self.figures.nights.append(night)
         grown = night.after.objects - night.before.objects
         if ran.exit == 0:
+            self.pulled_at = at
             now = {
                 (folder, uid): kept.digest
                 for folder, messages in self.present.items()
@@ -239,7 +252,7 @@ def test_a_year_of_nights_loses_nothing_and_tells_each_trouble_once(year: Year, 
     year.live()
     year.life.check()
     end = FIRST + timedelta(days=NIGHTS)
-    for hours, job in enumerate(("pull", "prune", "pull", "verify")):
+    for hours, job in enumerate(("pull", "prune", "pull", "verify", "drill")):
         year.job(NIGHTS + 1, job, end + timedelta(hours=hours), None, news=True, doomed=False)
     check_archive(year, end)
     check_past(year, end)
@@ -294,7 +307,7 @@ def check_told(year: Year) -> None:
     """Mail and webhook have told the same: each trouble once, and its end once."""
     posted = [json.loads(body) for path, body in year.listener.heard if path == "/webhook"]
     said = [
-        (" ".join([one["command"], *one["accounts"]]), "done" if one["outcome"] == "ok" else one["code"])
+        (" ".join([one["command"], *one["accounts"]]), "done" if one["exit"] == 0 else one["code"])
         for one in posted
     ]
     assert mailed(year.smtp.mails) == year.tellings.expected

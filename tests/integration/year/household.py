@@ -74,7 +74,7 @@ class Size:
 
 
 class Household:
-    """The machine. `lines` are the command lines of its crontab, by what they do: pull, prune, verify."""
+    """The machine. `lines` are the command lines of its crontab, by what they do: pull, prune, verify, drill."""
 
     def __init__(self, home: Path, server: Dovecot, user: str, clock: Clock) -> None:
         self.user = CommandLine(home)
@@ -113,7 +113,7 @@ class Household:
         assert shown.exit == 0, shown.err
         lines = [line for line in shown.text.splitlines() if line and not line.startswith("#")]
         commands = [line.split(None, 5)[5].replace(r"\%", "%") for line in lines]  # as cron does
-        for job in ("pull", "prune", "verify"):
+        for job in ("pull", "prune", "verify", "drill"):
             (self.lines[job],) = (line for line in commands if f" {job} " in line)
 
     # --- runs ---------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
-_SUBJECT = re.compile(r"archiver (.*) on \S+: (done|failed) ?(?:\((.*)\))?")
+_SUBJECT = re.compile(r"archiver (.*) on \S+: (works again|done, with warnings|failed)(?: \((.*)\))?")
 
 
 @dataclass
@@ -50,4 +50,4 @@ def mailed(mails: Iterable[EmailMessage]) -> list[tuple[str, str]]:
 def _read(subject: str) -> tuple[str, str]:
     found = _SUBJECT.fullmatch(subject)
     assert found, subject
-    return found[1], found[3] or found[2]
+    return found[1], found[3] or "done"
