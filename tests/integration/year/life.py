@@ -117,7 +117,8 @@ class Life:
         """Hold what was kept by what was done against what the server says."""
         before = _flat(self.present)
         self.look()
-        assert before == _flat(self.present)
+        after = _flat(self.present)
+        assert before == after, sorted({*before} ^ {*after})
 
     def wait_until_alone(self) -> None:
         """Wait until the server has done all that a process which died had told it."""
