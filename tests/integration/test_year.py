@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from archiver.errors import StoreFull
 from tests.integration.year.clock import Clock
 from tests.integration.year.figures import Figures, Night, open_anew, open_chain
 from tests.integration.year.household import Household, Ran, small_disk
@@ -128,7 +129,7 @@ class Year:
             self.tellings.ended(about, code, heard)
         assert mailed(self.smtp.mails) == self.tellings.expected, (number, job, ran.said)
         if job == "prune":
-            self._hold_to_pruned(at)
+            self._hold_to_pruned(at, none=ran.exit > 0)
             self.pruned |= ran.killed
         if job == "pull":
             self._pulled(number, at, ran, Night(number, news, ran, before, self.house.measure()))
@@ -174,8 +175,10 @@ class Year:
     def _code(self, ran: Ran, job: str, trouble: Trouble | None) -> str:
         """Give the code word that the run must have ended with; `done` where it must have ended well."""
         fails = trouble is not None and trouble.fails and trouble is not Trouble.HELD
-        if job in ("verify", "drill") or (job == "prune" and trouble is Trouble.FULL):
-            fails = False  # those need no server, and none of them writes
+        if job in ("verify", "drill"):
+            fails = False  # they need no server, and write nothing
+        if job == "prune" and trouble is Trouble.FULL:
+            fails = ran.exit == StoreFull.exit  # if there is something to remove, it is written down first
         self.figures.counts["failed" if fails else "ended well"] += 1
         assert bool(ran.exit) == fails, (job, trouble, ran.exit, ran.said)
         return str(trouble) if fails else "done"
@@ -210,9 +213,10 @@ class Year:
         """What is on the server."""
         return self.life.present
 
-    def _hold_to_pruned(self, at: datetime) -> None:
+    def _hold_to_pruned(self, at: datetime, *, none: bool) -> None:
         """Look what a prune has taken away: only what was archived, old, read and not flagged; all else is there."""
         gone, new = self.life.look()
+        assert not (gone and none)
         assert all(folder == TRASH for folder, _ in new)
         assert Counter(kept.digest for kept in new.values()) == Counter(kept.digest for kept in gone.values())
         for (folder, _), kept in gone.items():

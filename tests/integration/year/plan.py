@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 YEAR = 365
-FIRST = datetime(2027, 1, 1, 2, 30, tzinfo=UTC)
+FIRST = datetime(2025, 1, 1, 2, 30, tzinfo=UTC)  # in the past: Dovecot takes no mail of next year
 KILL_EVERY = 10
 
 
