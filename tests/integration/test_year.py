@@ -23,7 +23,7 @@ import pytest
 from archiver.errors import StoreFull
 from tests.integration.year.clock import Clock
 from tests.integration.year.figures import Figures, Night, open_anew, open_chain
-from tests.integration.year.household import Household, Ran, small_disk
+from tests.integration.year.household import LEFT_ON_A_FULL_DISK, Household, Ran, full, small_disk
 from tests.integration.year.life import TRASH, Kept, Life
 from tests.integration.year.plan import FIRST, YEAR, Trouble, clock_of, is_killed, troubles
 from tests.integration.year.tellings import Tellings, mailed
@@ -152,7 +152,7 @@ class Year:
             finally:
                 house.know_password(right=True)
         if trouble is Trouble.FULL:
-            with house.full_disk():
+            with full(house.archive.parent):
                 return house.run(job, at, kill_after_s)
         if trouble is Trouble.HELD and job == "pull":
             return self._run_beside_another(at, kill_after_s)
@@ -251,6 +251,14 @@ def year(tmp_path: Path) -> Iterator[Year]:
         life = Life(server, "ann", rolls, FIRST)
         stack.callback(life.sleep)
         yield Year(house, life, rolls, (smtp, listener), fillable=fillable)
+
+
+def test_the_disk_of_the_year_can_be_filled(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as mounted:
+        if not mounted:
+            pytest.skip("the year has no nights with a full disk: only root may mount a small one")
+        with full(tmp_path / "disk"), pytest.raises(OSError, match="No space left"):
+            (tmp_path / "disk" / "more").write_bytes(b"?" * 2 * LEFT_ON_A_FULL_DISK)
 
 
 def test_a_year_of_nights_loses_nothing_and_tells_each_trouble_once(year: Year, tmp_path: Path) -> None:

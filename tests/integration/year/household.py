@@ -170,18 +170,6 @@ class Household:
         path.write_text(self._server.password + ("" if right else "?"))
         path.chmod(0o600)
 
-    @contextlib.contextmanager
-    def full_disk(self) -> Iterator[None]:
-        """Leave next to nothing on the disk of the archive, for a while."""
-        filler = self.archive.parent / "filler"
-        free = os.statvfs(self.archive)
-        with filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - LEFT_ON_A_FULL_DISK)
-        try:
-            yield
-        finally:
-            filler.unlink()
-
     # --- looking ------------------------------------------------------------------------------------
 
     def measure(self) -> Size:
@@ -236,3 +224,16 @@ def small_disk(folder: Path, size: str = "256m") -> Iterator[bool]:
     finally:
         if mounted:
             subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Leave next to nothing on the disk of a folder, for a while."""
+    filler = folder / "filler"
+    free = os.statvfs(folder)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - LEFT_ON_A_FULL_DISK)
+    try:
+        yield
+    finally:
+        filler.unlink()
