@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.errors import StoreFull
+from archiver.errors import Locked, StoreFull
 from tests.integration.year.clock import Clock
 from tests.integration.year.figures import Figures, Night, open_anew, open_chain
 from tests.integration.year.household import LEFT_ON_A_FULL_DISK, Household, Ran, full, small_disk
@@ -168,7 +168,8 @@ class Year:
             if refused.killed:
                 self.tellings.killed("pull", mailed(self.smtp.mails[told:]))
             else:
-                assert refused.exit == 11, refused.said
+                assert refused.exit == Locked.exit, refused.said
+                self.figures.counts["failed"] += 1
                 self.tellings.ended("pull", Trouble.HELD, mailed(self.smtp.mails[told:]))
             self.house.let_go()
             return other.end()
@@ -326,6 +327,11 @@ def check_told(year: Year) -> None:
     assert mailed(year.smtp.mails) == year.tellings.expected
     assert said == year.tellings.expected
     assert set(dict(said).values()) == {"done"}, "there is a trouble whose end was not told"
+    pings = Counter(path for path in year.listener.paths if path.startswith("/ping"))
+    counts = year.figures.counts
+    ended, ends = counts["ended well"] + counts["failed"], pings["/ping"] + pings["/ping/fail"]
+    assert ended <= ends <= ended + counts["killed"], "the dead man's switch hears of each end"
+    assert ends <= pings["/ping/start"] <= ended + counts["killed"]
     year.figures.counts |= {"troubles": year.tellings.episodes, "tellings": len(said)}
     year.figures.counts["told again after a kill"] = year.tellings.repeated
 
