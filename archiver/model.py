@@ -60,12 +60,16 @@ class Kind(StrEnum):
 
 
 class Folder(Struct, frozen=True):
-    """A folder of an account: its decoded name, the server's separator, its special use (RFC 6154)."""
+    """A folder of an account: its decoded name, the server's separator, its special use (RFC 6154).
+
+    `kind` is what it is for: mail, or the events, contacts, tasks or notes of a server that keeps them, too.
+    """
 
     name: str
     separator: str | None = None
     special_use: str | None = None
     subscribed: bool | None = None  # None: the server does not say
+    kind: Kind = Kind.MAIL
 
 
 class Ref(Struct, frozen=True, gc=False):
@@ -77,7 +81,11 @@ class Ref(Struct, frozen=True, gc=False):
 
 
 class Remote(Struct, frozen=True, gc=False):
-    """What the server says of a message. `size` is a hint (servers lie), never proof, never an allocation."""
+    """What the server says of a message. `size` is a hint (servers lie), never proof, never an allocation.
+
+    `received` is when it came; of an event it is the end of its last occurrence (None where there is no last
+    one), of a contact, a task or a note its last change.
+    """
 
     ref: Ref
     size: int | None = None
@@ -102,12 +110,18 @@ class Missed(Struct, frozen=True, gc=False):
 
 
 class Outgoing(Struct, frozen=True):
-    """A message on its way to a server: the very bytes, and what is kept beside them."""
+    """A message on its way to a server: the very bytes, and what is kept beside them.
+
+    `copy` counts, from 0, how many of the same digest the folder shall have: what tells one from the other
+    where a server is asked whether it has taken this one already.
+    """
 
     digest: str
     raw: bytes
     flags: Flags = frozenset()
     received: datetime | None = None
+    kind: Kind = Kind.MAIL
+    copy: int = 0
 
 
 class Appended(Struct, frozen=True):

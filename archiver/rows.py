@@ -35,6 +35,7 @@ class FolderRow(Row, frozen=True, tag="folder"):
     exists: int | None = None
     gone: bool = False  # the server no longer has the folder
     subscribed: bool | None = None
+    kind: Kind = Kind.MAIL
 
 
 class MessageRow(Row, frozen=True, gc=False, tag="message"):

@@ -296,7 +296,8 @@ def open_target(settings: AccountSettings, warn: Warn) -> "Target":
     """Make an account that takes mail. Raises `UsageError` for a kind that takes none."""
     account = open_account(settings, warn)
     if not all(
-        hasattr(account, power) for power in ("home", "make_folder", "keeps_labels", "append", "keep_flags")
+        hasattr(account, power)
+        for power in ("home", "takes", "make_folder", "keeps_labels", "append", "keep_flags")
     ):
         raise UsageError(f'account "{settings.name}" takes no mail: it is of kind "{settings.kind}"')
     return cast("Target", account)

@@ -152,7 +152,7 @@ def light() -> None:
         writer.CHECKPOINT_SIZE = int(size)
     every = os.environ.get("LEDGER_EVERY")
     if every:
-        restore: Any = importlib.import_module("archiver.ops.restore_folder")
+        restore: Any = importlib.import_module("archiver.ops.restoring")
         restore.LEDGER_EVERY = int(every)
     at_once = os.environ.get("REMOVED_AT_ONCE")
     if at_once:

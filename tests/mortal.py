@@ -11,6 +11,7 @@ from archiver.model import (
     Cursor,
     Flags,
     Folder,
+    Kind,
     Looked,
     Message,
     Missed,
@@ -172,9 +173,12 @@ class MortalAccount:
         self._live()
         return self._account.home()
 
-    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
+    def takes(self, kind: Kind) -> bool:
+        return self._account.takes(kind)
+
+    def make_folder(self, folder: Folder) -> Folder:
         it = self._call("make_folder")
-        made = self._account.make_folder(name, special_use, subscribe=subscribe)
+        made = self._account.make_folder(folder)
         if it:
             self._fall()
         return made

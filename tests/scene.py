@@ -35,7 +35,7 @@ from archiver.ops.pull import Pull
 from archiver.ops.pull_folder import Work
 from archiver.ops.pull_report import FolderReport, PullReport
 from archiver.ops.restore import Restore
-from archiver.ops.restore_folder import FolderRestored, Restoring
+from archiver.ops.restoring import FolderRestored, Restoring
 from archiver.ops.verify import VerifyReport, verify, verify_messages
 from archiver.plan.prune import Policy, Why
 from archiver.plan.pull import Selection

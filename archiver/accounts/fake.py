@@ -61,6 +61,7 @@ class FakeFolder:
     separator: str | None = "/"
     special_use: str | None = None
     subscribed: bool = True
+    kind: Kind = Kind.MAIL
     uidnext: int = 1
     modseq: int = 1
     messages: dict[int, FakeMessage] = field(default_factory=dict)
@@ -72,25 +73,31 @@ class FakeMailbox:
 
     `has_modseq` says whether the server can tell what changed; without it an account lists all and compares.
     `has_labels` says whether messages can have labels, `forgets` are flags that are lost when a message is put in
-    with them.
+    with them, `takes` the kinds of items that can be put in.
     """
 
     def __init__(self, *, has_modseq: bool = True, has_labels: bool = False) -> None:
         self.has_modseq = has_modseq
         self.has_labels = has_labels
         self.forgets: set[str] = set()
+        self.takes: set[Kind] = {Kind.MAIL}
         self.calls: Counter[str] = Counter()
         self._faults: dict[tuple[str, int], ArchiverError] = {}
         self._epochs = 1000
         self._folders: dict[str, FakeFolder] = {}
         self.create("INBOX")
 
-    # --- folders --------------------------------------------------------------------------------------
-
-    def create(self, name: str, *, separator: str | None = "/", special_use: str | None = None) -> None:
+    def create(
+        self,
+        name: str,
+        *,
+        separator: str | None = "/",
+        special_use: str | None = None,
+        kind: Kind = Kind.MAIL,
+    ) -> None:
         """Make a folder, with a UIDVALIDITY that no folder here has had."""
         self._epochs += 1
-        self._folders[name] = FakeFolder(self._epochs, separator, special_use)
+        self._folders[name] = FakeFolder(self._epochs, separator, special_use, kind=kind)
 
     def rename(self, old: str, new: str) -> None:
         """Give a folder another name; its messages, UIDs and UIDVALIDITY stay, as at most servers."""
@@ -202,7 +209,7 @@ class FakeAccount:
         """List the folders."""
         self._mailbox.step("folders")
         return [
-            Folder(name, folder.separator, folder.special_use, folder.subscribed)
+            Folder(name, folder.separator, folder.special_use, folder.subscribed, folder.kind)
             for name, folder in self._mailbox.folders().items()
         ]
 
@@ -242,13 +249,17 @@ class FakeAccount:
         """See `CanAppend.home`."""
         return ""
 
-    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
+    def takes(self, kind: Kind) -> bool:
+        """See `CanAppend.takes`."""
+        return kind in self._mailbox.takes
+
+    def make_folder(self, folder: Folder) -> Folder:
         """See `CanAppend.make_folder`."""
         self._mailbox.step("make_folder")
-        if name not in self._mailbox.folders():
-            self._mailbox.create(name, special_use=special_use)
-            self._mailbox.folders()[name].subscribed = subscribe
-        return next(folder for folder in self.folders() if folder.name == name)
+        if folder.name not in self._mailbox.folders():
+            self._mailbox.create(folder.name, special_use=folder.special_use, kind=folder.kind)
+            self._mailbox.folders()[folder.name].subscribed = folder.subscribed is not False
+        return next(one for one in self.folders() if one.name == folder.name)
 
     def keeps_labels(self) -> bool:
         """See `CanAppend.keeps_labels`."""

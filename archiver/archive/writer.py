@@ -145,6 +145,7 @@ class Run:
                 separator=folder.separator,
                 special_use=folder.special_use,
                 subscribed=folder.subscribed,
+                kind=folder.kind,
                 exists=exists,
             )
         )
@@ -160,6 +161,7 @@ class Run:
                 separator=folder.separator,
                 special_use=folder.special_use,
                 subscribed=folder.subscribed,
+                kind=folder.kind,
                 gone=True,
                 exists=0,
             )

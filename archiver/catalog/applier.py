@@ -103,14 +103,14 @@ class Applier:
     def _folder(self, row: FolderRow) -> None:
         self._touched.add(row.id)
         self._db.execute(
-            "INSERT INTO folder (id, name, epoch, token, separator, special_use, present, gone, subscribed)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+            "INSERT INTO folder (id, name, epoch, token, separator, special_use, present, gone, subscribed, kind)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
             " epoch = excluded.epoch, token = excluded.token, separator = excluded.separator,"
             " special_use = excluded.special_use, present = excluded.present, gone = excluded.gone,"
-            " subscribed = excluded.subscribed",
+            " subscribed = excluded.subscribed, kind = excluded.kind",
             (
                 *(row.id, row.name, row.epoch, row.token, row.separator, row.special_use),
-                *(row.exists, row.gone, row.subscribed),
+                *(row.exists, row.gone, row.subscribed, row.kind.value),
             ),
         )
 

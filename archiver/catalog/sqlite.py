@@ -19,13 +19,13 @@ from archiver.model import EMPTY_HEAD, Cursor, Entry, Flags, Folder, FolderState
 from archiver.rows import AnyRow, HeaderRow, MissedRow, VolumeRow
 
 _FEW_LOOKUPS = 500  # a question takes some 20 µs, going through 100,000 digests some 50 ms
-_VERSION = 6
+_VERSION = 7
 _SCHEMA = """
 CREATE TABLE state (seq INTEGER NOT NULL, sha256 TEXT NOT NULL, header TEXT);
 INSERT INTO state VALUES (0, '', NULL);
 CREATE TABLE folder (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL, token TEXT, separator TEXT,
-  special_use TEXT, present INTEGER, gone INTEGER NOT NULL, subscribed INTEGER,
+  special_use TEXT, present INTEGER, gone INTEGER NOT NULL, subscribed INTEGER, kind TEXT NOT NULL,
   held INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,
   archived INTEGER NOT NULL DEFAULT 0, size INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE volume (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, frames BLOB);
@@ -54,7 +54,7 @@ SELECT f.name, m.epoch, m.key, m.sha256, m.size, v.key, m.offset, m.length, m.fl
 FROM message m JOIN folder f ON f.id = m.folder JOIN volume v ON v.id = m.volume
 """
 _FOLDER = """
-SELECT id, name, separator, special_use, epoch, token, present, held, missed, archived, size, gone, subscribed
+SELECT id, name, separator, special_use, epoch, token, present, held, missed, archived, size, gone, subscribed, kind
 FROM folder
 """
 
@@ -347,10 +347,12 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 
 
 def _folder_state(row: tuple[Any, ...]) -> FolderState:
-    folder_id, name, separator, use, epoch, token, present, held, missed, archived, size, gone, told = row
+    folder_id, name, separator, use, epoch, token, present, held, missed, archived, size, gone, told, kind = (
+        row
+    )
     return FolderState(
         id=folder_id,
-        folder=Folder(name, separator, use, None if told is None else bool(told)),
+        folder=Folder(name, separator, use, None if told is None else bool(told), Kind(kind)),
         epoch=epoch,
         cursor=Cursor(epoch, token) if token is not None else None,
         exists=present,

@@ -4,7 +4,7 @@ A warning that cannot be found out is left out: the run and doctor tell what kee
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -30,19 +30,22 @@ def warn(alerts: Iterable[Alert]) -> None:
 
 
 def standing(session: Session, names: Sequence[str]) -> list[Alert]:
-    """Find what is to be warned of as things stand: of the accounts of these names, or of all."""
+    """Find what is to be warned of as things stand: of the accounts of these names, or of all, and their archives."""
+    try:
+        accounts, archives = _meant(session, names), dict(session.settings.archives)
+    except ArchiverError:
+        return []
     found: list[Alert] = []
-    accounts: list[AccountSettings] = []
     with suppress(ArchiverError, OSError):
-        accounts = _meant(session, names)
         found += [
             Alert("sign-in", name, warning_of(name, each))
             for name, each in outlooks(accounts).items()
             if each.standing is Standing.SOON
         ]
-    for settings in _archives(session, accounts):
-        for look in (_space, _key):
-            found += _tried(look, session, settings)
+    filled = {one.archive for one in accounts}
+    for settings in archives.values():
+        if not names or settings.name in filled:
+            found += [*_tried(_space, session, settings), *_tried(_key, session, settings)]
     return found
 
 
@@ -73,11 +76,6 @@ def space_of(path: Path) -> Space:
 
 def _meant(session: Session, names: Sequence[str]) -> list[AccountSettings]:
     return [one for one in session.settings.accounts.values() if not names or one.name in names]
-
-
-def _archives(session: Session, accounts: Sequence[AccountSettings]) -> Iterator[ArchiveSettings]:
-    for name in dict.fromkeys(one.archive for one in accounts):
-        yield session.settings.archive(name)
 
 
 def _tried(

@@ -66,6 +66,7 @@ def command(
             try:
                 report = _pull(session, account, selection, stop, dry=dry_run, accept=accept_other_mailbox)
             except Interrupted:
+                session.details += map(report_document, session.unfinished.values())
                 raise
             except ArchiverError as error:
                 failures[account.name] = error
@@ -110,7 +111,7 @@ def _pull(
                 try:
                     return pull()
                 except ArchiverError:
-                    session.details.append(report_document(pull.report))
+                    session.unfinished[settings.name] = pull.report
                     raise
         finally:
             if limit is not None:
@@ -143,9 +144,9 @@ def _incomplete(report: PullReport, limit: int | None) -> Incomplete:
 def _tell_failed(session: Session, account: str, error: ArchiverError, *, alone: bool) -> None:
     """Note it for the report, and tell one of several; the last line of the run tells of them all."""
     told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
-    if not session.details or session.details[-1]["account"] != account:
-        session.details.append({"account": account})
-    session.details[-1].update(told)  # beside what was pulled before it failed
+    stopped = session.unfinished.pop(account, None)
+    done = report_document(stopped) if stopped is not None else {"account": account}
+    session.details.append({**done, **told})
     if alone:
         return
     if session.json:

@@ -1,6 +1,7 @@
 """The reports of this machine's runs, for people and in JSON: in a line, and whole."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import click
@@ -22,10 +23,11 @@ _COUNTED = {
 }
 
 
-def last_reports(names: Sequence[str]) -> list[RunReport]:
-    """Give the reports of the runs on this machine, the newest first: those on these accounts, or all."""
-    found = wiring.reports().last(KEPT)
-    return [one for one in found if not names or not one.accounts or set(one.accounts) & set(names)]
+def last_reports(names: Sequence[str], count: int = KEPT) -> list[RunReport]:
+    """Give the reports of the last runs on this machine, the newest first: those on these accounts, or all."""
+    found = wiring.reports().newest()
+    concerned = (one for one in found if not names or not one.accounts or set(one.accounts) & set(names))
+    return list(islice(concerned, count))
 
 
 def summary(report: RunReport) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def _failed(detail: Detail) -> None:
 
 def _pulled(detail: Detail) -> None:
     _failed(detail)
-    if not detail.get("folders"):
+    if "folders" not in detail:
         return
     click.echo(f"  took    {duration(detail.get('took_s', 0.0))}")
     _head(detail)
@@ -149,6 +151,8 @@ def _pulled(detail: Detail) -> None:
         length = size(one["size"]) if one["size"] else ""
         took = duration(one["took_s"]) if "took_s" in one and not one["excluded_by_rule"] else ""
         rows.append((one["folder"], cells[0], length, *cells[1:], exists, took, _remark(one)))
+    if not rows:
+        return
     header = ("FOLDER", "NEW", "SIZE", "VANISHED", "MISSED", "EXCLUDED", "WAITING", "ON SERVER", "TOOK", "")
     print_table(
         [("  " + row[0], *row[1:]) for row in rows], ("  " + header[0], *header[1:]), right=range(1, 9)

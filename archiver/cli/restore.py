@@ -19,7 +19,7 @@ from archiver.errors import Damaged, Incomplete, RefusedForSafety, UsageError
 from archiver.model import Entry
 from archiver.ops.read import list_messages
 from archiver.ops.restore import Restore
-from archiver.ops.restore_folder import FolderRestored, Left, Restoring
+from archiver.ops.restoring import FolderRestored, Left, Restoring
 from archiver.plan.restore import before_prune, once
 from archiver.ports import Run
 

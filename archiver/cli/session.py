@@ -19,6 +19,7 @@ from archiver.config import AccountSettings, ArchiveSettings, Settings, load, lo
 from archiver.config.settings import did_you_mean
 from archiver.errors import ArchiverError, UsageError, WrongKey
 from archiver.model import AccountFailed, Alert, Folder, Secret
+from archiver.ops.pull_report import PullReport
 from archiver.plan.pull import Selection
 from archiver.secrets import PROMPT_TRIES, owner_passphrase, passphrase_is_typed
 
@@ -48,6 +49,7 @@ class Session:
         self.quiet = quiet
         self.verbose = verbose
         self.details: list[dict[str, Any]] = []  # what the report of the run says beside how it ended
+        self.unfinished: dict[str, PullReport] = {}  # of accounts whose pull stopped in the middle
         self.failed: list[AccountFailed] = []
         self.well: list[str] = []  # accounts that were pulled with success
         self.alerts: list[Alert] = []  # what the run itself warns of

@@ -43,7 +43,7 @@ def command(session: Session, names: tuple[str, ...], archive_name: str | None) 
     sign_ins = outlooks(wanted)
     now = wiring.now()
     alerts = [*late(session, last_runs(session, names), now), *standing(session, names)]
-    runs = last_reports(names)[:_SHOWN]
+    runs = last_reports(names, _SHOWN)
     if session.json:
         signed_in = [_sign_in(name, each) for name, each in sign_ins.items()]
         print_json(

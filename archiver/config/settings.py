@@ -77,6 +77,23 @@ class OAuthSettings(Struct, frozen=True):
     store: TokenStore = "auto"
 
 
+class ExchangeSettings(Struct, frozen=True):
+    """What an `[account.NAME]` of kind "exchange" has beyond the others.
+
+    `backend` "auto" is Graph for Exchange Online, else EWS. `url` is the endpoint of EWS, found once when the
+    account is added; `sign_in` how one logs in there, "auto" as the server asks. `mailbox` is the address of
+    another mailbox than the user's own. `export` says whether each item's full-fidelity export is archived.
+    """
+
+    backend: Literal["auto", "ews", "graph"] = "auto"
+    url: str | None = None
+    sign_in: Literal["auto", "basic", "ntlm", "kerberos", "oauth"] = "auto"
+    mailbox: str | None = None
+    archive_mailbox: bool = False
+    public_folders: bool = False
+    export: bool = True
+
+
 class AccountSettings(Struct, frozen=True):
     """One `[account.NAME]`. Without a password source, a credential of systemd or a prompt is used.
 
@@ -103,6 +120,7 @@ class AccountSettings(Struct, frozen=True):
     form: MboxForm | None = None
     daily_download_limit: int | None = None  # bytes
     prune: PruneSettings = PruneSettings()
+    exchange: ExchangeSettings | None = None
 
 
 class MailSettings(Struct, frozen=True):

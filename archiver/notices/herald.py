@@ -11,7 +11,7 @@ import msgspec
 
 from archiver.errors import ArchiverError
 from archiver.model import Notice
-from archiver.notices.private_file import write_private
+from archiver.notices.private_file import alone, write_private
 from archiver.plan.notify import REMIND_AFTER_DAYS, Occasion, Trouble, Troubles, news
 
 PAUSES_S = (1.0, 5.0)
@@ -95,10 +95,9 @@ class Herald:
     def _remember(self, about: str, before: Troubles, now: Troubles) -> None:
         if now == before:
             return
-        rest = {
-            key: value for key, value in self._told().items() if key != about
-        }  # others may have run meanwhile
         try:
-            write_private(self._memory, msgspec.json.encode(rest | ({about: now} if now else {})))
+            with alone(self._memory):  # what other runs were told stays
+                rest = {key: value for key, value in self._told().items() if key != about}
+                write_private(self._memory, msgspec.json.encode(rest | ({about: now} if now else {})))
         except OSError as error:
             self._warn(f"warning: what was told cannot be kept: {error.strerror}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from archiver.errors import StoreFailed
-from archiver.notices.private_file import write_private
+from archiver.notices.private_file import alone, write_private
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ class LastPulls:
     def note(self, accounts: Iterable[str], at: datetime) -> None:
         """Keep that a pull of these accounts ended well. Raises `StoreFailed`."""
         try:
-            write_private(self._path, msgspec.json.encode(self.times() | dict.fromkeys(accounts, at)))
+            with alone(self._path):
+                write_private(self._path, msgspec.json.encode(self.times() | dict.fromkeys(accounts, at)))
         except OSError as error:
             raise StoreFailed(
                 f"it cannot be kept when the last pull was: {error.strerror}",

@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,18 @@ class Reports:
             with suppress(OSError):
                 path.unlink()
 
-    def last(self, count: int) -> list[RunReport]:
-        """Give the reports of the last runs, the newest first; one that cannot be read is left out."""
+    def newest(self) -> Iterator[RunReport]:
+        """Give the reports, the newest first, each read when it is asked for; what cannot be read is left out."""
         paths = self._paths()
         starts = Counter(path.name[:_SECOND] for path in paths)
-        found: list[RunReport] = []
         for path in reversed(paths):
-            if len(found) == count:
-                break
             report = _read(path, alone=starts[path.name[:_SECOND]] == 1)
-            found += [report] if report is not None else []
-        return found
+            if report is not None:
+                yield report
+
+    def last(self, count: int) -> list[RunReport]:
+        """Give the reports of the last runs, the newest first."""
+        return list(islice(self.newest(), count))
 
     def find(self, begins: str) -> RunReport:
         """Give the one report whose id begins so, or the newest for "last". Raises `UsageError`."""
@@ -69,7 +71,7 @@ class Reports:
             if newest:
                 return newest[0]
         elif begins:
-            found = [one for one in self.last(KEPT) if one.id.startswith(begins)]
+            found = [one for one in self.newest() if one.id.startswith(begins)]
             if len(found) > 1:
                 raise UsageError(
                     f'{len(found)} reports begin with "{begins}"',

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from archiver.errors import FolderRefused
 from archiver.events import FolderFailed
 from archiver.model import Entry, Folder
-from archiver.ops.restore_folder import FolderRestore, FolderRestored, Ledger, Restoring
+from archiver.ops.restore_folder import FolderRestore
+from archiver.ops.restoring import FolderRestored, Ledger, Restoring
 from archiver.plan.restore import Destination, target_names
 from archiver.plan.spread import spread
 
@@ -67,4 +68,4 @@ class Restore:
 def _like(name: str, sources: Sequence[Folder], *, keep_use: bool) -> Folder:
     """Say what a folder is to be like that takes these in: of their use, subscribed to if one of them was."""
     use = next((one.special_use for one in sources if one.special_use), None) if keep_use else None
-    return Folder(name, None, use, any(one.subscribed is not False for one in sources))
+    return Folder(name, None, use, any(one.subscribed is not False for one in sources), sources[0].kind)

@@ -50,6 +50,8 @@ def news(occasion: Occasion, notice: Notice, before: Troubles, remind: timedelta
     always = occasion == "always"
     if notice.code == _STOPPED:
         return News(always, (), before, before)
+    if occasion == "failure":  # what was told while warnings were asked for is nobody's business any more
+        before = {about: one for about, one in before.items() if one.alert is None and one.code != _IN_PART}
     found = _found(occasion, notice)
     now = {about: _gone_on(one, before.get(about)) for about, one in found.items()}
     past = {about: one for about, one in before.items() if about not in found}
@@ -65,7 +67,7 @@ def news(occasion: Occasion, notice: Notice, before: Troubles, remind: timedelta
 
 def _found(occasion: Occasion, notice: Notice) -> dict[str, Trouble]:
     """Find what is wrong in a run, as far as somebody wants to hear of it."""
-    found = {}
+    found, failed = dict[str, Trouble](), dict[str, str]()
     if notice.outcome == "failure" or (notice.outcome == "warning" and notice.code != WARNED):
         failed = {one.account: one.code for one in notice.failed}
         if notice.code not in failed.values():
@@ -75,7 +77,7 @@ def _found(occasion: Occasion, notice: Notice) -> dict[str, Trouble]:
         in_part = notice.outcome == "warning"
         return {} if in_part else {about: one for about, one in found.items() if one.code != _IN_PART}
     for one in notice.warnings:
-        if not one.once:
+        if not one.once and not (one.kind == "overdue" and one.about in failed):  # that is told as a failure
             found[f"{one.kind} {one.about}"] = Trouble(WARNED, notice.began, 0, alert=one.text)
     return found
 

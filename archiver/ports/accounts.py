@@ -9,6 +9,7 @@ from archiver.model import (
     Cursor,
     Flags,
     Folder,
+    Kind,
     Looked,
     Message,
     Missed,
@@ -75,10 +76,15 @@ class CanAppend(Protocol):
         """Give the name below which this account keeps its folders, ending in `/`; mostly empty."""
         ...
 
-    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
-        """Make a folder, and those above it, and subscribe to it or not; one that is there is left as it is.
+    def takes(self, kind: Kind) -> bool:
+        """Tell whether items of this kind can be put here; every account takes mail."""
+        ...
 
-        Where the server takes it, the folder gets its special use (RFC 6154). Raises `FolderRefused`.
+    def make_folder(self, folder: Folder) -> Folder:
+        """Make a folder like this one, and those above it; one that is there is left as it is.
+
+        It is subscribed to unless it says otherwise. Where the server takes it, it gets its special use
+        (RFC 6154) and its kind. Raises `FolderRefused`.
         """
         ...
 

@@ -257,6 +257,12 @@ def test_an_owner_key_that_nobody_tried_for_ninety_days_is_told(pulled: CommandL
     assert kinds(pulled) == []
 
 
+def test_an_archive_that_no_account_here_fills_is_minded_too(home: CommandLine) -> None:
+    tried(home, datetime.now(UTC) - 91 * DAY)
+    assert kinds(home) == [("owner-key", "mail")]
+    assert len(warnings(home("verify", "-q"))) == 1
+
+
 def test_without_a_note_the_owner_key_was_last_tried_for_the_root(
     pulled: CommandLine, later: Callable[[float], None]
 ) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from archiver.ops import export as export_module
-from tests.cli.conftest import Mailboxes, mail
+from tests.cli.conftest import Mailboxes, mail, write_account
 from tests.command_line import CommandLine, Done
+from tests.servers.dovecot import Dovecot
 
 
 @pytest.fixture
@@ -59,6 +60,21 @@ def test_a_sample_is_restored_and_is_as_it_was_archived(pulled: CommandLine, tem
     assert done.err.startswith("ann: 5 messages (")
     assert " of 5 restored, as archived; head 1 " in done.err
     assert temporary.is_dir()
+
+
+def test_an_archive_of_single_messages_and_of_several_accounts_is_tried_too(
+    make_home: Callable[..., CommandLine], server: Dovecot, mailboxes: Mailboxes
+) -> None:
+    home = make_home("maildir")
+    for name in ("ann", "bob"):
+        user = mailboxes.new()
+        mailboxes.deliver(user, mail(f"one of {name}"), mail(f"two of {name}"))
+        write_account(home, server, name, user)
+    assert home("pull", "-q").exit == 0
+    (document,) = home("drill", "--messages", "2", "--json").lines
+    assert [(one["account"], one["messages"]) for one in document["chains"]] == [("ann", 2), ("bob", 2)]
+    (document,) = home("drill", "bob", "--json").lines
+    assert [one["account"] for one in document["chains"]] == ["bob"]
 
 
 @pytest.mark.usefixtures("temporary")

@@ -231,11 +231,7 @@ def test_a_wrong_passphrase_ends_it_before_anything_is_done(pulled: CommandLine)
 
 def test_a_run_that_is_working_is_not_disturbed(pulled: CommandLine) -> None:
     left = leave(pulled)
-    (folder,) = [
-        path
-        for path in (pulled.home / "state" / "archiver").iterdir()
-        if path.name not in ("names", "reports")
-    ]
+    (folder,) = [path.parent for path in (pulled.home / "state" / "archiver").glob("*/writer.key")]
     with Machine(folder).lock("ann"):
         for words in (["--yes"], ["--dry-run"]):
             done = pulled("repair", *words, "--json")

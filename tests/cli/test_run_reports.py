@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from archiver.errors import StoreFailed, Unreachable
+from archiver.errors import ArchiverError, Interrupted, StoreFailed, Unreachable
 from archiver.model import Notice
 from archiver.notices import reports
 from archiver.notices.reports import Reports
@@ -88,10 +88,11 @@ def test_the_oldest_reports_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for night in range(5):
         at = datetime(2026, 3, 30, 2, 30, tzinfo=UTC) + timedelta(days=night)
         folder.keep(Notice("pull", (), "ok", "ok", 0, str(night), None, "box", at, at), [])
-    assert [one.text for one in folder.last(10)] == ["4", "3", "2"]
-    assert [one.text for one in folder.last(1)] == ["4"]
+    assert [one.text for one in folder.newest()] == ["4", "3", "2"]
+    assert [one.id for one in folder.newest()] == ["20260403T023000", "20260402T023000", "20260401T023000"]
+    assert folder.find("20260402").text == "3"
     with pytest.raises(StoreFailed):
-        Reports(tmp_path / "no" / "reports").keep(folder.last(1)[0], [])
+        Reports(tmp_path / "no" / "reports").keep(folder.find("last"), [])
 
 
 # --- runs --reports, runs --report -----------------------------------------------------------------------
@@ -207,19 +208,23 @@ def test_each_account_that_failed_stands_in_the_report_with_its_reason(
     assert text.count("login-refused") == 2, "as the end of the run, and of its account"
 
 
+def stop_at_inbox(monkeypatch: pytest.MonkeyPatch, error: ArchiverError) -> None:
+    real = pull_folder.FolderPull.take
+
+    def take(self: pull_folder.FolderPull) -> Any:
+        if self.folder.name == "INBOX":
+            raise error
+        return real(self)
+
+    monkeypatch.setattr(pull_folder.FolderPull, "take", take)
+
+
 def test_what_was_pulled_before_an_account_stopped_stands_in_the_report(
     pulled: CommandLine, mailboxes: Mailboxes, ann: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailboxes.deliver(ann, mail("more"), folder="Archive/2023")
     mailboxes.deliver(ann, mail("last"), folder="INBOX")
-    real = pull_folder.FolderPull.take
-
-    def take(self: pull_folder.FolderPull) -> Any:
-        if self.folder.name == "INBOX":
-            raise Unreachable("the line is dead")
-        return real(self)
-
-    monkeypatch.setattr(pull_folder.FolderPull, "take", take)
+    stop_at_inbox(monkeypatch, Unreachable("the line is dead"))
     assert pulled("pull", "-q").exit == 20
     (account,) = pulled("runs", "--report", "last", "--json").document["details"]
     assert (account["code"], account["message"]) == ("unreachable", "the line is dead")
@@ -229,6 +234,18 @@ def test_what_was_pulled_before_an_account_stopped_stands_in_the_report(
     rows = [line.split() for line in pulled("runs", "--report", "last").text.splitlines()]
     (inbox,) = [row for row in rows if row[:1] == ["INBOX"]]
     assert inbox[-2:] == ["not", "done"]
+
+
+def test_what_was_pulled_before_a_run_was_stopped_stands_in_the_report(
+    pulled: CommandLine, mailboxes: Mailboxes, ann: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailboxes.deliver(ann, mail("more"), folder="Archive/2023")
+    stop_at_inbox(monkeypatch, Interrupted("stopped as asked"))
+    assert pulled("pull", "-q").exit == 130
+    report = pulled("runs", "--report", "last", "--json").document
+    assert (report["outcome"], report["code"]) == ("warning", "interrupted")
+    (account,) = report["details"]
+    assert sum(one["new"] for one in account["folders"]) == 1
 
 
 def test_a_report_that_is_not_there_or_not_the_only_one_is_a_slip(pulled: CommandLine) -> None:

@@ -62,7 +62,7 @@ class CanAppendContract:
         opened.close()
 
     def folder(self, account: Target, name: str) -> Folder:
-        return account.make_folder(account.home() + name)
+        return account.make_folder(Folder(account.home() + name))
 
     # --- folders ------------------------------------------------------------------------------------
 
@@ -76,7 +76,7 @@ class CanAppendContract:
         self, mailbox: TargetMailbox, account: Target
     ) -> None:
         self.folder(account, "Read")
-        account.make_folder(account.home() + "Unread", subscribe=False)
+        account.make_folder(Folder(account.home() + "Unread", subscribed=False))
         other = mailbox.account()
         told = {one.name.removeprefix(account.home()): one.subscribed for one in other.folders()}
         other.close()

@@ -271,19 +271,19 @@ def test_an_appenduid_without_sense_is_as_good_as_none(client: Make, code: bytes
 def test_a_special_use_is_told_where_create_takes_it_and_left_out_where_not(client: Make) -> None:
     capabilities = FULL + " CREATE-SPECIAL-USE"
     with ImapDouble(capabilities=capabilities) as double:
-        client(double).account.make_folder("Out", "\\Sent")
+        client(double).account.make_folder(Folder("Out", special_use="\\Sent"))
         assert double.commands(b"CREATE") == [b'CREATE "Out" (USE (\\Sent))']
     refusal: bytes = b"%t NO [USEATTR] taken\r\n"
     with ImapDouble(capabilities=capabilities, answers=[(b"CREATE .*USE", refusal)]) as double:
-        assert client(double).account.make_folder("Out", "\\Sent") == Folder("Out", "/")
+        assert client(double).account.make_folder(Folder("Out", special_use="\\Sent")) == Folder("Out", "/")
         assert double.commands(b"CREATE")[1:] == [b'CREATE "Out"']
 
 
 def test_a_folder_whose_name_is_refused_is_told(client: Make) -> None:
     with ImapDouble(answers=[(b"CREATE", b"%t NO invalid name\r\n")]) as double, pytest.raises(FolderRefused):
-        client(double).account.make_folder("Out")
+        client(double).account.make_folder(Folder("Out"))
     with ImapDouble(answers=[(b"CREATE", b"%t NO [ALREADYEXISTS] trash\r\n")]) as double:
-        assert client(double).account.make_folder("Trash").name == "Trash"
+        assert client(double).account.make_folder(Folder("Trash")).name == "Trash"
 
 
 def test_dates_are_written_as_the_standard_says() -> None:

@@ -100,7 +100,7 @@ class InMemory(FakeMailbox, Box):
 
     def create(self, folder: str, **more: str | None) -> None:  # type: ignore[override]
         use = more.pop("special_use", None) or ("\\Trash" if folder == "Trash" else None)
-        super().create(folder, special_use=use, **more)
+        super().create(folder, special_use=use, **more)  # type: ignore[arg-type]
 
     def spoil(self, folder: str, key: str, *, heal: bool) -> None:  # type: ignore[override]
         if heal:

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from archiver.archive import writer
 from archiver.errors import OtherMailbox, Unreachable
 from archiver.ops import prune as prune_module
-from archiver.ops import restore_folder
+from archiver.ops import restoring
 from archiver.plan.prune import Policy
 from archiver.rows import PrunedRow
 from tests.mortal import Both, Killed, MortalAccount, MortalStore
@@ -124,7 +124,7 @@ class Loop(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(os, "fsync", lambda descriptor: None)  # durability is the store contract's concern
         self.patch.setattr(prune_module, "CHUNK", 2)
-        self.patch.setattr(restore_folder, "LEDGER_EVERY", 3)
+        self.patch.setattr(restoring, "LEDGER_EVERY", 3)
         self.patch.setattr(writer, "CHECKPOINT_OBJECTS", 3)
         self.state = tempfile.TemporaryDirectory()
         self.delivered = 0

@@ -11,8 +11,8 @@ import pytest
 from archiver.accounts.fake import FakeAccount, FakeMailbox
 from archiver.errors import FolderRefused, Forbidden, Interrupted, Unreachable
 from archiver.model import Appended, Folder, Outgoing, Refused
-from archiver.ops import restore_folder as restore_module
-from archiver.ops.restore_folder import FolderRestored
+from archiver.ops import restoring as restore_module
+from archiver.ops.restoring import FolderRestored
 from archiver.ports import Store
 from tests.mortal import Killed, MortalStore
 from tests.scene import OWNER, Scene, Told, mail
@@ -288,10 +288,10 @@ def test_without_any_ledger_a_rewritten_message_is_known_by_what_it_says(put: Pu
 class Slashless(FakeAccount):
     """A server that takes no `/` within a name."""
 
-    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
-        if "%2F" in name:
+    def make_folder(self, folder: Folder) -> Folder:
+        if "%2F" in folder.name:
             raise FolderRefused("invalid mailbox name")
-        return super().make_folder(name, special_use, subscribe=subscribe)
+        return super().make_folder(folder)
 
 
 def test_a_slash_in_a_name_becomes_another_letter_where_it_must(put: Putting) -> None:

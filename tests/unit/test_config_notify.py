@@ -128,3 +128,27 @@ def test_a_password_in_the_file_is_refused_and_not_repeated() -> None:
     assert len(found) == 1
     assert found[0].startswith("password: a password does not belong in this file")
     assert "hunter2" not in found[0]
+
+
+def test_a_reminder_comes_after_a_week_or_as_it_is_set_or_never() -> None:
+    assert parse("").remind_after_days == 7
+    assert parse("remind-after-days = 30").remind_after_days == 30
+    assert parse("remind-after-days = 0").remind_after_days == 0
+    assert problems("[notify]\nremind-after-days = -1") == [
+        "notify.remind-after-days: must be from 0 to 3650"
+    ]
+    assert problems("[notify]\nremind-after-days = true") == [
+        "notify.remind-after-days: must be a whole number"
+    ]
+
+
+def test_when_an_account_is_overdue_is_read() -> None:
+    assert config.parse(b"", HERE).warn.overdue_days == 3
+    assert config.parse(b"[warn]", HERE).warn.overdue_days == 3
+    assert config.parse(b"[warn]\noverdue-days = 0", HERE).warn.overdue_days == 0
+    assert config.parse(b"[warn]\noverdue-days = 14", HERE).warn.overdue_days == 14
+    assert problems("[warn]\noverdue-day = 1\n") == [
+        'warn.overdue-day: unknown key, did you mean "overdue-days"?'
+    ]
+    assert problems("[warn]\noverdue-days = 1.5\n") == ["warn.overdue-days: must be a whole number"]
+    assert problems("warn = 3") == ["warn: must be a table of the form [warn]"]

@@ -34,6 +34,7 @@ from archiver.model import (
     Done,
     Flags,
     Folder,
+    Kind,
     Looked,
     Message,
     Missed,
@@ -176,16 +177,23 @@ class ImapAccount:
             return f"{name}/" if name else ""
         return ""
 
-    def make_folder(self, name: str, special_use: str | None = None, *, subscribe: bool = True) -> Folder:
+    def takes(self, kind: Kind) -> bool:
+        """See `CanAppend.takes`: nothing but mail."""
+        return kind is Kind.MAIL
+
+    def make_folder(self, folder: Folder) -> Folder:
         """Make a folder by CREATE and SUBSCRIBE (RFC 9051 sections 6.3.4 and 6.3.7).
 
         Its special use is told where the server has CREATE-SPECIAL-USE (RFC 6154 section 3).
         """
         if not self._mailboxes:
             self.folders()
-        if name not in self._mailboxes:
-            self._link.run(lambda session: self._make(session, name, special_use, subscribe=subscribe))
-        return Folder(name, self._separator or "/")
+        if folder.name not in self._mailboxes:
+            subscribe = folder.subscribed is not False
+            self._link.run(
+                lambda session: self._make(session, folder.name, folder.special_use, subscribe=subscribe)
+            )
+        return Folder(folder.name, self._separator or "/")
 
     def _make(
         self,
@@ -235,7 +243,7 @@ class ImapAccount:
                 with suppress(
                     FolderRefused
                 ):  # of a name that Gmail keeps for itself; what lacks then is told
-                    self.make_folder(label)
+                    self.make_folder(Folder(label))
         return keep_flags(self._link, self._mailbox(folder), folder, epoch, wanted)
 
     def trash(self) -> Folder | None:

@@ -26,7 +26,10 @@ def test_the_newest_date_of_receipt_is_told_where_it_is_asked_for(tmp_path: Path
     path = tmp_path / "k7q2m9xa.sqlite"
     SqliteCatalog(path).close()
     db = sqlite3.connect(path)
-    db.execute("INSERT INTO folder (id, name, epoch, gone) VALUES (1, 'INBOX', '7', 0), (2, 'Old', '7', 1)")
+    db.execute(
+        "INSERT INTO folder (id, name, epoch, gone, kind)"
+        " VALUES (1, 'INBOX', '7', 0, 'mail'), (2, 'Old', '7', 1, 'mail')"
+    )
     for key, received in enumerate(("2024-05-31T10:00:00+00:00", "2023-05-31T10:00:00+02:00", None)):
         db.execute(
             "INSERT INTO message (folder, epoch, key, sha256, size, volume, offset, length, flags, received, kind,"

@@ -178,6 +178,14 @@ def test_a_warning_beside_a_failure_is_told_with_it_and_once() -> None:
     assert sent("failure", warned(FULL), both, warned(FULL), FINE) == [1, 2]
 
 
+def test_an_account_that_fails_is_not_told_once_more_when_it_is_overdue() -> None:
+    overdue = Alert("overdue", "ann", "no pull has ended well for 3 days; see why")
+    fails = notice("failure", ann="login_refused")
+    late = replace(fails, warnings=(overdue,))
+    assert sent("warning", fails, fails, late, late, FINE) == [0, 4]
+    assert sent("warning", notice("failure", bob="login_refused"), warned(overdue), warned(overdue)) == [0, 1]
+
+
 def test_what_happened_once_is_told_each_time_and_has_no_end() -> None:
     assert sent("warning", warned(SHRANK), warned(SHRANK), FINE) == [0, 1]
     assert over("warning", warned(SHRANK), FINE) == []
@@ -196,3 +204,16 @@ def test_an_end_that_nobody_heard_is_told_by_the_next_run() -> None:
 
 def test_a_failure_that_nobody_heard_of_has_no_end_to_be_told() -> None:
     assert play("failure", [WRONG, FINE, FINE], deaf=[0]) == []
+
+
+def test_who_asks_for_failures_alone_from_now_on_hears_of_no_end_of_a_warning() -> None:
+    told = news("warning", warned(FULL, outcome="failure", code="login-refused"), {}, WEEK).heard
+    assert len(told) == 2
+    after = news("failure", warned(FULL), told, WEEK)
+    assert (after.send, after.over, after.heard) == (
+        True,
+        ("it works again after 1 failed run since 2026-03-01 02:30+00:00",),
+        {},
+    )
+    part = news("warning", PART, {}, WEEK).heard
+    assert not news("failure", FINE, part, WEEK).send

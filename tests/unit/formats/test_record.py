@@ -1,0 +1,108 @@
+"""An item of a groupware server as one message, and back."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archiver.errors import Damaged
+from archiver.formats.message import summary
+from archiver.formats.record import Attached, Details, Export, Record, as_mail, is_record, pack, unpack
+from archiver.items import Contact, Event, Item, Moment, Note, Recurrence, Task
+from archiver.model import Kind
+
+AT = datetime(2026, 3, 29, 9, 30, tzinfo=UTC)
+MAIL = b"From: Ann <ann@example.org>\r\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nX-Own: 1\r\n\r\nhello\r\n"
+ITEMS: list[tuple[Kind, Item]] = [
+    (
+        Kind.EVENT,
+        Event(
+            uid="1",
+            start=Moment(AT, "Europe/Berlin"),
+            end=Moment(AT),
+            recurrence=Recurrence("WEEKLY", days=("MO",), until=date(2027, 1, 1)),
+            changed=(Event(uid="1", start=Moment(AT), end=Moment(AT), original=Moment(AT)),),
+            deleted=(Moment(AT),),
+        ),
+    ),
+    (Kind.CONTACT, Contact(name="Ann", birthday=date(1980, 2, 29), photo="photo.jpg")),
+    (Kind.TASK, Task(subject="tidy", due=date(2026, 1, 1))),
+    (Kind.NOTE, Note(body="milk")),
+]
+
+
+def mail(**more: object) -> Record:
+    details = Details(kind=Kind.MAIL, item_class="IPM.Note", id="AAMk=", change_key="CQ==", **more)  # type: ignore[arg-type]
+    return Record(details, MAIL, export=Export("ews-export", "15.2", b"\x00\xff"))
+
+
+@pytest.mark.parametrize(("kind", "item"), ITEMS)
+def test_an_item_of_every_kind_comes_back_as_it_was(kind: Kind, item: Item) -> None:
+    record = Record(Details(kind=kind, item_class="IPM.X", item=item), b"BEGIN", "text/calendar")
+    assert unpack(pack(record)) == record
+
+
+@given(st.binary(), st.binary(), st.lists(st.tuples(st.text(), st.binary()), max_size=3))
+def test_every_part_comes_back_to_the_byte(
+    body: bytes, export: bytes, files: list[tuple[str, bytes]]
+) -> None:
+    attachments = tuple(
+        Attached(name.encode("utf-8", "replace").decode(), "image/png", content) for name, content in files
+    )
+    record = Record(
+        Details(kind=Kind.MAIL, item_class="IPM.Note"),
+        body,
+        export=Export("ews-export", "15.2", export),
+        attachments=attachments,
+    )
+    back = unpack(pack(record))
+    assert (back.body, back.attachments) == (body, attachments)
+    assert back.export == record.export
+
+
+def test_a_body_that_holds_the_boundary_of_its_own_record_comes_back() -> None:
+    boundary = pack(mail()).split(b'boundary="')[1].split(b'"')[0]
+    hostile = MAIL + b"\r\n--" + boundary + b"--\r\n"
+    record = Record(Details(kind=Kind.MAIL, item_class="IPM.Note"), hostile)
+    assert unpack(pack(record)).body == hostile
+
+
+def test_a_record_lists_as_the_mail_it_carries() -> None:
+    told = summary(pack(mail()))
+    assert (told.sender, told.subject) == ("Ann <ann@example.org>", "grüße")
+
+
+def test_an_item_without_mail_lists_by_its_subject_and_time() -> None:
+    told = summary(
+        pack(
+            Record(
+                Details(kind=Kind.EVENT, item_class="IPM.Appointment", subject="Fête\r\nX: y", modified=AT)
+            )
+        )
+    )
+    assert (told.subject, told.date) == ("Fête  X: y", AT)
+
+
+def test_the_same_item_is_the_same_message() -> None:
+    assert pack(mail(flags=frozenset("abcdefg"))) == pack(mail(flags=frozenset("gfedcba")))
+
+
+def test_a_target_without_records_gets_the_mail_to_the_byte() -> None:
+    assert as_mail(pack(mail())) == MAIL
+    assert as_mail(MAIL) == MAIL
+    event = pack(Record(Details(kind=Kind.EVENT, item_class="IPM.Appointment"), b"BEGIN", "text/calendar"))
+    assert as_mail(event) == event
+
+
+@pytest.mark.parametrize("cut", [1, 10, 100, 300])
+def test_a_record_that_is_cut_short_is_damage(cut: int) -> None:
+    with pytest.raises(Damaged):
+        unpack(pack(mail())[:-cut])
+
+
+@pytest.mark.parametrize("raw", [MAIL, b"", b"X-Archiver-Item: 1; kind=mail\r\n\r\n"])
+def test_what_is_no_record_is_said_to_be_none(raw: bytes) -> None:
+    assert is_record(raw) == raw.startswith(b"X-Archiver-Item")
+    with pytest.raises(Damaged):
+        unpack(raw)
