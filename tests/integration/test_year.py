@@ -362,4 +362,6 @@ def check_figures(year: Year, scratch: Path) -> None:
     print(figures.table())
     print(f"largest memory: { ({job: f'{rss / 2**20:.0f} MiB' for job, rss in figures.peak.items()}) }")
     for what, one in (("opened", opened), ("opened anew", verified), ("opened anew and replayed", replayed)):
-        print(f"chain of {one.seq} {what}: {one.seconds:.3f} s, {one.reads:,} objects read")
+        print(
+            f"chain of {one.seq} {what}: {one.seconds:.3f} s ({one.cpu_s:.3f} s of processor), {one.reads:,} reads"
+        )
