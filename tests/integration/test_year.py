@@ -1,8 +1,8 @@
-"""A year of unattended nights, in the faith of which everything else is done.
+"""A year of nights with nobody there: what archiver is for.
 
-Each night something has happened on a real Dovecot, and the jobs run that `archiver schedule` installs, on a machine
-whose clock is at that night: as a rule well, some nights not at all. In the end everything that was there on any good
-night is in the archive, and each trouble was told once, and its end once.
+Before most nights something has happened on a real Dovecot. Then the jobs run that `archiver schedule` installs, on a
+machine whose clock is at that night, and in some nights something is wrong. In the end everything that was on the server
+in any good night is in the archive, and each trouble was told once, and its end once.
 
 ARCHIVER_NIGHTS says how many nights (24 if not said, with the same troubles; the year has 365), ARCHIVER_SEED which
 year. `-s` shows the figures.
@@ -91,10 +91,10 @@ class Year:
             self.life.renumber("Archive")
             news = True
         jobs = ["pull"]
-        if at.isoweekday() == SATURDAY:
-            jobs.append(
-                "prune"
-            )  # the schedule prunes each night, but the machine is awake long enough on Saturdays
+        if (
+            at.isoweekday() == SATURDAY
+        ):  # of each night; on the others this machine sleeps again before its hour
+            jobs.append("prune")
         if at.isoweekday() == SUNDAY:
             jobs.append("verify")
         if at.day == 1:
