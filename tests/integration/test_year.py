@@ -1,8 +1,8 @@
 """A year of nights with nobody there: what archiver is for.
 
 Before most nights something has happened on a real Dovecot. Then the jobs run that `archiver schedule` installs, on a
-machine whose clock is at that night, and in some nights something is wrong. In the end everything that was on the server
-in any good night is in the archive, and each trouble was told once, and its end once.
+machine whose clock is at that night, and in some nights something is wrong. In the end everything that was on the
+server in any good night is in the archive, and each trouble was told once, and its end once.
 
 ARCHIVER_NIGHTS says how many nights (24 if not said, with the same troubles; the year has 365), ARCHIVER_SEED which
 year. `-s` shows the figures.
