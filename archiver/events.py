@@ -1,6 +1,7 @@
-"""What a run tells while it works, in the past tense; reports and progress are made of these."""
+"""What a run tells: while it works, in the past tense, and how it ended. Reports and progress are made of these."""
 
-from typing import TypeAlias
+from datetime import datetime
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -94,3 +95,55 @@ Event: TypeAlias = (
     | MessagePruned
     | Warned
 )
+
+
+# --- how it ended ---------------------------------------------------------------------------------------
+
+AlertKind: TypeAlias = Literal["sign-in", "space", "overdue", "shrunk", "owner-key"]
+
+
+class Alert(Struct, frozen=True):
+    """What does not fail a run and will cost something later, if nobody minds it; `text` is one line with its remedy.
+
+    `about` names an account, an archive, or a folder of an account. `once` is for what happened, and will not be
+    so in the next run.
+    """
+
+    kind: AlertKind
+    about: str
+    text: str
+    once: bool = False
+
+
+class AccountFailed(Struct, frozen=True):
+    """Why a run did not do all of its work in one account; `code` is the code word of the error."""
+
+    account: str
+    code: str
+    text: str
+
+
+WARNED = "warned"
+"""The code of a run that was done, and warned of something."""
+
+
+class Notice(Struct, frozen=True):
+    """How a run ended, for who was not there: no secret, no subject, no content of a message is in it.
+
+    `accounts` are those that were named, none for all; `code` is the code word of the error, "ok" without one.
+    `failed` are the accounts with which it went wrong, and `over` tells what is well again, a line for each.
+    """
+
+    command: str
+    accounts: tuple[str, ...]
+    outcome: Literal["ok", "warning", "failure"]
+    code: str
+    exit: int
+    text: str
+    hint: str | None
+    host: str
+    began: datetime
+    ended: datetime
+    failed: tuple[AccountFailed, ...] = ()
+    warnings: tuple[Alert, ...] = ()
+    over: tuple[str, ...] = ()

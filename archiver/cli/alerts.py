@@ -15,7 +15,7 @@ from archiver.cli.session import Session
 from archiver.cli.sign_in import outlooks, warning_of
 from archiver.config import AccountSettings, ArchiveSettings
 from archiver.errors import ArchiverError
-from archiver.model import Alert
+from archiver.events import Alert
 from archiver.plan.alerts import alert_of, overdue
 from archiver.plan.doctor import Space, judge_key_age, judge_space
 from archiver.plan.sign_in import Standing

@@ -12,7 +12,7 @@ from archiver.cli.failure import BUG, as_archiver_error
 from archiver.cli.output import say
 from archiver.cli.session import Session
 from archiver.errors import ArchiverError, Incomplete, Interrupted, UsageError
-from archiver.model import WARNED, Alert, Notice
+from archiver.events import WARNED, Alert, Notice
 
 if TYPE_CHECKING:
     from archiver.notices.herald import Herald

@@ -13,7 +13,7 @@ from archiver.cli.session import Session, shared_options
 from archiver.cli.stop import Stop, stoppable
 from archiver.config import AccountSettings
 from archiver.errors import ArchiverError, Incomplete, Interrupted
-from archiver.model import AccountFailed
+from archiver.events import AccountFailed
 from archiver.ops.pull import Pull
 from archiver.ops.pull_folder import Work
 from archiver.ops.pull_report import FolderReport, PullReport

@@ -10,8 +10,8 @@ import msgspec
 from archiver import wiring
 from archiver.cli.output import duration, number, print_json, print_table, shown, size
 from archiver.cli.session import Session
+from archiver.events import WARNED
 from archiver.formats.notice import ending
-from archiver.model import WARNED
 from archiver.notices.reports import KEPT, RunReport
 
 Detail = Mapping[str, Any]

@@ -18,7 +18,8 @@ from archiver.cli.progress import Progress
 from archiver.config import AccountSettings, ArchiveSettings, Settings, load, locate
 from archiver.config.settings import did_you_mean
 from archiver.errors import ArchiverError, UsageError, WrongKey
-from archiver.model import AccountFailed, Alert, Folder, Secret
+from archiver.events import AccountFailed, Alert
+from archiver.model import Folder, Secret
 from archiver.ops.pull_report import PullReport
 from archiver.plan.pull import Selection
 from archiver.secrets import PROMPT_TRIES, owner_passphrase, passphrase_is_typed

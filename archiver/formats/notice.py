@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from archiver.model import WARNED, Notice
+from archiver.events import WARNED, Notice
 
 _SAID = {"ok": "done", "warning": "done in part", "failure": "failed"}
 _METRICS = {

@@ -18,8 +18,9 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from archiver.errors import ArchiverError
+from archiver.events import Notice
 from archiver.formats import notice as forms
-from archiver.model import Notice, Secret
+from archiver.model import Secret
 
 TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 60.0

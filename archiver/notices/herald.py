@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from archiver.errors import ArchiverError
-from archiver.model import Notice
+from archiver.events import Notice
 from archiver.notices.private_file import alone, write_private
 from archiver.plan.notify import REMIND_AFTER_DAYS, Occasion, Trouble, Troubles, news
 

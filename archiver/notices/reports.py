@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from archiver.errors import StoreFailed, UsageError
+from archiver.events import Notice
 from archiver.formats.notice import report
-from archiver.model import Notice
 from archiver.notices.private_file import write_private
 
 KEPT = 400  # a year of nights, and some

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from archiver.model import Alert, AlertKind
+from archiver.events import Alert, AlertKind
 from archiver.plan.doctor import Check, State, doubted, passed
 from archiver.plan.special_uses import use_of
 

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from archiver.model import WARNED, Notice
+from archiver.events import WARNED, Notice
 
 Occasion: TypeAlias = Literal["failure", "warning", "always"]
 REMIND_AFTER_DAYS = 7

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from archiver.errors import ArchiverError, Interrupted, StoreFailed, Unreachable
-from archiver.model import Notice
+from archiver.events import Notice
 from archiver.notices import reports
 from archiver.notices.reports import Reports
 from archiver.ops import pull_folder

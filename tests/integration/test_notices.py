@@ -10,7 +10,8 @@ from typing import Literal
 import pytest
 
 from archiver.errors import ArchiverError
-from archiver.model import Notice, Secret
+from archiver.events import Notice
+from archiver.model import Secret
 from archiver.notices import channels, herald
 from archiver.notices.channels import Command, Mail, NotSent, Ping, TextFile, Webhook
 from archiver.notices.herald import Channel, Herald

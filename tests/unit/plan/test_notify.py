@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 
-from archiver.model import AccountFailed, Alert, Notice
+from archiver.events import AccountFailed, Alert, Notice
 from archiver.plan.notify import News, Occasion, Troubles, news
 
 NIGHT = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
