@@ -10,7 +10,7 @@ set -eu
 case ${1-} in
 venv) wanted="python3-venv" ;;
 test)
-    wanted="dovecot-imapd dovecot-pop3d age zstd signify-openbsd git mutt"
+    wanted="dovecot-imapd dovecot-pop3d age zstd signify-openbsd git mutt gcc libc6-dev"
     wanted="$wanted cron systemd util-linux groff-base zsh fish" # schedules, man pages, completion
     ;;
 bench) wanted="dovecot-imapd dovecot-pop3d age zstd git isync getmail6 restic borgbackup" ;;
@@ -27,6 +27,7 @@ there() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ] && return 0
     case $1 in
     python3-venv) return 1 ;;
+    libc6-dev) [ -e /usr/include/stdio.h ] && return 0 || return 1 ;;
     dovecot-imapd) program=imap ;;
     dovecot-pop3d) program=pop3 ;;
     signify-openbsd) command -v signify-openbsd >/dev/null 2>&1 && return 0; program=signify ;;

@@ -10,6 +10,7 @@ KNOWN = {
     "age": (("age",), "age"),
     "age-keygen": (("age-keygen",), "age"),
     "borg": (("borg",), "borgbackup"),
+    "cc": (("cc", "gcc"), "gcc libc6-dev"),
     "dovecot": (("dovecot",), "dovecot-imapd dovecot-pop3d"),
     "getmail": (("getmail",), "getmail6"),
     "fish": (("fish",), "fish"),

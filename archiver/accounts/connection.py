@@ -16,6 +16,9 @@ from archiver.errors import ConfigInvalid, Unreachable, Untrusted
 
 _log = logging.getLogger(__name__)
 
+_OF_ANOTHER_TIME = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
+
 _PIECE = 256 * 1024
 """Bytes that must go out within the timeout."""
 
@@ -70,7 +73,9 @@ class Line:
             why = error.verify_message.lower().rstrip(".")
             raise Untrusted(
                 f'the certificate of "{server.host}" is not trusted: {why}',
-                "if the server has its own certificate authority, name its file with ca-file",
+                "is the clock of this machine right? If so, tell whoever runs the server"
+                if error.verify_code in _OF_ANOTHER_TIME
+                else "if the server has its own certificate authority, name its file with ca-file",
             ) from error
         except ssl.SSLError as error:
             self.check_cut()

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import string
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 
 import msgspec
@@ -25,6 +25,7 @@ from archiver.formats import age, frames
 from archiver.formats.index import decode_index
 from archiver.formats.root import Root, Writer, root_key
 from archiver.model import EMPTY_HEAD, Head, Manifest, Secret
+from archiver.plan.as_of import runs_until
 from archiver.ports import Catalog, Store, Volumes
 from archiver.rows import AnyRow, HeaderRow
 
@@ -112,12 +113,13 @@ class Archive:
 
         Of what came later only the copies are taken that a repair has given to the messages of then.
         """
+        last = until if isinstance(until, int) else self._last_run(chain, until)
         past = False
 
         def runs() -> Iterator[tuple[Manifest, Head]]:
             nonlocal past
             for manifest, head in chain.runs():
-                past = past or (manifest.seq > until if isinstance(until, int) else manifest.time > until)
+                past = past or manifest.seq > last
                 if not past:
                     yield manifest, head
                 elif manifest.kind == "repair":
@@ -129,6 +131,12 @@ class Archive:
         except Damaged:
             if not past:  # what is broken later on takes nothing from what was before
                 raise
+
+    def _last_run(self, chain: Chain, until: datetime) -> int:
+        times: list[datetime] = []
+        with suppress(Damaged):  # `replay` tells of it, if it matters
+            times.extend(manifest.time for manifest, _ in chain.runs())
+        return runs_until(times, until)
 
     def replay_verified(self, chain: Chain, catalog: Catalog) -> dict[int, datetime]:
         """Fill an empty catalog from a chain of which every manifest and index was verified, to its head.

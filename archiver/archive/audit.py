@@ -82,7 +82,7 @@ class ChainAudit:
             yield Finding(
                 "note",
                 self._chain.name,
-                f"{len(extra)} objects belong to no run: a run that was cut short left them",
+                f"objects that belong to no run, left by one that was cut short: {len(extra):,}",
                 tuple(sorted(extra)),
             )
 

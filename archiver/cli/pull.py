@@ -104,13 +104,13 @@ def command(
                     failures[account.name] = error
                     with progress.aside():
                         _tell_failed(session, account.name, error, alone=len(accounts) == 1)
+    session.failed += [AccountFailed(name, error.code, error.text) for name, error in failures.items()]
     if bug or interrupted:
         session.details += map(report_document, session.unfinished.values())
         raise bug or interrupted or AssertionError
     if seen:
         session.warn_unmatched((*folders, *exclude), seen)
     if failures:
-        session.failed += [AccountFailed(name, error.code, error.text) for name, error in failures.items()]
         raise _worst(failures, len(accounts))
 
 

@@ -161,7 +161,8 @@ def _print(
                 f"  every object was read since {since}" if since else "  not every object was read yet"
             )
         for finding in report.findings:
-            click.echo(f"  {finding.severity}: {shown(finding.what)}")
+            if finding.severity == "damage" or not session.quiet:
+                click.echo(f"  {finding.severity}: {shown(finding.what)}")
         for folder, count in report.affected.items():
             click.echo(f'  affected: {number(count, "message")} of folder "{shown(folder)}"')
         if report.affected:

@@ -5,7 +5,7 @@ Without a key: every manifest, every object, every byte. With the owner's key: e
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -14,6 +14,8 @@ from archiver.events import MessageRead, ObjectChecked, Warned
 from archiver.model import Entry, Finding, Head
 from archiver.plan.sample import objects_of, oldest, read_since
 from archiver.ports import Audit, Catalog, Reader, Reading, Readings, Reporter
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class VerifyReport(Struct):
@@ -48,7 +50,10 @@ def verify(
     findings = list(audit.manifests())
     report = VerifyReport(audit.name, audit.head, len(audit.runs), findings=findings, heads=audit.heads)
     report.volumes = frozenset(one.key for run in audit.runs for one in run.objects if one.role == "volume")
-    objects, last = objects_of(audit.runs), dict(readings.last())
+    # what was written or read in the future, by a clock that was ahead, would not be read again until then
+    last = {key: one for key, one in readings.last().items() if one.at <= now or not one.sound}
+    written = objects_of(audit.runs).items()
+    objects = {key: (sealed, at if at <= now else _LONG_AGO) for key, (sealed, at) in written}
     chosen = frozenset(objects) if share >= 1.0 else oldest(objects, last, share)
     read: dict[str, Reading] = {}
     try:

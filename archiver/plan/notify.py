@@ -86,6 +86,8 @@ def _gone_on(one: Trouble, before: Trouble | None) -> Trouble:
     if before is None:
         return Trouble(one.code, one.since, 1, None, one.alert)
     told = before.told if before.code == one.code else None
+    if told is not None:
+        told = min(told, one.since)  # told by a clock that was ahead: the reminder is not put off until then
     return Trouble(one.code, before.since, before.runs + 1, told, one.alert)
 
 

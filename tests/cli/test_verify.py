@@ -179,6 +179,14 @@ def test_another_archive_in_its_place_is_refused(
     assert "exchanged" in done.error["hint"]
 
 
+def test_what_a_killed_run_left_is_noted_and_makes_no_quiet_check_speak(pulled: CommandLine) -> None:
+    index = next(chain_of(pulled).glob("indexes/*"))
+    shutil.copy(index, index.with_name("00000002-0badcafe.index.zst.age"))
+    assert "note: objects that belong to no run, left by one that was cut short: 1\n" in pulled("verify").text
+    done = pulled("verify", "-q")
+    assert (done.exit, done.out, done.err) == (0, b"", "")
+
+
 def test_a_lost_cache_is_made_anew(pulled: CommandLine) -> None:
     shutil.rmtree(pulled.home / "cache")
     assert len(pulled("list", "ann", "--no-key", "--json").document["messages"]) == 5

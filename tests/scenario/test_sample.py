@@ -75,6 +75,17 @@ def test_what_comes_meanwhile_keeps_nothing_from_its_turn(scene: Scene) -> None:
     assert old <= seen
 
 
+def test_a_clock_that_was_ahead_keeps_nothing_from_its_turn(scene: Scene) -> None:
+    nights(scene, 6)
+    scene.wait(1000)
+    nights(scene, 2)  # what these wrote, and what is read now, is of the future
+    read, _ = week(scene)
+    assert read
+    scene.wait(-1000)
+    nights(scene, 6)
+    assert {key for _ in range(11) for key in week(scene)[0]} == set(objects(scene))
+
+
 def test_damage_is_told_each_week_until_it_is_mended(scene: Scene) -> None:
     nights(scene, 12)
     key = objects(scene)[3]

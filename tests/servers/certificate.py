@@ -10,8 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(certificate: Path, key: Path) -> None:
-    """Write a certificate that is its own authority, and its key, as PEM; good for a day."""
+def make_certificate(
+    certificate: Path,
+    key: Path,
+    begins: datetime.datetime | None = None,
+    ends: datetime.datetime | None = None,
+) -> None:
+    """Write a certificate that is its own authority, and its key, as PEM; good for a day if nothing else is said."""
     secret = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -22,8 +27,8 @@ def make_certificate(certificate: Path, key: Path) -> None:
         .issuer_name(name)
         .public_key(secret.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(begins or now - datetime.timedelta(hours=1))
+        .not_valid_after(ends or now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(secret, hashes.SHA256())

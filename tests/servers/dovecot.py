@@ -201,7 +201,12 @@ class Dovecot:
         raise RuntimeError(f"Dovecot did not start:\n{log}")
 
     def stop(self) -> None:
-        """Stop this one process and its children, and remove all files."""
+        """Stop it, and remove all files."""
+        self.halt()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def halt(self) -> None:
+        """Stop this one process and its children; it can be started again, with all its mail."""
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(signal.SIGTERM)
@@ -210,7 +215,6 @@ class Dovecot:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        shutil.rmtree(self.base, ignore_errors=True)
 
     def log(self) -> str:
         """Give what it has logged."""

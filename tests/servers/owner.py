@@ -59,10 +59,12 @@ class Owner:
         self._do("uid", "STORE", ",".join(keys), "+FLAGS.SILENT", "(\\Deleted)")
         self._do("uid", "EXPUNGE", ",".join(keys))
 
-    def move(self, folder: str, key: str, to: str) -> None:
-        """Move a message to another folder (RFC 6851)."""
+    def move(self, folder: str, key: str, to: str) -> str:
+        """Move a message to another folder (RFC 6851), and give its UID there."""
         self._do("select", self._name(folder))
         self._do("uid", "MOVE", key, self._name(to))
+        found: bytes = self._line.response("COPYUID")[1][0]
+        return found.split()[2].decode()
 
     def create(self, folder: str) -> None:
         """Make a folder."""

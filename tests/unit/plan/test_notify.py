@@ -92,6 +92,18 @@ def test_a_failure_that_lasts_is_told_again_after_some_days_or_never() -> None:
     assert sent("failure", *[WRONG] * 400, FINE, remind=None) == [0, 400]
 
 
+def test_a_clock_that_was_ahead_when_it_was_told_does_not_put_the_reminder_off() -> None:
+    ahead = NIGHT + timedelta(days=1000)
+    troubles = news("failure", replace(WRONG, began=ahead, ended=ahead), {}, WEEK).heard
+    told = []
+    for night in range(8):
+        at = NIGHT + timedelta(days=night)
+        found = news("failure", replace(WRONG, began=at, ended=at), troubles, WEEK)
+        troubles = found.unheard
+        told.append(found.send)
+    assert told == [False] * 7 + [True]
+
+
 def test_what_was_done_in_part_is_told_where_warnings_are_asked_for() -> None:
     assert sent("failure", FINE, PART, PART, FINE) == []
     assert sent("warning", FINE, PART, PART, FINE) == [1, 3]
