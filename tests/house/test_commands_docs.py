@@ -189,7 +189,7 @@ def test_every_field_of_a_document_is_told(kind: str) -> None:
 )
 def test_the_fields_told_of_a_command_are_those_of_its_code(file: str, kind: str) -> None:
     text = json_section(kind)
-    of_others = {"pull.py": {"code", "exit", "message", "hint"}, "show.py": {"paths"}}
+    of_others = {"pull.py": {"code", "exit", "message", "hint", "in_s"}, "show.py": {"paths"}}
     others = of_others.get(file, set[str]())
     code = every_key_below(file) - others - {"type", "seq", "sha256"}  # a head is told once, above
     code |= {"sha256"} if file == "runs.py" else set()
