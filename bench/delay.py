@@ -19,6 +19,8 @@ class Delay:
     def __init__(self, target: int, way_s: float = 0.025) -> None:
         self._target = target
         self._way_s = way_s
+        self.passed = 0  # bytes, both ways
+        self._counting = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
@@ -53,6 +55,8 @@ class Delay:
                 data = line.recv(_AT_ONCE)
             except OSError:
                 data = b""
+            with self._counting:
+                self.passed += len(data)
             waiting.put((time.monotonic() + self._way_s, data))
 
 

@@ -48,9 +48,20 @@ class Archiver:
             *("--insecure-plaintext", "--user", self._user, "--password-command", f"echo {PASSWORD}"),
         )
 
+    def add(self, user: str) -> None:
+        """Add the mailbox of another user, as an account of this name."""
+        self._run(
+            *("account", "add", user, "--imap", "127.0.0.1", "--port", str(self._port)),
+            *("--insecure-plaintext", "--user", user, "--password-command", f"echo {PASSWORD}"),
+        )
+
     def pull(self) -> Used:
         """Pull what is new."""
         return self._run("pull", "mail")
+
+    def pull_all(self, *words: str) -> Used:
+        """Pull what is new in all accounts, as a schedule does."""
+        return self._run("pull", "-q", *words)
 
     def first_pull(self) -> Used:
         """Pull into an empty archive."""
@@ -59,10 +70,7 @@ class Archiver:
 
     def restore(self, user: str) -> Used:
         """Restore all to the mailbox of another user."""
-        self._run(
-            *("account", "add", user, "--imap", "127.0.0.1", "--port", str(self._port)),
-            *("--insecure-plaintext", "--user", user, "--password-command", f"echo {PASSWORD}"),
-        )
+        self.add(user)
         return self._run("restore", "mail", "--to", user)
 
     def verify(self) -> Used:

@@ -11,7 +11,8 @@ from bench.programs import ROOT, Archiver, Getmail, Mbsync
 from tests.servers.dovecot import Dovecot
 
 SHARED_TOOL = ROOT.parent / "shared" / "tools" / "make_corpus.py"
-USERS = ("corpus", "many", "few", "small", "big", "none", "restored", "pushed")
+NIGHTLY = tuple(f"night{number}" for number in range(50))
+USERS = (*NIGHTLY, "corpus", "many", "few", "small", "big", "none", "restored", "pushed")
 _SEED = 1
 
 

@@ -178,18 +178,22 @@ def _connected(server: Server) -> socket.socket:
     for family, kind, protocol, _, address in socket.getaddrinfo(
         server.host, server.port, type=socket.SOCK_STREAM
     ):
-        line = None
         try:
             line = socket.socket(family, kind, protocol)
+        except OSError as error:  # of a family that this machine does not have
+            failure = error
+            continue
+        try:
             line.settimeout(server.timeout_s)
             _hold(server, line)
             line.connect(address)
-        except OSError as error:
-            failure = error
-            if line is not None:
-                line.close()
+        except BaseException as error:
+            line.close()
             if server.leash is not None:
                 server.leash.check()
+            if not isinstance(error, OSError):
+                raise
+            failure = error
         else:
             return line
     raise failure or OSError("it has no address")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from bench.rows.distance import distance
 from bench.rows.many import many
 from bench.rows.memory import memory
+from bench.rows.night import night
 from bench.rows.nothing import nothing
 from bench.rows.pop3 import pop3
 from bench.rows.pull import pull
@@ -17,6 +18,7 @@ from bench.table import Row
 GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "pull": pull,
     "nothing": nothing,
+    "night": night,
     "many": many,
     "restore": restore,
     "verify": verify,
