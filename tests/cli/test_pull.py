@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.cli.conftest import FOREIGN, Mailboxes, mail, write_account
 from tests.command_line import CommandLine
 from tests.servers.dovecot import Dovecot
+from tests.servers.relay import Relay
 from tests.terminal import Terminal
 
 SMALL: dict[str, Any] = {"CHECKPOINT_BYTES": str(256 << 10)}
@@ -348,57 +348,16 @@ def test_a_disk_that_goes_away_during_a_pull_leaves_nothing_in_its_place(
 # --- stopping ---------------------------------------------------------------------------------------------
 
 
-class SlowLine:
-    """A relay to the server in the clear, of some bytes a second after the first many."""
-
-    def __init__(self, port: int, rate: int) -> None:
-        self._target = port
-        self._rate = rate
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._target))
-            for source, sink, rate in ((near, far, 0), (far, near, self._rate)):
-                threading.Thread(target=self._copy, args=(source, sink, rate), daemon=True).start()
-
-    @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket, rate: int) -> None:
-        with source, sink:
-            try:
-                while data := source.recv(8192):
-                    sink.sendall(data)
-                    if rate:
-                        time.sleep(len(data) / rate)
-            except OSError:
-                return
-
-
 @pytest.fixture
 def slow(home: CommandLine, server: Dovecot, mailboxes: Mailboxes) -> Iterator[str]:
     """Give account "ann" some 40 messages of 20 kB over a line that needs many seconds for them."""
     user = mailboxes.new()
     mailboxes.deliver(user, *(mail(f"{number}", text=text_of(20_000)) for number in range(40)))
-    line = SlowLine(server.imap, 60_000)
-    write_account(home, server, "ann", user, "insecure-plaintext = true")
-    text = home.config.read_text()
-    home.config.write_text(
-        text.replace(f"port = {server.imaps}", f"port = {line.port}").replace(
-            f'ca-file = "{server.ca_file}"', ""
-        )
-    )
-    yield user
-    home.config.write_text(home.config.read_text())
-    line.close()
+    with Relay(server.imap, rate=60_000) as line:
+        write_account(home, server, "ann", user, "insecure-plaintext = true")
+        text = home.config.read_text().replace(f"port = {server.imaps}", f"port = {line.port}")
+        home.config.write_text(text.replace(f'ca-file = "{server.ca_file}"', ""))
+        yield user
 
 
 def fast(home: CommandLine, server: Dovecot) -> None:
