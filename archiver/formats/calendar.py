@@ -5,22 +5,19 @@ with the zone's rules beside it; in UTC where the zone is not known, or the cloc
 Attachments stand in the calendar itself.
 """
 
-import hashlib
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-import msgspec
 from msgspec import Struct
 
-from archiver.formats.content_lines import binary_line, escaped, line, text_line, unfolded
+from archiver.formats.content_lines import CLASSES, binary_line, escaped, line, made_uid, text_line, unfolded
 from archiver.formats.record import Attached
 from archiver.formats.zones import vtimezone, zone
 from archiver.items import Attendee, Described, Event, Moment, Person, Recurrence, Task
 
 _ENDLESS = 30  # years of a series without end for which changes of its zone without a rule are told
 _NOON = timedelta(hours=12)
-_CLASSES = {"personal": "PRIVATE", "private": "PRIVATE", "confidential": "CONFIDENTIAL"}
 _PRIORITIES = {"high": "1", "low": "9"}
 _BUSY = {
     "free": "FREE",
@@ -70,7 +67,7 @@ def components(one: Entered) -> bytes:
     """Write the VEVENTs or the VTODO of an item."""
     files = {each.name: each for each in one.attachments}
     if isinstance(one.item, Task):
-        return b"".join(_todo(one.item, one.uid or _uid(one.item), files))
+        return b"".join(_todo(one.item, one.uid or made_uid(one.item), files))
     series = one.item
     parts = [*_event(series, series, files)]
     for changed in series.changed:
@@ -128,7 +125,7 @@ def _zone_name(block: Sequence[bytes]) -> str | None:
 def _event(event: Event, series: Event, files: Mapping[str, Attached]) -> Iterator[bytes]:
     """Write a VEVENT: the series itself, or an occurrence of it that differs."""
     yield line("BEGIN", "VEVENT")
-    yield line("UID", escaped(series.uid) or _uid(series))
+    yield line("UID", escaped(series.uid) or made_uid(series))
     stamp = event.modified or event.created or event.start.at
     yield line("DTSTAMP", _utc(stamp))
     if event is not series:
@@ -263,7 +260,7 @@ def _described(item: Event | Task, files: Mapping[str, Attached]) -> Iterator[by
     yield text_line("DESCRIPTION", item.body)
     named = [escaped(one) for one in item.categories if one.strip()]
     yield line("CATEGORIES", ",".join(named)) if named else b""
-    yield line("CLASS", _CLASSES[item.sensitivity]) if item.sensitivity in _CLASSES else b""
+    yield line("CLASS", CLASSES[item.sensitivity]) if item.sensitivity in CLASSES else b""
     yield line("PRIORITY", _PRIORITIES[item.importance]) if item.importance in _PRIORITIES else b""
     for name in item.attachments:
         if name in files:
@@ -334,8 +331,3 @@ def _date(day: date) -> str:
 def _utc(at: datetime) -> str:
     told = at.astimezone(UTC)
     return f"{told.year:04d}{told:%m%dT%H%M%SZ}"
-
-
-def _uid(item: Described) -> str:
-    digest = hashlib.sha256(msgspec.json.encode(item, order="deterministic")).hexdigest()
-    return f"{digest[:32]}@archiver.invalid"

@@ -5,14 +5,11 @@ Of version 3.0 (RFC 2426): what is written in it is read everywhere, while sever
 writes them, groups as both Apple and RFC 6350 do.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 
-import msgspec
-
-from archiver.formats.content_lines import binary_line, escaped, line, plain, text_line
+from archiver.formats.content_lines import CLASSES, binary_line, escaped, line, made_uid, plain, text_line
 from archiver.formats.record import Attached
 from archiver.items import Contact, ContactGroup, Labelled, Person, PostalAddress
 
@@ -31,7 +28,6 @@ _TYPES = {
     "preferred": "PREF",
 }
 _NO_PHONE = frozenset({"CELL", "FAX", "PAGER", "CAR", "ISDN"})  # of these, only a phone can be one
-_CLASSES = {"personal": "PRIVATE", "private": "PRIVATE", "confidential": "CONFIDENTIAL"}
 _PICTURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP"}
 
 
@@ -41,7 +37,7 @@ def contact(item: Contact | ContactGroup, attachments: Sequence[Attached] = (), 
     `uid` is what a program knows it by when it comes again; without one it is made of the content.
     """
     lines = _group(item) if isinstance(item, ContactGroup) else _Card(item).lines(attachments)
-    uid = uid or _uid(item)
+    uid = uid or made_uid(item)
     return b"".join(
         [
             line("BEGIN", "VCARD"),
@@ -152,7 +148,7 @@ def _common(one: Contact | ContactGroup) -> Iterator[bytes]:
     named = [escaped(each) for each in one.categories if each.strip()]
     yield line("CATEGORIES", ",".join(named)) if named else b""
     yield text_line("NOTE", one.body)
-    yield line("CLASS", _CLASSES[one.sensitivity]) if one.sensitivity in _CLASSES else b""
+    yield line("CLASS", CLASSES[one.sensitivity]) if one.sensitivity in CLASSES else b""
     yield line("REV", f"{one.modified.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}") if one.modified else b""
 
 
@@ -180,8 +176,3 @@ def _full_name(one: Contact) -> str:
     addresses = [each.value for each in (*one.emails, *one.phones)]
     found = (one.name, names, one.file_as, one.company, one.subject, *addresses, "-")
     return next(each for each in found if plain(each).strip())
-
-
-def _uid(item: Contact | ContactGroup) -> str:
-    digest = hashlib.sha256(msgspec.json.encode(item, order="deterministic")).hexdigest()
-    return f"{digest[:32]}@archiver.invalid"

@@ -1,10 +1,19 @@
 """Content lines, of which calendars (RFC 5545) and contacts (RFC 2426, RFC 6350) are made: written, folded, read."""
 
 import base64
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
+from archiver.items import Described
+
 Parameters = Mapping[str, str]
+
+CLASSES = {"personal": "PRIVATE", "private": "PRIVATE", "confidential": "CONFIDENTIAL"}
+"""A sensitivity as a CLASS tells it; a normal one is none."""
 
 _WIDTH = 75  # octets of a line, its end not counted (RFC 5545, section 3.1)
 # C1 controls and Unicode's own line ends are lines to some readers; half of a surrogate pair is no UTF-8
@@ -36,6 +45,12 @@ def text_line(name: str, text: str, parameters: Parameters | None = None) -> byt
 def binary_line(name: str, content: bytes, parameters: Parameters) -> bytes:
     """Write one content line whose value is base64."""
     return line(name, base64.b64encode(content).decode("ascii"), parameters)
+
+
+def made_uid(item: Described) -> str:
+    """Make a UID for an item that has none: of its content, so that the same item has the same."""
+    told = json.dumps(msgspec.to_builtins(item), sort_keys=True)  # it escapes what is no UTF-8
+    return f"{hashlib.sha256(told.encode('ascii')).hexdigest()[:32]}@archiver.invalid"
 
 
 def unfolded(content: bytes) -> Iterator[bytes]:

@@ -117,8 +117,8 @@ def _recurring(rule: _Rule, end: int) -> list[bytes]:
         return []
     week = -1 if -1 in rule.weeks else min(rule.weeks)
     told = f"FREQ=YEARLY;BYMONTH={rule.first.at.month};BYDAY={week}{_DAYS[rule.first.at.weekday()]}"
-    if rule.last.at.year < end:
-        told += f";UNTIL={rule.last.at - rule.last.before:%Y%m%dT%H%M%SZ}"
+    if rule.last.at.year < end:  # a day later than need be: some read it as the clock on the wall, not as UTC
+        told += f";UNTIL={rule.last.at + timedelta(days=1):%Y%m%dT%H%M%SZ}"
     return [line("RRULE", told)]
 
 
