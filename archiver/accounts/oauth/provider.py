@@ -31,13 +31,13 @@ class Provider(Struct, frozen=True):
 
 
 _GRAPH = "https://graph.microsoft.com/"
-_GRAPH_RIGHTS = (
-    "Mail.ReadWrite",
-    "Calendars.ReadWrite",
-    "Contacts.ReadWrite",
-    "Tasks.ReadWrite",
-    "MailboxFolder.ReadWrite",
-    "MailboxItem.ImportExport",
+_GRAPH_RIGHTS = (  # to read alone: who restores or prunes sets scopes
+    "Mail.Read",
+    "Calendars.Read",
+    "Contacts.Read",
+    "Tasks.Read",
+    "MailboxItem.Export",
+    "MailboxSettings.Read",
 )
 _MICROSOFT_SCOPES = {
     "imap": "https://outlook.office.com/IMAP.AccessAsUser.All",

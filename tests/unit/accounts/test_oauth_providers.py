@@ -33,7 +33,7 @@ def test_microsoft_is_asked_for_what_reads_exchange_by_either_way() -> None:
     ews = oauth.microsoft("id", None, None, "ews", "common")
     assert ews.scope == "https://outlook.office365.com/EWS.AccessAsUser.All offline_access"
     graph = oauth.microsoft("id", None, None, "graph", "common").scope.split()
-    assert "https://graph.microsoft.com/Mail.ReadWrite" in graph
+    assert "https://graph.microsoft.com/Mail.Read" in graph
     assert "offline_access" in graph
     program = oauth.microsoft("id", None, None, "graph", "t", program=True)
     assert program.scope == "https://graph.microsoft.com/.default"
