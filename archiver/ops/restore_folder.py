@@ -229,7 +229,8 @@ class FolderRestore:
                 yield found.remote.ref.key, found.raw
 
     def _read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | ArchiverError]]:
-        for found in self._work.reader.read_many({entry.digest: entry for entry in entries}.values()):
+        wanted_now = {entry.digest: self._entries[entry.digest] for entry in entries}  # as they are archived
+        for found in self._work.reader.read_many(wanted_now.values()):
             if self._work.stop():
                 raise _interrupted()
             entry, raw = found
