@@ -1,12 +1,15 @@
 """A mailbox with items of all kinds, as many as one likes; the same seed makes the same mailbox."""
 
+import base64
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from email.utils import format_datetime
 
 from tests.servers.ews.builder import Owner, Place
 from tests.servers.ews.order import names
+from tests.servers.ews.recurrence import starts
 from tests.servers.ews.state import Item
 
 _EPOCH = datetime(2024, 1, 1, 8, tzinfo=UTC)
@@ -16,20 +19,29 @@ _FOLDERS = ("inbox", "sentitems", "Projects", "Projects/2024", "Projects/2024/Ü
 
 def mail(dice: random.Random, number: int, attached: bool = False) -> bytes:
     """Make a message, some with a part in HTML or an attachment."""
-    made = EmailMessage()
-    made["From"] = f"Sender {number % 17} <sender{number % 17}@example.org>"
-    made["To"] = "ann@example.com"
-    made["Subject"] = " ".join(dice.sample(_WORDS, 3)) + f" {number}"
-    made["Message-ID"] = f"<{number}.{dice.getrandbits(48):x}@example.org>"
-    made["Date"] = format_datetime(_EPOCH + timedelta(hours=number))
-    made["X-Mailer"] = "some program"
-    made["X-Number"] = str(number)
-    made.set_content("\n".join(" ".join(dice.choices(_WORDS, k=8)) for _ in range(dice.randint(1, 12))))
+    words = " ".join(dice.sample(_WORDS, 3)) + f" {number}"
+    lines = [
+        f"From: Sender {number % 17} <sender{number % 17}@example.org>",
+        "To: ann@example.com",
+        f"Subject: =?utf-8?b?{base64.b64encode(words.encode()).decode()}?=",
+        f"Message-ID: <{number}.{dice.getrandbits(48):x}@example.org>",
+        f"Date: {format_datetime(_EPOCH + timedelta(hours=number))}",
+        "X-Mailer: some program",
+        f"X-Number: {number}",
+        "MIME-Version: 1.0",
+    ]
+    body = "\r\n".join(" ".join(dice.choices(_WORDS, k=8)) for _ in range(dice.randint(1, 12)))
+    parts = [("text/plain; charset=utf-8", body.encode())]
     if number % 3 == 0:
-        made.add_alternative(f"<p>{dice.choice(_WORDS)}</p>", subtype="html")
+        parts.append(("text/html; charset=utf-8", f"<p>{dice.choice(_WORDS)}</p>".encode()))
     if attached:
-        made.add_attachment(dice.randbytes(600), maintype="image", subtype="png", filename=f"{number}.png")
-    return made.as_bytes()
+        parts.append((f'image/png; name="{number}.png"', dice.randbytes(600)))
+    border = f"==={dice.getrandbits(64):x}==="
+    lines += [f'Content-Type: multipart/mixed; boundary="{border}"', ""]
+    for kind, content in parts:
+        lines += ["", f"--{border}", f"Content-Type: {kind}", "Content-Transfer-Encoding: base64", ""]
+        lines += base64.encodebytes(content).decode().splitlines()
+    return "\r\n".join([*lines, f"--{border}--", ""]).encode()
 
 
 def fill(owner: Owner, count: int, seed: int = 1) -> list[Item]:
@@ -53,45 +65,68 @@ def _deliver(dice: random.Random, place: Place, number: int) -> Item:
     return item
 
 
+@dataclass(frozen=True)
+class _Told:
+    owner: Owner
+    dice: random.Random
+    number: int
+    subject: str
+    start: datetime
+
+    @property
+    def calendar(self) -> Place:
+        return self.owner.folder("calendar")
+
+
 def _add(owner: Owner, dice: random.Random, number: int) -> Item:
-    subject = f"{dice.choice(_WORDS)} {number}"
     start = _EPOCH + timedelta(days=dice.randint(0, 700), hours=dice.randint(0, 8))
-    calendar, contacts = owner.folder("calendar"), owner.folder("contacts")
-    kind = number // 10 % 12
-    if kind == 0:
-        return calendar.add_event(subject, start, reminder=15, location="Room 1")
-    if kind == 1:
-        item = calendar.add_event(subject, start, rule="FREQ=WEEKLY;COUNT=10")
-        calendar.modify_occurrence(item, start + timedelta(days=7), start + timedelta(days=8), f"{subject} moved")
-        calendar.delete_occurrence(item, start + timedelta(days=14))
-        return item
-    if kind == 2:
-        midnight = start.replace(hour=0)
-        return calendar.add_event(subject, midnight, 24 * 60, all_day=True, zone="UTC")
-    if kind == 3:
-        item = calendar.add_event(subject, start, attendees=["bob@example.org", "cem@example.org"])
-        calendar.attach(item, "agenda.txt", dice.randbytes(200), "text/plain")
-        return item
-    if kind == 4:
-        phones = {"MobilePhone": f"+49 170 {number}", "HomePhone": f"+49 30 {number}"}
-        addresses = [f"c{number}@example.org", f"other{number}@example.org"]
-        return contacts.add_contact("Carla", f"No{number}", addresses=addresses, phones=phones, photo=b"\xff\xd8\xff")
-    if kind == 5:
-        return contacts.add_list(subject, ["bob@example.org", "cem@example.org"])
-    return _add_more(owner, dice, kind, (subject, start))
+    told = _Told(owner, dice, number, f"{dice.choice(_WORDS)} {number}", start)
+    return _KINDS[number // 10 % len(_KINDS)](told)
 
 
-def _add_more(owner: Owner, dice: random.Random, kind: int, told: tuple[str, datetime]) -> Item:
-    subject, start = told
-    if kind == 6:
-        return owner.folder("tasks").add_task(subject, start)
-    if kind == 7:
-        return owner.folder("tasks").add_task(subject, start, rule="FREQ=DAILY;COUNT=3")
-    if kind == 8:
-        return owner.folder("notes").add_note(subject, "remember")
-    if kind == 9:
-        return owner.folder("journal").add_journal(subject, "called")
-    if kind == 10:
-        return owner.folder("inbox").add_post(subject, "posted")
-    kinds = ("MeetingRequest", "MeetingResponse", "MeetingCancellation")
-    return owner.folder("inbox").add_meeting(mail(dice, dice.randint(0, 999)), dice.choice(kinds), start)
+def _series(told: _Told) -> Item:
+    item = told.calendar.add_event(told.subject, told.start, rule="FREQ=WEEKLY;COUNT=10")
+    _, second, third, *_ = starts(item)
+    told.calendar.modify_occurrence(item, second, second + timedelta(days=1), f"{told.subject} moved")
+    told.calendar.delete_occurrence(item, third)
+    return item
+
+
+def _meeting(told: _Told) -> Item:
+    item = told.calendar.add_event(told.subject, told.start, attendees=["bob@example.org", "cem@example.org"])
+    told.calendar.attach(item, "agenda.txt", told.dice.randbytes(200), "text/plain")
+    return item
+
+
+def _contact(told: _Told) -> Item:
+    return told.owner.folder("contacts").add_contact(
+        "Carla",
+        f"No{told.number}",
+        addresses=[f"c{told.number}@example.org", f"other{told.number}@example.org"],
+        phones={"MobilePhone": f"+49 170 {told.number}", "HomePhone": f"+49 30 {told.number}"},
+        home={"City": "Bern", "CountryOrRegion": "Switzerland"},
+        photo=b"\xff\xd8\xff",
+    )
+
+
+def _invitation(told: _Told) -> Item:
+    kind = ("MeetingRequest", "MeetingResponse", "MeetingCancellation")[told.number % 3]
+    return told.owner.folder("inbox").add_meeting(mail(told.dice, told.number), kind, told.start)
+
+
+_KINDS: tuple[Callable[[_Told], Item], ...] = (
+    lambda told: told.calendar.add_event(told.subject, told.start, reminder=15, location="Room 1"),
+    _series,
+    lambda told: told.calendar.add_event(
+        told.subject, told.start.replace(hour=0), 24 * 60, all_day=True, zone="UTC"
+    ),
+    _meeting,
+    _contact,
+    lambda told: told.owner.folder("contacts").add_list(told.subject, ["bob@example.org", "cem@example.org"]),
+    lambda told: told.owner.folder("tasks").add_task(told.subject, told.start),
+    lambda told: told.owner.folder("tasks").add_task(told.subject, told.start, rule="FREQ=DAILY;COUNT=3"),
+    lambda told: told.owner.folder("notes").add_note(told.subject, "remember"),
+    lambda told: told.owner.folder("journal").add_journal(told.subject, "called"),
+    lambda told: told.owner.folder("inbox").add_post(told.subject, "posted"),
+    _invitation,
+)

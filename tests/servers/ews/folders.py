@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from tests.servers.ews import properties
 from tests.servers.ews.call import Call
-from tests.servers.ews.markup import boolean, children, clone, find, local, m, t, text
+from tests.servers.ews.markup import boolean, children, clone, find, is_true, local, m, t, text
 from tests.servers.ews.refusals import Refused
 from tests.servers.ews.restriction import matches
 from tests.servers.ews.shape import Shape, folder_id, folder_text, render_folder
@@ -90,7 +90,7 @@ def _store(folder: Folder, given: Element) -> None:
     assert path is not None
     key = properties.key_of(path)
     if key == "tag 0x10f4":
-        folder.is_hidden = text(given, "Value") == "true"
+        folder.is_hidden = is_true(text(given, "Value"))
     else:
         folder.properties[key] = clone(given)
 
@@ -166,7 +166,7 @@ def empty_folder(call: Call) -> list[Element]:
         folder = call.folder(one)
         for item in list(folder.items.values()):
             call.site.dispose(item, call.body.get("DeleteType") or "")
-        if call.body.get("DeleteSubFolders") == "true":
+        if is_true(call.body.get("DeleteSubFolders")):
             for child in list(folder.children.values()):
                 call.site.remove_folder(child)
         return []

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from tests.servers.ews import blob
 from tests.servers.ews.call import Call
-from tests.servers.ews.markup import children, find, local, m, t, text
+from tests.servers.ews.markup import children, find, is_true, local, m, t, text
 from tests.servers.ews.refusals import Faulted, Refused
 from tests.servers.ews.shape import Shape, attachment_element, field_of, id_element, render_item
 from tests.servers.ews.state import Folder, Item
@@ -59,6 +59,7 @@ def create_item(call: Call) -> list[Element]:
             _tell(call, item)
         if has_attendees(item) and invitations != "SendToNone":
             _tell(call, item)
+        call.site.weigh(item)
         call.site.put(item, folder)
         return [m("Items", t(item.element, id_element(item)))]
 
@@ -76,11 +77,11 @@ def update_item(call: Call) -> list[Element]:
 
     def change(one: Element) -> list[Element]:
         item = call.item(one[0])
-        key = one[0].get("ChangeKey")
-        if resolution != "AlwaysOverwrite":
-            if key is None:
+        # the key beside an occurrence's number is of the series
+        if resolution != "AlwaysOverwrite" and local(one[0]) == "ItemId":
+            if one[0].get("ChangeKey") is None:
                 raise Refused("ErrorChangeKeyRequiredForWriteOperations")
-            if key != item.change_key:
+            if one[0].get("ChangeKey") != item.change_key:
                 raise Refused("ErrorIrresolvableConflict")
         if item.element == "CalendarItem":
             if invitations is None:
@@ -111,7 +112,7 @@ def _apply(call: Call, item: Item, update: Element) -> str | None:
 
 def _checked(call: Call, one: Element) -> Item:
     item = call.item(one)
-    key = one.get("ChangeKey")
+    key = one.get("ChangeKey") if local(one) == "ItemId" else None
     if call.site.strict_change_keys and key is not None and key != item.change_key:
         raise Refused("ErrorStaleObject")
     return item
@@ -165,7 +166,7 @@ def get_attachment(call: Call) -> list[Element]:
     """Answer GetAttachment: content of files; items as the shape asks."""
     given = find(call.body, "AttachmentShape")
     shape = Shape.read(None, True)
-    shape.mime = given is not None and text(given, "IncludeMimeContent") == "true"
+    shape.mime = given is not None and is_true(text(given, "IncludeMimeContent"))
 
     def get(one: Element) -> list[Element]:
         found = call.site.attachments.get(one.get("Id") or "")
@@ -227,7 +228,8 @@ def upload_items(call: Call) -> list[Element]:
         assert holder is not None
         folder: Folder = call.folder(t("FolderId", Id=holder.get("Id") or ""))
         made = blob.unpack(call.site, folder, base64.b64decode(text(one, "Data") or ""))
-        made.is_associated = one.get("IsAssociated") == "true"
+        call.site.weigh(made)
+        made.is_associated = is_true(one.get("IsAssociated"))
         identity = find(one, "ItemId")
         if action != "CreateNew":
             old = None if identity is None else call.site.items.get(identity.get("Id") or "")

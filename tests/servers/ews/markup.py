@@ -74,6 +74,11 @@ def boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
+def is_true(written: str | None) -> bool:
+    """Read a truth value; clients may write it as a digit."""
+    return written in ("true", "1")
+
+
 def moment(when: datetime) -> str:
     """Write a time in UTC."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -61,7 +61,7 @@ def _contains(expression: Element, look: Look) -> bool:
 
 def compare(left: str, right: str) -> int:
     """Compare two values as times or numbers where both are, else as texts without regard to case."""
-    for read in (_as_moment, _as_number):
+    for read in (_as_moment, _as_boolean, _as_number):
         try:
             first, second = read(left), read(right)
         except ValueError:
@@ -75,6 +75,13 @@ def _as_moment(value: str) -> float:
     if "T" not in value:
         raise ValueError(value)
     return parse_moment(value).timestamp()
+
+
+def _as_boolean(value: str) -> float:
+    # exchangelib writes the constant as a digit
+    if value not in ("true", "false", "0", "1"):
+        raise ValueError(value)
+    return float(value in ("true", "1"))
 
 
 def _as_number(value: str) -> float:

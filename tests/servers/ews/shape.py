@@ -3,12 +3,23 @@
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from email import message_from_bytes
+from email.parser import BytesHeaderParser
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews import properties
 from tests.servers.ews.content import mime_of
-from tests.servers.ews.markup import boolean, children, clone, find, local, moment, parse_moment, t, text
+from tests.servers.ews.markup import (
+    boolean,
+    children,
+    clone,
+    find,
+    is_true,
+    local,
+    moment,
+    parse_moment,
+    t,
+    text,
+)
 from tests.servers.ews.order import FIELDS
 from tests.servers.ews.refusals import Refused
 from tests.servers.ews.state import Attachment, Folder, Item, Site
@@ -51,7 +62,7 @@ class Shape:
         if element is None:
             return cls("AllProperties", [], False, whole)
         paths = children(element, "AdditionalProperties")
-        mime = text(element, "IncludeMimeContent") == "true"
+        mime = is_true(text(element, "IncludeMimeContent"))
         asked = any(path.get("FieldURI") == "item:MimeContent" for path in paths)
         if asked and not whole:
             raise Refused("ErrorInvalidPropertyRequest", detail=t("FieldURI", FieldURI="item:MimeContent"))
@@ -146,10 +157,9 @@ def _attachments(item: Item) -> Element | None:
 def attachment_element(item: Item, attachment: Attachment, *content: Element | None) -> Element:
     """Show an attachment; `content` comes at its end."""
     is_item = attachment.item is not None
-    identity = t("AttachmentId", Id=attachment.id, RootItemId=item.id, RootItemChangeKey=item.change_key)
     return t(
         "ItemAttachment" if is_item else "FileAttachment",
-        identity,
+        t("AttachmentId", Id=attachment.id),
         t("Name", attachment.name),
         t("ContentType", attachment.content_type),
         t("ContentId", attachment.content_id) if attachment.content_id else None,
@@ -164,7 +174,7 @@ def attachment_element(item: Item, attachment: Attachment, *content: Element | N
 def _headers(item: Item) -> Element | None:
     if item.source is None:
         return None
-    found = message_from_bytes(item.source).items()
+    found = BytesHeaderParser().parsebytes(item.source).items()
     shown = [t("InternetMessageHeader", str(value), HeaderName=name) for name, value in found]
     return t("InternetMessageHeaders", *shown) if shown else None
 

@@ -7,7 +7,7 @@ from email import message_from_bytes
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews import calendar_text, mime, properties
-from tests.servers.ews.markup import children, clone, find, local, parse_moment, t, text
+from tests.servers.ews.markup import children, clone, find, is_true, local, parse_moment, t, text
 from tests.servers.ews.order import names
 from tests.servers.ews.refusals import Refused
 from tests.servers.ews.state import Attachment, Folder, Item, Site
@@ -95,7 +95,7 @@ def set_field(site: Site, item: Item, field: Element, created: bool) -> None:
         absorb_mime(site, item, field)
         item.is_draft = item.is_draft or item.element == "Message"
     elif name == "IsRead":
-        item.is_read = field.text == "true"
+        item.is_read = is_true(field.text)
     elif name == "ItemClass":
         item.item_class = field.text or ""
     elif name in READ_ONLY:
@@ -149,8 +149,8 @@ def read_attachment(site: Site, item: Item, given: Element) -> Attachment:
     made = Attachment(site.identifiers.new("attachment"), text(given, "Name") or "")
     made.content_type = text(given, "ContentType") or made.content_type
     made.content_id = text(given, "ContentId")
-    made.is_inline = text(given, "IsInline") == "true"
-    made.is_photo = text(given, "IsContactPhoto") == "true"
+    made.is_inline = is_true(text(given, "IsInline"))
+    made.is_photo = is_true(text(given, "IsContactPhoto"))
     if local(given) == "FileAttachment":
         made.content = base64.b64decode(text(given, "Content") or "")
         return made

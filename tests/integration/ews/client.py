@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import exchangelib
 from exchangelib.properties import ItemId
@@ -39,6 +40,8 @@ def account(
     opened = exchangelib.Account(
         mailbox or user, config=configuration, access_type=access, autodiscover=False, locale="en_US"
     )
+    for _ in range(sessions - opened.protocol.session_pool_size):
+        opened.protocol.increase_poolsize()
     try:
         yield opened
     finally:
@@ -54,7 +57,7 @@ def handle(item: Item) -> ItemId:
 
 def page(
     opened: exchangelib.Account, folder: object, state: str | None, most: int = 100
-) -> tuple[list[tuple[str, object]], str, bool]:
+) -> tuple[list[tuple[str, Any]], str, bool]:
     """Ask for one page of changes: what changed, the next state, and whether it was the last page."""
     service = SyncFolderItems(account=opened)
     changes = list(
@@ -69,5 +72,3 @@ def page(
         )
     )
     return changes, service.sync_state, service.includes_last_item_in_range
-
-
