@@ -109,6 +109,7 @@ class Tree:
         (found,) = self._service.run(lambda account: get_folders(account, [node.handle]))
         if isinstance(found, Exception):
             raise FolderRefused(f'the server does not serve the folder "{name}": "{found}"')
+        assert isinstance(found, Node)
         return found.total
 
     def make(self, folder: Folder) -> Folder:

@@ -8,7 +8,7 @@ every other kind, the mark is made of the ChangeKey, which is another one after 
 """
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -141,8 +141,10 @@ def moment(value: Any) -> datetime | None:
         return None
     if not hasattr(value, "astimezone"):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    at = value.astimezone(UTC)
-    return datetime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=UTC)
+    at = datetime(
+        value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond, tzinfo=UTC
+    )
+    return at - (value.utcoffset() or timedelta())
 
 
 def _written(value: Any) -> str | None:

@@ -8,7 +8,13 @@ or the mailbox was moved) leads to a full listing, which is compared with what i
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from exchangelib.errors import ErrorFolderNotFound, ErrorInvalidSyncStateData, ResponseMessageError
+from exchangelib.errors import (
+    ErrorAccessDenied,
+    ErrorFolderNotFound,
+    ErrorInvalidSyncStateData,
+    ErrorItemNotFound,
+    ResponseMessageError,
+)
 from exchangelib.properties import FolderId
 from msgspec import Struct
 
@@ -32,6 +38,7 @@ from archiver.model import Change, Cursor, Done, Flags, New, Ref, Reflagged, Rem
 from archiver.ports import Known
 
 PAGE = 200
+_OF_FOLDER = (ErrorFolderNotFound, ErrorAccessDenied, ErrorItemNotFound)
 _ROUNDS = 20  # of a folder that never holds still
 
 
@@ -50,7 +57,7 @@ class StateRefused(Exception):
 def read_page(service: Service, node: Node, name: str, state: str | None) -> Page:
     """Ask for one page. Raises `StateRefused`, `FolderRefused`, and what stops the account."""
 
-    def ask(account: Any) -> Page | Exception:
+    def ask(account: Any) -> Any:
         sync = SyncFolderItems(account=account)
         told = sync.call(
             folder=FolderId(id=node.id),
@@ -63,7 +70,7 @@ def read_page(service: Service, node: Node, name: str, state: str | None) -> Pag
         )
         try:
             changes = list(told)
-        except (ErrorInvalidSyncStateData, ErrorFolderNotFound) as error:
+        except (ErrorInvalidSyncStateData, *_OF_FOLDER) as error:
             return error
         return Page(changes, sync.sync_state, sync.includes_last_item_in_range)
 

@@ -76,8 +76,10 @@ _CLASSES = (
     items.MeetingCancellation,
 )
 for _class in _CLASSES:
+    _known = {one.name for one in _class.FIELDS}  # some classes share theirs
     for _name, _kind in _EXTENDED.items():
-        _class.register(_name, _kind)
+        if _name not in _known:
+            _class.register(_name, _kind)
 
 LISTED = (
     *("item_class", "subject", "datetime_sent", "datetime_received", "size", "has_attachments", "message_id"),

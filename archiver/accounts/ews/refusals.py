@@ -1,5 +1,6 @@
 """What errors of Exchange, and of the way to it, mean: exchangelib's exceptions in, the house's out."""
 
+from collections.abc import Callable
 from typing import Any
 
 from exchangelib import errors as ews
@@ -11,8 +12,8 @@ from archiver.errors import ArchiverError, ConfigInvalid, Forbidden, LoginRefuse
 _TEXT_LIMIT = 200
 
 DISABLED = (
-    "EWS is disabled for this tenant or app: use the graph backend, or have the administrator run Set-OrganizationConfig "
-    "-EwsEnabled $true -EwsAllowedAppIDs APP-ID (Exchange Online takes it until 2027-03-31)"
+    "EWS is disabled for this tenant or app: use the graph backend, or have the administrator run "
+    "Set-OrganizationConfig -EwsEnabled $true -EwsAllowedAppIDs APP-ID (Exchange Online takes it until 2027-03-31)"
 )
 _PASSING = (
     ews.ErrorTimeoutExpired,
@@ -73,34 +74,57 @@ def words(error: Exception) -> str:
 def translate(error: Exception, mailbox: str) -> ArchiverError:
     """Make the house's error of one that exchangelib raised."""
     said = words(error)
-    if isinstance(error, Disabled):
-        return Forbidden(f'the server forbids Exchange Web Services for "{mailbox}": HTTP 403', DISABLED)
-    if isinstance(error, ews.UnauthorizedError):
-        return LoginRefused(
+    if isinstance(error, SSLError) or isinstance(error.__context__, SSLError):
+        return Untrusted(f'the server is not trusted: "{said}"')
+    if isinstance(error, ews.ErrorServerBusy):
+        return Busy(f'the server is busy: "{said}"', _seconds(error.back_off))
+    for kinds, make in _MEANINGS:
+        if isinstance(error, kinds):
+            return make(said, mailbox)
+    return Unreachable(f'Exchange Web Services failed: "{said}"', "try again later; if it stays so, check the url")
+
+
+_MEANINGS: tuple[tuple[Any, Callable[[str, str], ArchiverError]], ...] = (
+    (
+        Disabled,
+        lambda said, mailbox: Forbidden(
+            f'the server forbids Exchange Web Services for "{mailbox}": HTTP 403', DISABLED
+        ),
+    ),
+    (
+        ews.UnauthorizedError,
+        lambda said, mailbox: LoginRefused(
             f'the server refuses the login: "{said}"',
             "check user and password, and how one signs in there (sign-in); for Exchange Online sign in by OAuth: "
             "docs/how-to/sign-in-with-oauth.md",
-        )
-    if isinstance(error, ews.ErrorServerBusy):
-        return Busy(f'the server is busy: "{said}"', _seconds(error.back_off))
-    if isinstance(error, SSLError) or isinstance(error.__context__, SSLError):
-        return Untrusted(f'the server is not trusted: "{words(error)}"')
-    if isinstance(error, ews.ErrorMailboxMoveInProgress):
-        return Unreachable("the mailbox is being moved to another server", "try again when the move is done")
-    if isinstance(error, ews.ErrorInvalidServerVersion | ews.ErrorInvalidSchemaVersionForMailboxVersion):
-        return ConfigInvalid(
+        ),
+    ),
+    (
+        ews.ErrorMailboxMoveInProgress,
+        lambda said, mailbox: Unreachable(
+            "the mailbox is being moved to another server", "try again when the move is done"
+        ),
+    ),
+    (
+        (ews.ErrorInvalidServerVersion, ews.ErrorInvalidSchemaVersionForMailboxVersion),
+        lambda said, mailbox: ConfigInvalid(
             f'the server speaks no version of EWS that archiver knows: "{said}"', "check the url"
-        )
-    if isinstance(error, _SHUT):
-        return Forbidden(
+        ),
+    ),
+    (
+        _SHUT,
+        lambda said, mailbox: Forbidden(
             f'the server does not open the mailbox "{mailbox}": "{said}"',
             "check the address (mailbox), and whether this user may open it",
-        )
-    if isinstance(error, ews.RedirectError):
-        return Unreachable("the server sends archiver to another address", "check the url of the account")
-    return Unreachable(
-        f'Exchange Web Services failed: "{said}"', "try again later; if it stays so, check the url"
-    )
+        ),
+    ),
+    (
+        ews.RedirectError,
+        lambda said, mailbox: Unreachable(
+            "the server sends archiver to another address", "check the url of the account"
+        ),
+    ),
+)
 
 
 def _seconds(back_off: Any) -> float | None:
