@@ -79,12 +79,12 @@ def key_of(item: Any) -> str:
         return key_of_change(item)
     told = [
         item.item_class,
-        item.subject,
+        " ".join((item.subject or "").split()),
         _written(item.datetime_sent),
         _written(item.datetime_received),
         item.size,
         bool(item.has_attachments),
-        getattr(item, "message_id", None),
+        "".join((getattr(item, "message_id", None) or "").split()),
     ]
     return f"{item.id}~{hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:8]}"
 
