@@ -177,7 +177,9 @@ class OneFolderContract:
         copy = Copy()
         remotes = news(copy.update(account))
         assert self.ordered(remote.ref.key for remote in remotes) == self.ordered(keys)
-        assert {remote.ref.key: remote.flags for remote in remotes}[keys[2]] == self.flags("\\Seen", "$Label1")
+        assert {remote.ref.key: remote.flags for remote in remotes}[keys[2]] == self.flags(
+            "\\Seen", "$Label1"
+        )
         assert copy.exists == 5
 
     def test_with_an_epoch_and_no_token_the_folder_is_compared_with_what_is_known(

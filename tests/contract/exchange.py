@@ -13,7 +13,13 @@ def gist(raw: bytes) -> str:
     read = message_from_bytes(raw)
     text = read.get_payload(decode=True) if not read.is_multipart() else None
     body = text.decode("utf-8", "replace") if isinstance(text, bytes) else ""
-    return "\n".join([_value(read, "Message-ID"), _value(read, "Subject"), *body.replace("\r\n", "\n").rstrip().split("\n")])
+    return "\n".join(
+        [
+            _value(read, "Message-ID"),
+            _value(read, "Subject"),
+            *body.replace("\r\n", "\n").rstrip().split("\n"),
+        ]
+    )
 
 
 def _value(read: Message, name: str) -> str:

@@ -1,4 +1,4 @@
-"""EwsAccount keeps the contract, on the double of Exchange."""
+"""EwsAccount keeps its contracts, on the double of Exchange."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.contract.account import AccountContract, Mailbox
+from archiver.model import Flags
+from tests.contract.account import AccountContract
+from tests.contract.delete import CanDeleteContract
 from tests.contract.exchange import gist
 from tests.servers.ews.contract_mailbox import EwsMailbox
 from tests.servers.ews.server import EwsDouble
@@ -21,7 +23,9 @@ def double() -> Iterator[EwsDouble]:
         yield running
 
 
-class _OnDouble(AccountContract):
+class _Exchange:
+    """What a server of Exchange keeps."""
+
     has_order = False
     keeps_bytes = False
     export: ClassVar[bool] = True
@@ -29,16 +33,26 @@ class _OnDouble(AccountContract):
     def gist(self, raw: bytes) -> Any:
         return gist(raw)
 
+    def flags(self, *flags: str) -> Flags:
+        return frozenset(flags) - {"\\Deleted"}
+
     @pytest.fixture
-    def mailbox(self, double: EwsDouble) -> Iterator[Mailbox]:
+    def mailbox(self, double: EwsDouble) -> Iterator[EwsMailbox]:
         yield EwsMailbox(double, f"user{next(_numbers)}@example.com", export=self.export)
 
 
-class TestOnDouble(_OnDouble):
+class TestAccount(_Exchange, AccountContract):
     """With each item's export."""
 
 
-class TestWithoutExport(_OnDouble):
+class TestAccountWithoutExport(_Exchange, AccountContract):
     """MIME and fields alone."""
 
+    export = False
+
+
+class TestDelete(_Exchange, CanDeleteContract):
+    """Moved to the folder of deleted items, and removed for good."""
+
+    TRASH = "Deleted Items"
     export = False

@@ -15,11 +15,24 @@ from archiver.accounts.ews.folders import Node, Tree
 from archiver.accounts.ews.keys import item_id_of
 from archiver.accounts.ews.pages import FolderChanges
 from archiver.accounts.ews.properties import paths
+from archiver.accounts.ews.removing import Removing
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.transport import Endpoint
 from archiver.accounts.ews.wire import GetItem, counted, handles
 from archiver.errors import FolderRefused
-from archiver.model import Change, Cursor, Folder, Message, Missed, Ref, Remote, Secret
+from archiver.model import (
+    Change,
+    Cursor,
+    Folder,
+    Looked,
+    Message,
+    Missed,
+    Ref,
+    Remote,
+    Removed,
+    Secret,
+    Unremoved,
+)
 from archiver.ports import Known
 
 _log = logging.getLogger(__name__)
@@ -52,6 +65,7 @@ class EwsAccount:
             self._service, self._warn, archive=wanted.archive_mailbox, public=wanted.public_folders
         )
         self._fetching = Fetching(self._service, export=wanted.export)
+        self._removing = Removing(self._service, self._tree)
 
     def folders(self) -> Sequence[Folder]:
         """List the folders below the mailbox's top, but for searches and hidden ones."""
@@ -88,6 +102,21 @@ class EwsAccount:
                 if value and not isinstance(item, Exception):
                     found[wanted[identity]] = value
         return found
+
+    def trash(self) -> Folder | None:
+        """Find the folder of deleted items."""
+        return self._tree.trash()
+
+    def look(self, folder: Folder, epoch: str, keys: Sequence[str]) -> Looked:
+        """Ask for these items anew; one whose key does not name its content any more is left out."""
+        return self._removing.look(self._check(Ref(folder.name, epoch, "")), folder.name, keys)
+
+    def remove(
+        self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+    ) -> Iterator[Removed | Unremoved]:
+        """Move by MoveItem, or remove for good by DeleteItem (HardDelete), which sends nobody a word."""
+        if keys:
+            yield from self._removing.remove(self._check(Ref(folder.name, epoch, "")), folder, keys, to)
 
     def close(self) -> None:
         """End the session."""

@@ -91,7 +91,12 @@ def key_of(item: Any) -> str:
 
 def key_of_change(item: Any) -> str:
     """Give the key of an item whose mark is that of its ChangeKey."""
-    return f"{item.id}~k{hashlib.sha256(str(item.changekey).encode()).hexdigest()[:8]}"
+    return change_key_of(item.id, item.changekey)
+
+
+def change_key_of(identity: str, change_key: str) -> str:
+    """Give the key of the content that an item has under a ChangeKey."""
+    return f"{identity}~k{hashlib.sha256(str(change_key).encode()).hexdigest()[:8]}"
 
 
 def names_a_change(key: str) -> bool:
@@ -142,7 +147,14 @@ def moment(value: Any) -> datetime | None:
     if not hasattr(value, "astimezone"):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     at = datetime(
-        value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond, tzinfo=UTC
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+        tzinfo=UTC,
     )
     return at - (value.utcoffset() or timedelta())
 

@@ -81,7 +81,9 @@ def translate(error: Exception, mailbox: str) -> ArchiverError:
     for kinds, make in _MEANINGS:
         if isinstance(error, kinds):
             return make(said, mailbox)
-    return Unreachable(f'Exchange Web Services failed: "{said}"', "try again later; if it stays so, check the url")
+    return Unreachable(
+        f'Exchange Web Services failed: "{said}"', "try again later; if it stays so, check the url"
+    )
 
 
 _MEANINGS: tuple[tuple[Any, Callable[[str, str], ArchiverError]], ...] = (

@@ -1,4 +1,4 @@
-"""A mailbox of the double as the contracts move it: folders by archiver's names, flags and keys as archiver has them."""
+"""A mailbox of the double as the contracts move it: by archiver's names of folders, flags and keys."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -21,7 +21,9 @@ VERB = "tag 0x1081"
 class EwsMailbox:
     """One mailbox, by its owner. `url` is where archiver finds it; the double's own unless another is given."""
 
-    def __init__(self, double: EwsDouble, address: str, url: str | None = None, *, export: bool = True) -> None:
+    def __init__(
+        self, double: EwsDouble, address: str, url: str | None = None, *, export: bool = True
+    ) -> None:
         self.double = double
         self.address = address
         self.owner: Owner = double.add_mailbox(address)
@@ -57,7 +59,12 @@ class EwsMailbox:
             self._set(self.item(key), frozenset(flags))
 
     def _set(self, item: Item, flags: frozenset[str]) -> None:
-        before = (item.is_read, item.fields.get("Categories"), item.fields.get("Flag"), item.properties.get(VERB))
+        before = (
+            item.is_read,
+            item.fields.get("Categories"),
+            item.fields.get("Flag"),
+            item.properties.get(VERB),
+        )
         item.is_read = SEEN in flags
         item.fields.pop("Categories", None)
         if categories := categories_of(flags):
@@ -69,7 +76,12 @@ class EwsMailbox:
         verb = "104" if FORWARDED in flags else "102" if "\\Answered" in flags else None
         if verb is not None:
             item.properties[VERB] = _property("0x1081", verb)
-        after = (item.is_read, item.fields.get("Categories"), item.fields.get("Flag"), item.properties.get(VERB))
+        after = (
+            item.is_read,
+            item.fields.get("Categories"),
+            item.fields.get("Flag"),
+            item.properties.get(VERB),
+        )
         alone = before[0] != after[0] and before[1:] == after[1:] == (None, None, None)
         self.owner.site.write(item, read_flag_alone=alone)
 
@@ -111,7 +123,9 @@ class EwsMailbox:
 
 
 def _property(tag: str, value: str) -> Element:
-    return t("ExtendedProperty", t("ExtendedFieldURI", PropertyTag=tag, PropertyType="Integer"), t("Value", value))
+    return t(
+        "ExtendedProperty", t("ExtendedFieldURI", PropertyTag=tag, PropertyType="Integer"), t("Value", value)
+    )
 
 
 def key(item: Item) -> str:
