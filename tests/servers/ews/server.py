@@ -4,7 +4,6 @@ import base64
 import binascii
 import contextlib
 import threading
-import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -58,14 +57,13 @@ class EwsDouble:
         """How many requests it answers at a time; more are refused with ErrorExceededConnectionCount."""
         self.busiest = 0
         """The most requests that were under way at a time."""
-        self.takes_s = 0.0
-        """How long each request takes, at least."""
         self.seen: list[Seen] = []
         self.violations: list[str] = []
         """What broke the schemas, and requests that the double does not know."""
         self._tls = tls
         self._lock = threading.RLock()
         self._under_way = 0
+        self._counting = threading.Lock()
 
     # --- starting and stopping ------------------------------------------------------------------
 
@@ -163,17 +161,16 @@ class EwsDouble:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        with self._lock:
+        with self._counting:
             self._under_way += 1
             self.busiest = max(self.busiest, self._under_way)
             crowded = self.concurrency is not None and self._under_way > self.concurrency
         try:
             if crowded:
                 raise Faulted("ErrorExceededConnectionCount")
-            time.sleep(self.takes_s)
             yield
         finally:
-            with self._lock:
+            with self._counting:
                 self._under_way -= 1
 
     def _discover(self, body: Element) -> bytes:
