@@ -12,7 +12,6 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -21,6 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from tests.servers.serving import Quiet, Serving
 
 CLIENT_ID = "the-client"
 
@@ -82,19 +82,14 @@ class Authority:
         self._codes: dict[str, dict[str, str]] = {}
         self._devices: set[str] = set()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._serving = Serving(self._handler())
+        self.url = self._serving.url
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
+        self._serving.stop()
 
     def forms(self, path: str) -> list[dict[str, str]]:
         """Give the forms that came to a path."""
@@ -222,10 +217,10 @@ class Authority:
         user = self.access.get(token)
         return {"active": True, "username": user, "scope": "mail"} if user else {"active": False}
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[Quiet]:
         authority = self
 
-        class Visit(BaseHTTPRequestHandler):
+        class Visit(Quiet):
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 form = {key: values[0] for key, values in parse_qs(parts.query).items()}
@@ -242,7 +237,7 @@ class Authority:
                     self._say(404, b"{}")
 
             def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                raw = self.read_body().decode()
                 form = {key: values[0] for key, values in parse_qs(raw).items()}
                 path = urlsplit(self.path).path
                 authority.seen.append((path, form))
@@ -265,8 +260,5 @@ class Authority:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
 
         return Visit
