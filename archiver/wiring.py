@@ -28,7 +28,8 @@ from archiver.config import (
     state_folder,
     state_path,
 )
-from archiver.errors import NoArchive, ObjectMissing, UsageError
+from archiver.config.exchange import backend_of, endpoint_of
+from archiver.errors import ConfigInvalid, NoArchive, ObjectMissing, UsageError
 from archiver.formats.root import decode_root, root_key
 from archiver.formats.signify import split_embedded
 from archiver.model import Secret
@@ -339,7 +340,41 @@ def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: 
     return FilesAccount(settings.path, warn, settings.form)
 
 
+def make_exchange(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> Account:
+    """Make an account of kind `exchange`, by the backend that is right for its server."""
+    exchange = settings.exchange
+    assert exchange is not None
+    program = settings.oauth is not None and settings.oauth.client_certificate_file is not None
+    whose = exchange.mailbox or (
+        settings.user if program else None
+    )  # who signs in has another mailbox, or none
+    ca_file = str(settings.ca_file) if settings.ca_file else None
+    try:
+        if backend_of(exchange) == "graph":
+            from archiver.accounts.graph.account import GraphAccount  # noqa: PLC0415 -- few accounts need it
+            from archiver.accounts.graph.web import GraphServer  # noqa: PLC0415
+
+            given = {} if exchange.backend == "auto" or exchange.url is None else {"url": exchange.url}
+            online = GraphServer(
+                whose, ca_file=ca_file, timeout_s=settings.timeout_s, export=exchange.export, **given
+            )
+            return GraphAccount(online, password, warn)
+        from archiver.accounts.ews.account import EwsAccount, Wanted  # noqa: PLC0415 -- as above
+        from archiver.accounts.ews.transport import Endpoint  # noqa: PLC0415
+
+        wanted = Wanted(exchange.archive_mailbox, exchange.public_folders, exchange.export)
+        sign_in = "oauth" if settings.oauth is not None else exchange.sign_in
+        where = Endpoint(endpoint_of(exchange), settings.user, whose, sign_in, ca_file, settings.timeout_s)
+        return EwsAccount(where, password, warn, wanted)
+    except ImportError as error:
+        raise ConfigInvalid(
+            f'what account "{settings.name}" speaks to Exchange with is not installed: {error.name}',
+            "install it: pip install 'archiver[exchange]'",
+        ) from error
+
+
 _ACCOUNTS = {
+    "exchange": "archiver.wiring:make_exchange",
     "files": "archiver.wiring:make_files",
     "imap": "archiver.wiring:make_imap",
     "pop3": "archiver.wiring:make_pop3",

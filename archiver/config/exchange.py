@@ -61,6 +61,11 @@ def host_of(exchange: ExchangeSettings) -> str:
     return (urlsplit(exchange.url).hostname if exchange.url else None) or ONLINE
 
 
+def endpoint_of(exchange: ExchangeSettings) -> str:
+    """Give the endpoint of EWS: the one that is set, else that of Exchange Online."""
+    return exchange.url or f"https://{ONLINE}/EWS/Exchange.asmx"
+
+
 def _url(account: Table) -> str | None:
     url = account.text("url")
     if url is None:
