@@ -154,6 +154,14 @@ def as_mail(raw: bytes) -> bytes:
     return record.body if record.body_type == "message/rfc822" and record.body else raw
 
 
+def mail_in(raw: bytes) -> bytes:
+    """Give the mail that a record carries, as `as_mail`; a record that is not whole is the message it is."""
+    try:
+        return as_mail(raw)
+    except Damaged:
+        return raw
+
+
 def _json(details: Details) -> bytes:
     try:
         return msgspec.json.encode(details, order="deterministic")
