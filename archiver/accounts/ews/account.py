@@ -70,8 +70,19 @@ class EwsAccount:
         self._tree = Tree(
             self._service, self._warn, archive=wanted.archive_mailbox, public=wanted.public_folders
         )
+        self._exports = wanted.export
         self._fetching = Fetching(self._service, export=wanted.export)
         self._removing = Removing(self._service, self._tree)
+
+    def abilities(self) -> Sequence[str]:
+        """See `Describes.abilities`."""
+        version = self._service.run(lambda account: account.version)
+        return [
+            f"Exchange Web Services of {version.fullname}, build {version.build}",
+            "reads mail, events, contacts, tasks and notes, and what changed since the last run",
+            "archives each item's full-fidelity export" if self._exports else "archives no full-fidelity exports",
+            "restores items of every kind, and moves or deletes what is archived",
+        ]
 
     def folders(self) -> Sequence[Folder]:
         """List the folders below the mailbox's top, but for searches and hidden ones."""

@@ -13,8 +13,6 @@ from typing import Any
 
 from exchangelib.items import ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE
 from exchangelib.properties import FolderId
-from exchangelib.services.common import folder_ids_element
-from exchangelib.util import TNS
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -22,21 +20,18 @@ from archiver.accounts.ews import making
 from archiver.accounts.ews.fetching import EXPORT_KIND
 from archiver.accounts.ews.folders import Node
 from archiver.accounts.ews.keys import SEEN, flags_of, item_id_of, key_of, kind_of
+from archiver.accounts.ews.marked import search
 from archiver.accounts.ews.pages import read_page
 from archiver.accounts.ews.properties import LISTED, paths
 from archiver.accounts.ews.refusals import stops_all, words
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.wire import (
     CreateItem,
-    FindItem,
     GetItem,
     UpdateItem,
     UploadItems,
     counted,
-    element,
-    entries,
     handles,
-    is_last,
 )
 from archiver.errors import Damaged, Unreachable
 from archiver.formats.record import Record, is_record, unpack
@@ -130,28 +125,10 @@ class Putting:
 
     def _find(self, batch: Sequence[_Parcel]) -> None:
         """Note which of these the folder has already."""
-        found = self._service.run(lambda account: self._search(account, [one.identity for one in batch]))
+        found = self._service.run(lambda account: search(account, self._node, [one.identity for one in batch]))
         for one in batch:
             if one.item is None and one.identity in found:
                 one.item, one.found, one.reason = found[one.identity], True, None
-
-    def _search(self, account: Any, identities: Sequence[str]) -> dict[str, str]:
-        """Ask the folder for items by `archiver-id`: it -> the server's id."""
-        found: dict[str, str] = {}
-        offset = 0
-        while True:
-            (root,) = FindItem(account=account).ask(_find_request(account, self._node, identities, offset))
-            if isinstance(root, Exception):
-                raise root
-            listed = entries(root, "Items")
-            for one in listed:
-                identity = one.find(f"{{{TNS}}}ItemId")
-                value = one.find(f"{{{TNS}}}ExtendedProperty/{{{TNS}}}Value")
-                if identity is not None and value is not None and value.text:
-                    found[value.text] = identity.get("Id")
-            offset += len(listed)
-            if is_last(root) or not listed:
-                return found
 
     # --- exports --------------------------------------------------------------------------------------
 
@@ -376,35 +353,6 @@ def _whole(answers: Sequence[Any], count: int) -> list[Any]:
     if len(answers) != count:
         raise ValueError("another count of answers than of items")
     return list(answers)
-
-
-def _find_request(account: Any, node: Node, identities: Sequence[str], offset: int) -> Any:
-    path = {
-        "DistinguishedPropertySetId": "PublicStrings",
-        "PropertyName": "archiver-id",
-        "PropertyType": "String",
-    }
-    tests = [
-        element(
-            "t:IsEqualTo",
-            element("t:ExtendedFieldURI", **path),
-            element("t:FieldURIOrConstant", element("t:Constant", Value=one)),
-        )
-        for one in identities
-    ]
-    payload = element(
-        "m:FindItem",
-        element(
-            "m:ItemShape",
-            element("t:BaseShape", text="IdOnly"),
-            element("t:AdditionalProperties", element("t:ExtendedFieldURI", **path)),
-        ),
-        element("m:IndexedPageItemView", MaxEntriesReturned="500", Offset=str(offset), BasePoint="Beginning"),
-        element("m:Restriction", tests[0] if len(tests) == 1 else element("t:Or", *tests)),
-        Traversal="Shallow",
-    )
-    payload.append(folder_ids_element([node.handle], account.version, tag="m:ParentFolderIds"))
-    return payload
 
 
 def _looks_of_item(item: Any) -> tuple[Any, ...]:
