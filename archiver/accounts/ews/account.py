@@ -80,7 +80,9 @@ class EwsAccount:
         return [
             f"Exchange Web Services of {version.fullname}, build {version.build}",
             "reads mail, events, contacts, tasks and notes, and what changed since the last run",
-            "archives each item's full-fidelity export" if self._exports else "archives no full-fidelity exports",
+            "archives each item's full-fidelity export"
+            if self._exports
+            else "archives no full-fidelity exports",
             "restores items of every kind, and moves or deletes what is archived",
         ]
 

@@ -11,24 +11,26 @@ from typing import Any
 import exchangelib
 from exchangelib.autodiscover import autodiscover_cache, cache
 from exchangelib.autodiscover.discovery import Autodiscovery
+from exchangelib.autodiscover.protocol import AutodiscoverProtocol
 from exchangelib.errors import AutoDiscoverError
 
 from archiver.accounts.ews.refusals import KNOWN, translate, words
-from archiver.accounts.ews.transport import Token
+from archiver.accounts.ews.transport import Adapter, Token
 from archiver.errors import Unreachable
 from archiver.model import AccessToken, Secret
 
 
-def discover(address: str, secret: Secret, user: str | None = None) -> str:
+def discover(address: str, user: str, secret: Secret, ca_file: str | None = None) -> str:
     """Give the URL of Exchange Web Services for a mailbox. Raises `Unreachable`, `LoginRefused`, `Forbidden`."""
     credentials: Any = (
         Token(secret.reveal())
         if isinstance(secret, AccessToken)
-        else exchangelib.Credentials(user or address, secret.reveal())
+        else exchangelib.Credentials(user, secret.reveal())
     )
+    storage, adapter = cache.AUTODISCOVER_PERSISTENT_STORAGE, AutodiscoverProtocol.HTTP_ADAPTER_CLS
     with tempfile.TemporaryDirectory(prefix="archiver-") as folder:  # for its owner alone
-        before = cache.AUTODISCOVER_PERSISTENT_STORAGE
         cache.AUTODISCOVER_PERSISTENT_STORAGE = Path(folder) / "autodiscover"
+        AutodiscoverProtocol.HTTP_ADAPTER_CLS = lambda **_: Adapter(ca_file)
         try:
             _, protocol = Autodiscovery(email=address, credentials=credentials).discover()
         except AutoDiscoverError as error:
@@ -40,5 +42,6 @@ def discover(address: str, secret: Secret, user: str | None = None) -> str:
             raise translate(error, address) from error
         finally:
             autodiscover_cache.clear()
-            cache.AUTODISCOVER_PERSISTENT_STORAGE = before
+            cache.AUTODISCOVER_PERSISTENT_STORAGE = storage
+            AutodiscoverProtocol.HTTP_ADAPTER_CLS = adapter
     return str(protocol.service_endpoint)

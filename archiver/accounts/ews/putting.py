@@ -125,7 +125,9 @@ class Putting:
 
     def _find(self, batch: Sequence[_Parcel]) -> None:
         """Note which of these the folder has already."""
-        found = self._service.run(lambda account: search(account, self._node, [one.identity for one in batch]))
+        found = self._service.run(
+            lambda account: search(account, self._node, [one.identity for one in batch])
+        )
         for one in batch:
             if one.item is None and one.identity in found:
                 one.item, one.found, one.reason = found[one.identity], True, None
