@@ -8,6 +8,7 @@ import pytest
 
 from archiver.model import Flags
 from tests.contract.account import AccountContract
+from tests.contract.append import CanAppendContract
 from tests.contract.delete import CanDeleteContract
 from tests.contract.exchange import gist
 from tests.servers.ews.contract_mailbox import EwsMailbox
@@ -47,6 +48,12 @@ class TestAccount(_Exchange, AccountContract):
 
 class TestAccountWithoutExport(_Exchange, AccountContract):
     """MIME and fields alone."""
+
+    export = False
+
+
+class TestAppend(_Exchange, CanAppendContract):
+    """By MIME."""
 
     export = False
 

@@ -5,7 +5,7 @@ The contract of reading is kept by what is never called: GetItem sets no read fl
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -15,19 +15,25 @@ from archiver.accounts.ews.folders import Node, Tree
 from archiver.accounts.ews.keys import item_id_of
 from archiver.accounts.ews.pages import FolderChanges
 from archiver.accounts.ews.properties import paths
+from archiver.accounts.ews.putting import Putting
 from archiver.accounts.ews.removing import Removing
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.transport import Endpoint
 from archiver.accounts.ews.wire import GetItem, counted, handles
 from archiver.errors import FolderRefused
 from archiver.model import (
+    Appended,
     Change,
     Cursor,
+    Flags,
     Folder,
+    Kind,
     Looked,
     Message,
     Missed,
+    Outgoing,
     Ref,
+    Refused,
     Remote,
     Removed,
     Secret,
@@ -64,8 +70,21 @@ class EwsAccount:
         self._tree = Tree(
             self._service, self._warn, archive=wanted.archive_mailbox, public=wanted.public_folders
         )
+        self._exports = wanted.export
         self._fetching = Fetching(self._service, export=wanted.export)
         self._removing = Removing(self._service, self._tree)
+
+    def abilities(self) -> Sequence[str]:
+        """See `Describes.abilities`."""
+        version = self._service.run(lambda account: account.version)
+        return [
+            f"Exchange Web Services of {version.fullname}, build {version.build}",
+            "reads mail, events, contacts, tasks and notes, and what changed since the last run",
+            "archives each item's full-fidelity export"
+            if self._exports
+            else "archives no full-fidelity exports",
+            "restores items of every kind, and moves or deletes what is archived",
+        ]
 
     def folders(self) -> Sequence[Folder]:
         """List the folders below the mailbox's top, but for searches and hidden ones."""
@@ -102,6 +121,31 @@ class EwsAccount:
                 if value and not isinstance(item, Exception):
                     found[wanted[identity]] = value
         return found
+
+    def home(self) -> str:
+        """See `CanAppend.home`: folders may be anywhere."""
+        return ""
+
+    def takes(self, kind: Kind) -> bool:
+        """See `CanAppend.takes`: items of every kind."""
+        return True
+
+    def make_folder(self, folder: Folder) -> Folder:
+        """Make a folder by CreateFolder, with the class that is for its kind."""
+        return self._tree.make(folder)
+
+    def keeps_labels(self) -> bool:
+        """See `CanAppend.keeps_labels`: categories are keywords here."""
+        return False
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """Put items in by UploadItems or CreateItem, each once, whatever becomes of the replies."""
+        yield from Putting(self._service, self._tree.find(folder.name), folder.name).put(messages)
+
+    def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
+        """See `CanAppend.keep_flags`: by UpdateItem."""
+        node = self._check(Ref(folder.name, epoch, ""))
+        return Putting(self._service, node, folder.name).keep_flags(wanted)
 
     def trash(self) -> Folder | None:
         """Find the folder of deleted items."""

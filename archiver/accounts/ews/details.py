@@ -25,7 +25,7 @@ from archiver.items import (
 )
 from archiver.model import Kind, Remote
 
-_BUSY: dict[str, Literal["free", "tentative", "busy", "away", "elsewhere"]] = {
+BUSY: dict[str, Literal["free", "tentative", "busy", "away", "elsewhere"]] = {
     "Free": "free",
     "Tentative": "tentative",
     "Busy": "busy",
@@ -38,7 +38,7 @@ _RESPONSES: dict[str, Literal["none", "accepted", "tentative", "declined", "orga
     "Accept": "accepted",
     "Decline": "declined",
 }
-_STATES: dict[str, Literal["open", "started", "done", "waiting", "deferred"]] = {
+STATES: dict[str, Literal["open", "started", "done", "waiting", "deferred"]] = {
     "NotStarted": "open",
     "InProgress": "started",
     "Completed": "done",
@@ -133,7 +133,7 @@ def _event(item: Any, occurrences: Sequence[Any], common: dict[str, Any]) -> Eve
         location=item.location or "",
         organizer=_person(item.organizer) if item.organizer else None,
         attendees=_attendees(item),
-        busy=_BUSY.get(item.legacy_free_busy_status or "", "busy"),
+        busy=BUSY.get(item.legacy_free_busy_status or "", "busy"),
         reminder=item.reminder_minutes_before_start if item.reminder_is_set else None,
         cancelled=bool(item.is_cancelled),
         sequence=item.appointment_sequence_number or 0,
@@ -210,7 +210,7 @@ def _task(item: Any, common: dict[str, Any]) -> Task:
         start=_day(item.start_date),
         due=_day(item.due_date),
         done=_day(moment(item.complete_date)),
-        status=_STATES.get(item.status or "", "open"),
+        status=STATES.get(item.status or "", "open"),
         percent=int(item.percent_complete or 0),
         reminder=moment(item.reminder_due_by) if item.reminder_is_set else None,
         owner=item.owner or "",

@@ -24,7 +24,11 @@ from archiver.accounts.ews.wire import ExportItems, GetAttachment, GetItem, coun
 from archiver.accounts.link import Busy
 from archiver.accounts.reasons import EMPTY, GONE
 from archiver.errors import Unreachable
+from archiver.formats.calendar import calendar
+from archiver.formats.contact import contact
+from archiver.formats.note import note
 from archiver.formats.record import Attached, Export, Record, pack
+from archiver.items import Contact, ContactGroup, Event, Item, Note, Task
 from archiver.model import Kind, Message, Missed, Remote
 
 CHUNK_ITEMS = 50
@@ -160,6 +164,8 @@ class Fetching:
             details = details_of(item, remote, self._occurrences(item), attachments)
         except Lost as lost:
             return Missed(remote, lost.reason)
+        if not body:
+            body, body_type = written(details.item, attachments, remote.ref.key)
         if isinstance(export, str):
             details = replace(details, extra={**details.extra, "export-refused": export})
         record = Record(details, body, body_type, export if isinstance(export, Export) else None, attachments)
@@ -221,6 +227,19 @@ def _attached(given: Any, wanted: str) -> Attached:
     if content is None:
         raise Lost("an attachment without content")
     return Attached(given.name or "", media_type, content)
+
+
+def written(item: Item | None, attachments: Sequence[Attached], uid: str) -> tuple[bytes, str]:
+    """Write an item, of which the server gives no text of its own, as other programs read it."""
+    match item:
+        case Event() | Task():
+            return calendar(item, attachments, uid), "text/calendar"
+        case Contact() | ContactGroup():
+            return contact(item, attachments, uid), "text/vcard"
+        case Note():
+            return note(item), "text/plain"
+        case None:
+            return b"", "message/rfc822"
 
 
 def _type_of(body: bytes) -> str:

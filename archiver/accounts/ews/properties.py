@@ -46,6 +46,13 @@ class SubmitTime(ExtendedProperty):  # type: ignore[misc]
     property_type = "SystemTime"
 
 
+class MessageClass(ExtendedProperty):  # type: ignore[misc]
+    """PidTagMessageClass: the item class, where exchangelib does not write it."""
+
+    property_tag = 0x001A
+    property_type = "String"
+
+
 class ArchiverId(ExtendedProperty):  # type: ignore[misc]
     """What archiver put in, and as which copy."""
 
@@ -60,6 +67,7 @@ _EXTENDED = {
     "archiver_message_flags": MessageFlags,
     "archiver_delivery": DeliveryTime,
     "archiver_submit": SubmitTime,
+    "archiver_class": MessageClass,
     "archiver_id": ArchiverId,
 }
 _CLASSES = (

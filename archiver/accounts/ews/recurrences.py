@@ -21,6 +21,15 @@ _REGENERATIONS: dict[Any, Every] = {
     ews.YearlyRegeneration: "YEARLY",
 }
 
+_PATTERNS: dict[Any, Every] = {
+    ews.DailyPattern: "DAILY",
+    ews.WeeklyPattern: "WEEKLY",
+    ews.AbsoluteMonthlyPattern: "MONTHLY",
+    ews.RelativeMonthlyPattern: "MONTHLY",
+    ews.AbsoluteYearlyPattern: "YEARLY",
+    ews.RelativeYearlyPattern: "YEARLY",
+}
+
 
 def recurrence_of(given: Any) -> Recurrence | None:
     """Read a recurrence; None where there is none."""
@@ -36,24 +45,18 @@ def recurrence_of(given: Any) -> Recurrence | None:
 
 
 def _pattern(pattern: Any) -> dict[str, Any]:
-    for kind, every in _REGENERATIONS.items():
-        if isinstance(pattern, kind):
-            return {"every": every, "interval": pattern.interval, "regenerates": True}
-    match pattern:
-        case ews.DailyPattern():
-            return {"every": "DAILY", "interval": pattern.interval}
-        case ews.WeeklyPattern():
-            days = tuple(DAYS[one - 1] for one in pattern.weekdays)
-            first = DAYS[(pattern.first_day_of_week or 1) - 1]
-            return {"every": "WEEKLY", "interval": pattern.interval, "days": days, "first_weekday": first}
-        case ews.AbsoluteMonthlyPattern():
-            return {"every": "MONTHLY", "interval": pattern.interval, "month_day": pattern.day_of_month}
-        case ews.RelativeMonthlyPattern():
-            return {"every": "MONTHLY", "interval": pattern.interval, **_relative(pattern)}
-        case ews.AbsoluteYearlyPattern():
-            return {"every": "YEARLY", "month": pattern.month, "month_day": pattern.day_of_month}
-        case _:
-            return {"every": "YEARLY", "month": pattern.month, **_relative(pattern)}
+    kind = type(pattern)
+    if kind in _REGENERATIONS:
+        return {"every": _REGENERATIONS[kind], "interval": pattern.interval, "regenerates": True}
+    told: dict[str, Any] = {"every": _PATTERNS[kind], "interval": getattr(pattern, "interval", 1)}
+    if kind is ews.WeeklyPattern:
+        told["days"] = tuple(DAYS[one - 1] for one in pattern.weekdays)
+        told["first_weekday"] = DAYS[(pattern.first_day_of_week or 1) - 1]
+    if hasattr(pattern, "month"):
+        told["month"] = pattern.month
+    if hasattr(pattern, "day_of_month"):
+        told["month_day"] = pattern.day_of_month
+    return told | (_relative(pattern) if hasattr(pattern, "week_number") else {})
 
 
 def _relative(pattern: Any) -> dict[str, Any]:
@@ -78,23 +81,23 @@ def _exchange_pattern(given: Recurrence, start: date) -> Any:
         kind = next(kind for kind, every in _REGENERATIONS.items() if every == given.every)
         return kind(interval=given.interval)
     days = [DAYS.index(one) + 1 for one in given.days]
-    month_day, month = given.month_day or start.day, given.month or start.month
-    if given.every == "DAILY":
-        return ews.DailyPattern(interval=given.interval)
+    relative = given.week is not None and bool(days) and given.every in ("MONTHLY", "YEARLY")
+    kinds = [kind for kind, every in _PATTERNS.items() if every == given.every]
+    kind = kinds[-1] if relative else kinds[0]
+    told: dict[str, Any] = {}
+    if given.every != "YEARLY":
+        told["interval"] = given.interval
+    else:
+        told["month"] = given.month or start.month
     if given.every == "WEEKLY":
-        first = DAYS.index(given.first_weekday or "MO") + 1
-        return ews.WeeklyPattern(
-            interval=given.interval, weekdays=days or [start.isoweekday()], first_day_of_week=first
-        )
-    if given.week is not None and days:
-        week = 5 if given.week < 0 else given.week
-        same = next((number for number, one in _SETS.items() if set(one) == set(given.days)), days[0])
-        if given.every == "MONTHLY":
-            return ews.RelativeMonthlyPattern(interval=given.interval, weekday=same, week_number=week)
-        return ews.RelativeYearlyPattern(weekday=same, week_number=week, month=month)
-    if given.every == "MONTHLY":
-        return ews.AbsoluteMonthlyPattern(interval=given.interval, day_of_month=month_day)
-    return ews.AbsoluteYearlyPattern(day_of_month=month_day, month=month)
+        told["weekdays"] = days or [start.isoweekday()]
+        told["first_day_of_week"] = DAYS.index(given.first_weekday or "MO") + 1
+    elif relative:
+        told["weekday"] = next((one for one, some in _SETS.items() if set(some) == set(given.days)), days[0])
+        told["week_number"] = 5 if given.week == -1 else given.week
+    elif given.every != "DAILY":
+        told["day_of_month"] = given.month_day or start.day
+    return kind(**told)
 
 
 def _ews_date(day: date) -> Any:

@@ -5,6 +5,7 @@ as well, and refuses what changes in the last moment.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from exchangelib.errors import ErrorInvalidIdMalformed, ErrorItemNotFound
@@ -115,7 +116,7 @@ class Removing:
             ids = [str(item_id_of(key)) for key in left]
             given = handles(ids, [there[key].changekey for key in left])
             try:
-                told = self._service.once(lambda account, given=given: _ask(account, given, target))
+                told = self._service.once(partial(_ask, given=given, target=target))
             except Unreachable as error:
                 tries += 1
                 self._service.wait(error, tries)

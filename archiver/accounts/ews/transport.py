@@ -12,7 +12,12 @@ from typing import Any, Literal
 
 import exchangelib
 from exchangelib.credentials import OAuth2AuthorizationCodeCredentials
-from exchangelib.errors import ErrorInternalServerTransientError, ErrorServerBusy, UnauthorizedError
+from exchangelib.errors import (
+    ErrorInternalServerTransientError,
+    ErrorServerBusy,
+    ResponseMessageError,
+    UnauthorizedError,
+)
 from exchangelib.protocol import FailFast, Protocol
 from exchangelib.util import is_xml
 from msgspec import Struct
@@ -50,6 +55,8 @@ class Endpoint(Struct, frozen=True):
     sign_in: SignIn = "auto"
     ca_file: str | None = None
     timeout_s: float = 60.0
+    impersonates: bool = False
+    """Whether an application signs in, which may open every mailbox, and must say whose it means."""
 
     @property
     def address(self) -> str:
@@ -154,7 +161,9 @@ def open_session(endpoint: Endpoint, ask: Callable[[], Secret]) -> Session:
         _ = session.account.version.build
     except KNOWN as error:
         session.close()
-        raise translate(error, endpoint.address) from error
+        # what the server said stands behind the complaint that it told no version
+        said = error.__context__ if isinstance(error.__context__, ResponseMessageError) else error
+        raise translate(said, endpoint.address) from error
     return session
 
 
@@ -172,7 +181,7 @@ def _account(endpoint: Endpoint, secret: Secret) -> Any:
     account = exchangelib.Account(
         endpoint.address,
         config=configuration,
-        access_type=exchangelib.DELEGATE,
+        access_type=exchangelib.IMPERSONATION if endpoint.impersonates else exchangelib.DELEGATE,
         autodiscover=False,
         locale="en_US",
         default_timezone=exchangelib.EWSTimeZone("UTC"),

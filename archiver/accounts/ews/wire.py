@@ -10,6 +10,7 @@ from typing import Any
 
 from exchangelib import services
 from exchangelib.errors import MalformedResponseError, ResponseMessageError
+from exchangelib.items import SAVE_ONLY, SEND_TO_NONE
 from exchangelib.properties import ItemId
 from exchangelib.services.common import EWSAccountService, EWSService
 from exchangelib.util import MNS, TNS, create_element
@@ -52,9 +53,14 @@ class UploadItems(services.UploadItems):  # type: ignore[misc]
 
 
 class CreateItem(services.CreateItem):  # type: ignore[misc]
-    """Ids of what was made, or what each met."""
+    """Ids of what was made, or what each met. Nobody is told of anything."""
 
     ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+    def make(self, made: Sequence[Any], folder: Any) -> list[Any]:
+        """Create items in the folder of an id."""
+        payload = self.get_payload(made, folder, SAVE_ONLY, SEND_TO_NONE)
+        return list(self._elems_to_objs(self._get_elements(payload=payload)))
 
 
 class UpdateItem(services.UpdateItem):  # type: ignore[misc]
