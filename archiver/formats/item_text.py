@@ -110,7 +110,8 @@ def _span(event: Event) -> str:
             return f"{start[:20]}–{end[15:]}"
         return f"{start} – {end}"
     start = _moment(event.start, all_day=True)
-    end = _moment(Moment(event.end.at - timedelta(hours=12), event.end.zone), all_day=True)
+    last = max(event.end.at - timedelta(hours=12), event.start.at)  # the end is the midnight after it
+    end = _moment(Moment(last, event.end.zone), all_day=True)
     return start if start == end else f"{start} – {end}"
 
 
