@@ -168,13 +168,15 @@ def essence(raw: bytes) -> str | None:
     """Condense what a record says of its item, for comparison: its server writes it anew each time it is asked.
 
     Its flags are no part of that, nor is its export, nor what the server notes for itself. None for what is no
-    record, or not whole.
+    record, not whole, or without anything that could be compared.
     """
     if not is_record(raw):
         return None
     try:
         record = unpack(raw)
     except Damaged:
+        return None
+    if not record.body and record.details.item is None:
         return None
     told = msgspec.to_builtins(record.details, order="deterministic")
     for key in _NOTED:
