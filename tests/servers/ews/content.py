@@ -1,0 +1,21 @@
+"""The MimeContent of an item of any kind."""
+
+from tests.servers.ews import calendar_text, card_text, mime
+from tests.servers.ews.state import Item, Site
+
+
+def mime_of(site: Site, item: Item) -> bytes:
+    """Write the MIME of an item, differently at each read where Exchange does."""
+    item.reads += 1
+    if item.element == "CalendarItem":
+        written = calendar_text.write(item)
+        if site.calendar_mime == "calendar":
+            return written
+        return mime.regenerate(mime.compose(item, written, "text/calendar; charset=utf-8"), item.reads)
+    if item.element in ("Contact", "DistributionList"):
+        written = card_text.write(item)
+        if site.contact_mime == "vcard":
+            return written
+        return mime.regenerate(mime.compose(item, written, "text/directory; profile=vCard"), item.reads)
+    source = item.source if item.source is not None else mime.compose(item)
+    return mime.regenerate(source, item.reads)
