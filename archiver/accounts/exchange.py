@@ -1,4 +1,4 @@
-"""What the two ways to Exchange share: how an item is told from its earlier versions, and its flags. Pure.
+"""What the two ways to Exchange share: how an item is told from its earlier versions. Pure.
 
 An item's key is its id and, behind a `~`, a mark of its content: an item that was edited has another key, so the
 version that is archived stays archived, and the new one is archived beside it.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from archiver.model import Change, Flags, New, Ref, Reflagged, Remote, Vanished
 
-ANSWERED, FORWARDED = "\\Answered", "$Forwarded"
+ANSWERED = "\\Answered"
 REPLIED_TO_SENDER, REPLIED_TO_ALL, FORWARDED_ON = 102, 103, 104
 """Values of PidTagLastVerbExecuted, 0x1081 ([MS-OXOMSG] section 2.2.1.5)."""
 
@@ -64,23 +64,3 @@ def differences(
         ended += [key for had in keys.values() for key in had]
     for key in ended:
         yield Vanished(Ref(folder, epoch, key))
-
-
-def keyword_of(category: str) -> str:
-    """Write a category as the keyword that stands for it: bytes that a keyword cannot hold become `=XX` of UTF-8."""
-    raw = category.encode("utf-8", "replace")
-    return "".join(
-        chr(byte) if _ATOM.fullmatch(bytes([byte])) and (at or byte != 0x5C) else f"={byte:02X}"
-        for at, byte in enumerate(raw)
-    )
-
-
-def category_of(flag: str) -> str | None:
-    """Give the category that a flag stands for; None for a system flag, a label, a keyword with a meaning of its own."""
-    if flag.startswith("\\") or " " in flag or flag == FORWARDED:
-        return None
-    raw = _CODED.sub(lambda found: chr(int(found[1], 16)), flag)
-    try:
-        return raw.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return flag

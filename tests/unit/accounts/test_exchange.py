@@ -1,20 +1,8 @@
-"""Keys, marks, keywords and differences of Exchange items."""
+"""Keys, marks and differences of Exchange items."""
 
 import re
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from archiver.accounts.exchange import (
-    category_of,
-    differences,
-    epoch_of,
-    id_of,
-    key_of,
-    keyword_of,
-    mark_of,
-)
+from archiver.accounts.exchange import differences, epoch_of, id_of, key_of, mark_of
 from archiver.model import New, Ref, Reflagged, Remote, Vanished
 
 
@@ -32,35 +20,6 @@ def test_ids_that_differ_in_case_alone_are_of_different_folders() -> None:
 def test_what_is_told_apart_has_another_mark() -> None:
     assert mark_of("a", "b") != mark_of("ab", "")
     assert mark_of("a", None) == mark_of("a", None)
-
-
-@pytest.mark.parametrize(
-    ("category", "keyword"),
-    [
-        ("Work", "Work"),
-        ("$Label1", "$Label1"),
-        ("To do (soon)", "To=20do=20=28soon=29"),
-        ("a=b", "a=3Db"),
-        ("\\Seen", "=5CSeen"),
-        ("Büro", "B=C3=BCro"),
-    ],
-)
-def test_a_category_is_a_keyword_that_any_server_takes(category: str, keyword: str) -> None:
-    assert keyword_of(category) == keyword
-    assert category_of(keyword) == category
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda one: one != "$Forwarded"))
-def test_every_category_comes_back_from_its_keyword(category: str) -> None:
-    keyword = keyword_of(category)
-    assert category_of(keyword) == category
-    assert not re.search(r'[^\x21-\x7e]|[(){%*"\]]', keyword)
-    assert not keyword.startswith("\\")
-
-
-@pytest.mark.parametrize("flag", ["\\Seen", "label: To do", "$Forwarded"])
-def test_what_is_no_category_is_none(flag: str) -> None:
-    assert category_of(flag) is None
 
 
 def test_differences_tell_new_edited_reflagged_and_gone_and_nothing_else() -> None:
