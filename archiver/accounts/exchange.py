@@ -14,11 +14,6 @@ ANSWERED = "\\Answered"
 REPLIED_TO_SENDER, REPLIED_TO_ALL, FORWARDED_ON = 102, 103, 104
 """Values of PidTagLastVerbExecuted, 0x1081 ([MS-OXOMSG] section 2.2.1.5)."""
 
-_ATOM = re.compile(
-    rb"[\x21\x23\x24\x26\x27\x2b-\x3c\x3e-\x5b\x5e-\x7a\x7c\x7e]"
-)  # RFC 9051 section 9, without "="
-_CODED = re.compile(r"=([0-9A-F]{2})")
-
 
 def epoch_of(folder_id: str) -> str:
     """Make the epoch of a folder: as long as it is the same folder, it has the same id."""

@@ -2,17 +2,35 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from archiver.accounts.exchange import id_of
-from archiver.accounts.graph import folders
-from archiver.accounts.graph.changes import FolderChanges, item_path
+from archiver.accounts.graph import delete, folders, making
+from archiver.accounts.graph.append import Appending, keep_flags
+from archiver.accounts.graph.changes import FolderChanges, count, item_path
 from archiver.accounts.graph.fetch import Exports, Fetch
 from archiver.accounts.graph.folders import Native
 from archiver.accounts.graph.web import AT_ONCE, GraphServer, Refusal, Web
-from archiver.errors import FolderRefused
-from archiver.model import Change, Cursor, Folder, Kind, Message, Missed, Remote, Secret
+from archiver.errors import FolderRefused, RefusedForSafety
+from archiver.model import (
+    Appended,
+    Change,
+    Cursor,
+    Flags,
+    Folder,
+    Kind,
+    Looked,
+    Message,
+    Missed,
+    Outgoing,
+    Refused,
+    Remote,
+    Removed,
+    Secret,
+    Unremoved,
+)
+from archiver.plan.special_uses import trash_of
 from archiver.ports import Known
 
 _log = logging.getLogger(__name__)
@@ -77,9 +95,98 @@ class GraphAccount:
         told = {remote.ref.key: value.strip() for remote, value in zip(remotes, found, strict=True)}
         return {key: value for key, value in told.items() if value}
 
+    # --- putting in -------------------------------------------------------------------------------------
+
+    def home(self) -> str:
+        """See `CanAppend.home`: folders are where they are."""
+        return ""
+
+    def takes(self, kind: Kind) -> bool:
+        """See `CanAppend.takes`: all that Graph shows; it has no notes."""
+        return kind is not Kind.NOTE
+
+    def keeps_labels(self) -> bool:
+        """See `CanAppend.keeps_labels`: categories are keywords here."""
+        return False
+
+    def make_folder(self, folder: Folder) -> Folder:
+        """Make a folder of its kind; calendars and task lists are not nested."""
+        if not self._natives:
+            self.folders()
+        if folder.name not in self._natives:
+            name = making.make(self._web, folder, self._natives)
+            self.folders()
+            return self._native(name).folder
+        return self._natives[folder.name].folder
+
+    def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """Put items in; see `graph.append`."""
+        yield from Appending(self._web, self._native(folder.name), self._exports)(messages)
+
+    def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
+        """See `CanAppend.keep_flags`."""
+        native = self._checked(folder, epoch)
+        known = {
+            key: (item_id, flags) for key, flags in wanted.items() if (item_id := id_of(key)) is not None
+        }
+        return keep_flags(self._web, native, known)
+
+    # --- taking out -------------------------------------------------------------------------------------
+
+    def trash(self) -> Folder | None:
+        """Give the folder of deleted items, whatever its language."""
+        return trash_of(self.folders(), "")
+
+    def look(self, folder: Folder, epoch: str, keys: Sequence[str]) -> Looked:
+        """Read each item now."""
+        native = self._checked(folder, epoch)
+        found = delete.looked(self._web, native, keys)
+        return Looked(count(self._web, native), found)
+
+    def remove(
+        self, folder: Folder, epoch: str, keys: Sequence[str], to: Folder | None
+    ) -> Iterator[Removed | Unremoved]:
+        """Move items, or remove them for good; see `graph.delete`."""
+        if not keys:
+            return
+        native = self._checked(folder, epoch)
+        target = self._native(to.name) if to is not None else None
+        if target is not None and target.id == native.id:
+            raise RefusedForSafety(
+                f'the messages are in the folder "{folder.name}" already', "remove them for good instead"
+            )
+        if target is not None and native.folder.kind is Kind.TASK:
+            raise RefusedForSafety(
+                "Graph does not say that it keeps deleted tasks", "remove them for good: --expunge"
+            )
+        yield from delete.removed(self._web, native, keys, target)
+
+    def abilities(self) -> Sequence[str]:
+        """See `Describes.abilities`."""
+        found = [one.folder for one in self._natives.values()] or list(self.folders())
+        kinds = sorted({one.kind.value for one in found})
+        exports = self._exports.able()
+        return [
+            f"reads {', '.join(kinds)} by Microsoft Graph, which shows no notes, archive mailboxes, public folders",
+            "archives each item with its full-fidelity export"
+            if exports
+            else "archives items without their exports",
+            "puts back what has an export as it was, and makes the rest anew: mail loses header fields, events the "
+            "people who are asked",
+        ]
+
     def close(self) -> None:
         """Close the lines; there is no session to end."""
         self._web.close()
+
+    def _checked(self, folder: Folder, epoch: str) -> Native:
+        self._natives = {}  # nothing from an earlier listing
+        native = self._native(folder.name)
+        if native.epoch != epoch:
+            raise FolderRefused(
+                f'"{folder.name}" is another folder than the one that was archived', "run again"
+            )
+        return native
 
     def _native(self, name: str) -> Native:
         if name not in self._natives:

@@ -73,6 +73,24 @@ class Exports:
                 _log.info("the export of an item is no base64")
         return found
 
+    def _try(self, ids: Sequence[str]) -> Json | None:
+        """Ask; None where it is refused. Where all exports are, that is told, and none is asked for again."""
+        try:
+            return self._ask(ids)
+        except (Forbidden, Refusal) as error:
+            if isinstance(error, Forbidden) or self._mailbox is None:
+                self._wanted = False
+                self._warn(
+                    f"items are archived without their full-fidelity export: {error.text}; {error.hint}"
+                )
+            return None
+
+    def able(self) -> bool:
+        """Tell whether exports are wanted and may be had: an export of nothing is asked for."""
+        if self._wanted:
+            self._try([])
+        return self._wanted
+
     def mailbox(self) -> str:
         """Give the path of the mailbox in the import and export API."""
         if self._mailbox is None:
@@ -114,11 +132,8 @@ class Fetch:
             pool.shutdown(cancel_futures=True)
 
     def _one(self, remote: Remote, exports: "Future[dict[str, Export]]") -> Message | Missed:
-        item_id = id_of(remote.ref.key)
-        if item_id is None:
-            return Missed(remote, GONE, gone=True)
         try:
-            found = self._record(item_id, remote, exports)
+            found = self._record(remote, exports)
         except Refusal as error:
             return Missed(remote, GONE, gone=True) if error.is_gone else Missed(remote, error.text)
         except Lost as error:  # one item that the server breaks at must not keep the others
@@ -129,18 +144,15 @@ class Fetch:
         except ValueError as error:
             return Missed(remote, f"it cannot be read: {error}")
         self._drops = 0
-        if found is None:
-            return Missed(remote, GONE, gone=True)
-        if isinstance(found, str):
-            return Missed(remote, found)
-        return Message(remote, record.pack(found))
+        if isinstance(found, Record):
+            return Message(remote, record.pack(found))
+        return Missed(remote, found or GONE, gone=found is None)
 
-    def _record(
-        self, item_id: str, remote: Remote, exports: "Future[dict[str, Export]]"
-    ) -> Record | str | None:
+    def _record(self, remote: Remote, exports: "Future[dict[str, Export]]") -> Record | str | None:
         """Read an item; None where it is gone, or another version now, a text where it cannot be had."""
-        told = read_item(self._web, self._native, item_id)
-        if told is None or not self._is_version(told, remote):
+        item_id = id_of(remote.ref.key)
+        told = read_item(self._web, self._native, item_id) if item_id is not None else None
+        if item_id is None or told is None or not self._is_version(told, remote):
             return None
         export = exports.result().get(item_id)
         if self._native.folder.kind is Kind.MAIL:

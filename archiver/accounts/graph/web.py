@@ -163,7 +163,7 @@ class Web:
                     answer.json()
             except Unreachable as error:
                 tries += 1
-                self._wait(error, tries)
+                self.rest(error, tries)
             else:
                 return answer
 
@@ -290,7 +290,8 @@ class Web:
             )
         raise Refusal(status, word, said)
 
-    def _wait(self, error: Unreachable, tries: int) -> None:
+    def rest(self, error: Unreachable, tries: int) -> None:
+        """Wait before the next try, as long as the server asked for; raise `error` where there should be none."""
         if tries >= TRIES:
             raise error
         wait_s = error.wait_s if isinstance(error, Busy) else None

@@ -1,4 +1,4 @@
-"""The owner of a mailbox of the double, as a test moves it: names of folders as archiver has them, keys as it makes them."""
+"""The owner of a mailbox of the double, as a test moves it: with the names and keys that archiver has."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -16,12 +16,15 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.servers.graph import calls
+from tests.servers.graph import calls, writes
 from tests.servers.graph.paging import Paging
 from tests.servers.graph.state import Mailbox, Refused
 from tests.servers.serving import Quiet, Serving
 
 Json = dict[str, Any]
+
+ROUTES = [*calls.ROUTES]
+assert writes.route is calls.route  # its routes are among them
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class GraphDouble:
         for part, status in self.breaks.items():
             if part in request.path:
                 raise Refused(status, "UnknownError" if status < 500 else "InternalServerError", "")
-        for method, pattern, call in calls.ROUTES:
+        for method, pattern, call in ROUTES:
             found = pattern.fullmatch(request.path)
             if found and method == request.method:
                 return call(self, request, *(unquote(part) for part in found.groups()))

@@ -40,9 +40,11 @@ def item(one: Item, *, immutable: bool, query: dict[str, str], names: set[str] |
         found = [{"id": name, "value": value} for name, value in having.items() if name in wanted]
         if found:
             told["singleValueExtendedProperties"] = found
-    for name in ("exceptionOccurrences", "cancelledOccurrences", "attachments"):
+    for name in ("exceptionOccurrences", "linkedResources"):
         if name in told and name not in expand:
             del told[name]
+    if "cancelledOccurrences" not in query.get("$select", ""):
+        told.pop("cancelledOccurrences", None)
     if "attachments" in expand and names is None:
         told["attachments"] = one.attachments
     return told
