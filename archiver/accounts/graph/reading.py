@@ -102,7 +102,7 @@ def event(told: Json, attachments: Sequence[str] = ()) -> Event:
 
 def contact(told: Json, photo: str | None = None) -> Contact:
     """Read a contact."""
-    texts = {ours: _text(told.get(theirs)) for ours, theirs in NAMES.items()}
+    texts: dict[str, Any] = {ours: _text(told.get(theirs)) for ours, theirs in NAMES.items()}
     phones = [Labelled(_text(one), label) for name, label in PHONES for one in told.get(name) or () if one]
     if told.get("mobilePhone"):
         phones.append(Labelled(_text(told["mobilePhone"]), "mobile"))
@@ -226,8 +226,8 @@ def _moment_of(told: Json | None) -> datetime | None:
     told = told or {}
     at = moment(told.get("dateTime"))
     zone = zone_of(told.get("timeZone"))
-    if at is not None and zone not in (None, "UTC"):
-        at = at.replace(tzinfo=ZoneInfo(cast(str, zone)))
+    if at is not None and zone is not None and zone != "UTC":
+        at = at.replace(tzinfo=ZoneInfo(zone))
     return at
 
 

@@ -206,7 +206,9 @@ def _parts(parsed: Parsed) -> tuple[str, bool, list[Json]]:
             continue
         if kind == "message/rfc822":
             inner = part.get_payload()
-            content = inner[0].as_bytes() if isinstance(inner, list) and inner else content
+            content = (
+                inner[0].as_bytes() if isinstance(inner, list) and isinstance(inner[0], Parsed) else content
+            )
         name = _plain(part.get_filename()) or ("message.eml" if kind == "message/rfc822" else "attachment")
         made = _file(name, kind, content)
         content_id = str(part["Content-ID"] or "").strip().strip("<>")

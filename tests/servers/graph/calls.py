@@ -27,19 +27,23 @@ MIME_LIMIT = JSON_LIMIT = 4 << 20
 
 def route(method: str, path: str) -> Callable[[Call], Call]:
     """Serve a path; `{}` is one segment of it, `~` the user."""
-    pattern = re.compile(path.replace("~", _ME).replace("{}", "([^/]+)"), re.IGNORECASE)
 
     def add(call: Call) -> Call:
-        ROUTES.append((method, pattern, call))
+        ROUTES.append((method, pattern_of(path), call))
         return call
 
     return add
 
 
-def said(body: Json | bytes | None, status: int = 200, **headers: str) -> "Reply":
+def pattern_of(path: str) -> re.Pattern[str]:
+    """Make the pattern of a path."""
+    return re.compile(path.replace("~", _ME).replace("{}", "([^/]+)"), re.IGNORECASE)
+
+
+def said(body: Json | bytes | None, status: int = 200, content_type: str | None = None) -> "Reply":
     from tests.servers.graph.server import Reply  # noqa: PLC0415 -- each needs the other
 
-    return Reply(status, body, headers)
+    return Reply(status, body, {"Content-Type": content_type} if content_type else {})
 
 
 # --- who and where ----------------------------------------------------------------------------------
@@ -210,7 +214,7 @@ def value(double: "GraphDouble", request: "Request", what: str, item: str) -> "R
     one = _one(double, what, item)
     if one.kind != "mail":
         raise Refused(400, "BadRequest", "MIME content is not supported for this item.")
-    return said(text.regenerated(one.raw), **{"Content-Type": "text/plain"})
+    return said(text.regenerated(one.raw), content_type="text/plain")
 
 
 @route("GET", _ONE + r"/photo/\$value")
@@ -218,7 +222,7 @@ def photo(double: "GraphDouble", request: "Request", what: str, item: str) -> "R
     one = _one(double, what, item)
     if one.photo is None:
         raise Refused(404, "ErrorItemNotFound", "The photo wasn't found.")
-    return said(one.photo, **{"Content-Type": "image/jpeg"})
+    return said(one.photo, content_type="image/jpeg")
 
 
 @route("GET", _ONE + "/attachments")

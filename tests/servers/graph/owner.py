@@ -25,11 +25,12 @@ class GraphOwner:
         self.double = double
         self.mailbox = double.mailbox
         self.export = export
+        self.url = double.url
         self.warnings: list[str] = []
         self.pauses: list[float] = []
 
     def account(self) -> GraphAccount:
-        where = GraphServer(url=self.double.url, timeout_s=20, export=self.export)
+        where = GraphServer(url=self.url, timeout_s=20, export=self.export)
         return GraphAccount(where, lambda: Secret("good"), self.warnings.append, pause=self.pauses.append)
 
     def close(self) -> None:

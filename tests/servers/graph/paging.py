@@ -1,7 +1,7 @@
 """Pages and deltas: links that stand for a place in a listing, and may expire."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,13 +13,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """A place in a delta: what came after `since` and is told up to `told`."""
+    """A place in a delta: what came after `since` and is told up to `told`; the listing `began` at a moment."""
 
     folder: str
     since: int
     told: int
     query: tuple[tuple[str, str], ...]
     started: bool = False
+    began: int = 0
 
 
 @dataclass
@@ -55,14 +56,14 @@ class Paging:
         """Answer a delta: first of all everything, later what changed."""
         told = query.get("$deltatoken") or query.get("$skiptoken")
         if told is None:
-            place = Place(folder.id, 0, 0, tuple(sorted(query.items())))
+            place = Place(folder.id, 0, 0, tuple(sorted(query.items())), began=self.mailbox.generation)
         else:
             found = self._places.get(told)
             if found is None or (folder.id != found.folder) or self._has_expired("$skiptoken" in query):
                 raise Refused(410, "SyncStateNotFound", "The sync state is not found.")
             place = found
         if self.empty_pages and not place.started:
-            place = Place(place.folder, place.since, place.told, place.query, started=True)
+            place = replace(place, started=True)
             return {"value": [], "@odata.nextLink": f"{url}?$skiptoken={self.token(place)}"}
         return self._page(place, url, immutable)
 
@@ -79,12 +80,11 @@ class Paging:
         entries: list[tuple[int, Item | tuple[int, str, str, str]]] = [
             (one.changed, one) for one in self.mailbox.inside(place.folder) if one.changed > place.told
         ]
-        if place.since:
-            entries += [
-                (gone[0], gone)
-                for gone in self.mailbox.removed
-                if gone[1] == place.folder and gone[0] > place.told
-            ]
+        entries += [
+            (gone[0], gone)
+            for gone in self.mailbox.removed
+            if gone[1] == place.folder and gone[0] > place.told and (place.since or gone[0] > place.began)
+        ]
         entries.sort(key=lambda one: one[0])
         now, left = entries[: self.page], entries[self.page :]
         query = dict(place.query)
@@ -93,7 +93,7 @@ class Paging:
         if left:
             if self.tells_twice and len(now) > 1:
                 at = now[-2][0]
-            there = Place(place.folder, place.since, at, place.query, started=True)
+            there = replace(place, told=at, started=True)
             return {"value": told, "@odata.nextLink": f"{url}?$skiptoken={self.token(there)}"}
         end = Place(place.folder, max(at, 1), max(at, 1), place.query)
         return {"value": told, "@odata.deltaLink": f"{url}?$deltatoken={self.token(end)}"}

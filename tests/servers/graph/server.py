@@ -23,8 +23,7 @@ from tests.servers.serving import Quiet, Serving
 
 Json = dict[str, Any]
 
-ROUTES = [*calls.ROUTES]
-assert writes.route is calls.route  # its routes are among them
+ROUTES = (*calls.ROUTES, *writes.ROUTES)
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,8 @@ class GraphDouble:
     slow_s: float = 0.0
     import_lives: int | None = None
     """How many uploads an import session takes before it expires."""
+    public: str | None = None
+    """What links begin with, where a proxy is in between; else as they were asked for."""
     seen: list[str] = field(default_factory=list)
     most_at_once: int = 0
     sent_invitations: int = 0
@@ -174,14 +175,14 @@ def _handler(double: GraphDouble) -> type[Quiet]:
     class Visit(Quiet):
         def _serve(self) -> None:
             parts = urlsplit(self.path)
-            host = self.headers["Host"]
+            base = double.public or f"http://{self.headers['Host']}"
             request = Request(
                 self.command,
                 re.sub(r"^/v1\.0", "", parts.path),
                 dict(parse_qsl(parts.query, keep_blank_values=True)),
                 {name.lower(): value for name, value in self.headers.items()},
                 self.read_body(),
-                f"http://{host}{parts.path}",
+                f"{base}{parts.path}",
             )
             reply = double.answer(request)
             body = json.dumps(reply.body).encode() if isinstance(reply.body, dict) else (reply.body or b"")

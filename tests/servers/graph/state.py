@@ -113,7 +113,9 @@ class Mailbox:
     def folder(self, told: str, kind: str) -> Folder:
         """Find a folder by its id, or by a name that is known well."""
         for one in self.folders.values():
-            if one.kind == kind and (one.id == told or (one.well_known and one.well_known == told.lower())):
+            if one.kind == kind and (
+                one.id == told or (one.well_known and one.well_known.lower() == told.lower())
+            ):
                 return one
         raise Refused(404, "ErrorItemNotFound", "The specified object was not found in the store.")
 

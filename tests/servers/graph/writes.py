@@ -1,10 +1,12 @@
 """What requests that change something do: create, change, move, remove."""
 
 import base64
+import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.servers.graph import text
-from tests.servers.graph.calls import _NAMES, _ONE, JSON_LIMIT, _folder, _one, _shown, route, said
+from tests.servers.graph.calls import _NAMES, _ONE, JSON_LIMIT, Call, _folder, _one, _shown, pattern_of, said
 from tests.servers.graph.state import Folder, Item, Refused, property_id
 
 if TYPE_CHECKING:
@@ -28,8 +30,32 @@ READ_ONLY = {
     "exceptionOccurrences",
     "cancelledOccurrences",
 }
+TAKEN = (
+    "body",
+    "from",
+    "sender",
+    "subject",
+    "isRead",
+    "flag",
+    "categories",
+    "importance",
+    "internetMessageId",
+)
 ALWAYS = {"isRead", "categories", "flag", "importance", "singleValueExtendedProperties"}
 """What of a mail can be changed although it is no draft."""
+
+
+ROUTES: list[tuple[str, re.Pattern[str], Call]] = []
+
+
+def route(method: str, path: str) -> Callable[[Call], Call]:
+    """Serve a path; see `calls.route`."""
+
+    def add(call: Call) -> Call:
+        ROUTES.append((method, pattern_of(path), call))
+        return call
+
+    return add
 
 
 def _checked(request: "Request") -> Json:
