@@ -60,6 +60,8 @@ def held(scene: Scene) -> dict[str, Record]:
 def check(scene: Scene, owner: GraphOwner) -> dict[str, Record]:
     """Check that the archive holds each item of the mailbox, once, as it is now."""
     scene.check()
+    assert owner.double.plain_ids == 0
+    assert not [one for one in owner.double.seen if not one.startswith("GET") and "exportItems" not in one]
     found = held(scene)
     assert set(found) == set(owner.mailbox.items)
     for item_id, record in found.items():

@@ -17,7 +17,7 @@ from archiver.accounts.graph.folders import Native
 from archiver.accounts.graph.web import Json, Refusal, Web
 from archiver.accounts.link import TRIES
 from archiver.errors import Damaged, Forbidden, Unreachable
-from archiver.formats.record import Details, Record, is_record, unpack
+from archiver.formats.record import Attached, Details, Record, is_record, unpack
 from archiver.items import Contact, Event, Task
 from archiver.model import Appended, Flags, Kind, Outgoing, Ref, Refused
 from archiver.plan.categories import categories_of
@@ -46,6 +46,7 @@ class Appending:
         self._there: dict[str, Json] = {}
         self._used: set[str] = set()
         self._ids: set[str] | None = None
+        self._uids: dict[str, str] = {}  # of events: what the calendars of the world know them by -> id
         self._imports = True
         self._session: str | None = None
 
@@ -59,20 +60,77 @@ class Appending:
 
     def _put(self, one: Outgoing) -> Appended | Refused:
         mark = self._mark(one)
-        if mark in self._there:
-            return Appended(one.digest, self._ref(self._there[mark]))
         if one.kind is not self._kind:
             return Refused(
                 one.digest, f'the folder "{self._native.folder.name}" is for items of another kind'
             )
         try:
             record = unpack(one.raw) if is_record(one.raw) else None
-            made, altered = self._make(one, record, mark)
+            there = self._there.get(mark)
+            made, altered = (there, None) if there is not None else self._make(one, record, mark)
+            if made is not None and record is not None and record.attachments:
+                made, lost = self._complete(made, record)
+                altered = altered or lost
         except (Refusal, Damaged) as error:
             return Refused(one.digest, error.text)
         if made is None:
             return Refused(one.digest, altered or "it cannot be made again")
         return Appended(one.digest, self._ref(made), altered)
+
+    def _complete(self, made: Json, record: Record) -> tuple[Json, str | None]:
+        """Add the attachments that an item lacks: they are put in after it, one by one."""
+        path = self._path(str(made["id"]))
+        item = record.details.item
+        photo = item.photo if isinstance(item, Contact) else None
+        has = self._attached(path)
+        lost, added = [], False
+        for one in record.attachments:
+            if one.name in has or (one.name == photo and has):
+                continue
+            try:
+                if one.name == photo:
+                    kind = {"Content-Type": one.media_type}
+                    self._web.patiently("PUT", f"{path}/photo/$value", body=one.content, headers=kind)
+                elif self._kind is Kind.CONTACT:
+                    lost.append(one.name)
+                    continue
+                else:
+                    self._attach(path, one)
+                added = True
+            except Refusal as error:
+                _log.info("an attachment is not taken: %s", error.text)
+                lost.append(one.name)
+        told = self._web.get(path, **listing.query(self._kind)) if added else made
+        names = ", ".join(f'"{name}"' for name in lost)
+        return told, f"Exchange Online does not take the attachments {names}" if lost else None
+
+    def _attached(self, path: str) -> set[str]:
+        """Give the names of what an item has attached; of a contact, tell whether it has a photo."""
+        if self._kind is not Kind.CONTACT:
+            return {str(one.get("name")) for one in self._web.all(f"{path}/attachments")}
+        try:
+            self._web.raw(f"{path}/photo/$value")
+        except Refusal as error:
+            if error.is_gone:
+                return set()
+            raise
+        return {"photo"}
+
+    def _attach(self, path: str, one: Attached) -> None:
+        """Attach a file; where the answer is lost, look whether it is there."""
+        tries = 0
+        while True:
+            try:
+                self._web.once("POST", f"{path}/attachments", body=writing.file_of(self._kind, one))
+            except Unreachable as error:
+                tries += 1
+                if tries >= TRIES:
+                    raise
+                self._web.rest(error, tries)
+                if one.name in self._attached(path):
+                    return
+            else:
+                return
 
     def _mark(self, one: Outgoing) -> str:
         copy = one.copy
@@ -169,12 +227,16 @@ class Appending:
         if record.export is None or record.export.kind not in _IMPORTED:
             return None
         before = self._snapshot()
+        item = record.details.item
+        meeting = isinstance(item, Event) and bool(item.attendees)
+        if meeting and isinstance(item, Event) and item.uid in self._uids:
+            return self._web.get(self._path(self._uids[item.uid]), **listing.query(self._kind))
         sent = {"FolderId": self._native.id, "Mode": "create", "Data": base64.b64encode(data).decode()}
         tries = 0
         while True:
             try:
                 item_id = str(self._web.elsewhere(self._import_url(), sent).json()["itemId"])
-                return self._tagged(item_id, mark)
+                return self._tagged(item_id, None if meeting else mark)
             except Forbidden as error:
                 self._imports = False
                 _log.info("exports are not imported: %s", error.text)
@@ -193,7 +255,7 @@ class Appending:
                 self._web.rest(error, tries)
                 found = self._since(before, record.details)
                 if found is not None:
-                    return self._tagged(found, mark)
+                    return self._tagged(found, None if meeting else mark)
 
     def _import_url(self) -> str:
         """Give the address of the session; it is a secret, and never told."""
@@ -204,31 +266,41 @@ class Appending:
 
     def _snapshot(self) -> set[str]:
         if self._ids is None:
-            self._ids = {item_id for item_id, _ in self._list()}
+            self._ids = {str(told["id"]) for told in self._list()}
         return self._ids
 
-    def _list(self) -> Iterator[tuple[str, str]]:
-        name = {Kind.CONTACT: "displayName", Kind.TASK: "title"}.get(self._kind, "subject")
-        query = {} if self._kind is Kind.TASK else {"$select": f"id,{name}"}
+    def _list(self) -> Iterator[Json]:
+        """List the folder, and note which meetings it has, as they bear no mark."""
+        names = {Kind.MAIL: "subject", Kind.EVENT: "subject,iCalUId", Kind.CONTACT: "displayName"}
+        query = {"$select": f"id,{names[self._kind]}"} if self._kind in names else {}
         for told in self._web.all(self._native.items, **query, **{"$top": "200"}):
-            yield str(told["id"]), str(told.get(name) or "")
+            if told.get("iCalUId"):
+                self._uids[str(told["iCalUId"])] = str(told["id"])
+            yield told
 
     def _since(self, before: set[str], details: Details) -> str | None:
         """Find the item of a lost answer: one that was not there, and is called so."""
-        fresh = [
-            item_id for item_id, name in self._list() if item_id not in before and name == details.subject
-        ]
-        return fresh[0] if fresh else None
+        for told in self._list():
+            called = next((told[name] for name in ("subject", "displayName", "title") if name in told), "")
+            if str(told["id"]) not in before and str(called or "") == details.subject:
+                return str(told["id"])
+        return None
 
-    def _tagged(self, item_id: str, mark: str) -> Json:
-        """Set the mark of an item that came by import, and read it under the id that it keeps."""
-        path = item_path(self._web, self._native, item_id)
-        if self._kind is not Kind.TASK:
+    def _path(self, item_id: str) -> str:
+        return item_path(self._web, self._native, item_id)
+
+    def _tagged(self, item_id: str, mark: str | None) -> Json:
+        """Mark an item that came by import, and read it under the id that it keeps.
+
+        A meeting has no mark: whatever is changed of one, those who are asked may be written to.
+        """
+        if mark is not None and self._kind is Kind.TASK:
+            self._web.patiently("POST", f"{self._path(item_id)}/linkedResources", body=writing.link(mark))
+        elif mark is not None:
             body = {"singleValueExtendedProperties": [{"id": writing.ARCHIVER_ID, "value": mark}]}
-            self._web.patiently("PATCH", path, body=body)
-        told = self._web.get(path, **listing.query(self._kind))
-        if self._ids is not None:
-            self._ids.add(str(told["id"]))
+            self._web.patiently("PATCH", self._path(item_id), body=body)
+        told = self._web.get(self._path(item_id), **listing.query(self._kind))
+        self._snapshot().add(str(told["id"]))
         return told
 
 

@@ -17,6 +17,7 @@ from archiver.model import Kind, Ref, Remote, Removed, Unremoved
 
 CHANGED = "it was changed meanwhile"
 KEPT = "the server keeps it"
+MEETING = "it is a meeting: Exchange would write to those who are asked"
 _WINDOW = 3 * AT_ONCE
 
 
@@ -54,6 +55,8 @@ def _remove(web: Web, native: Native, key: str, to: Native | None) -> Removed | 
         told, remote = found
         if remote.ref.key != key:
             return Unremoved(key, CHANGED)
+        if native.folder.kind is Kind.EVENT and _is_meeting(web, native, told):
+            return Unremoved(key, MEETING)
         try:
             _order(web, native, told, to)
         except Refusal as error:
@@ -68,6 +71,12 @@ def _remove(web: Web, native: Native, key: str, to: Native | None) -> Removed | 
         if _read(web, native, key) is not None:
             return Unremoved(key, KEPT)
         return Removed(key, _place(web, key, to))
+
+
+def _is_meeting(web: Web, native: Native, told: Json) -> bool:
+    """Tell whether others are asked: to remove it would cancel it, or decline it, and tell them."""
+    found = web.get(item_path(web, native, str(told["id"])), **{"$select": "attendees"})
+    return bool(found.get("attendees"))
 
 
 def _order(web: Web, native: Native, told: Json, to: Native | None) -> None:

@@ -47,7 +47,13 @@ class Native(Struct, frozen=True):
 
 def listed(web: Web, warn: Callable[[str], None]) -> list[Native]:
     """List all folders, each once. What may not be read beside mail is told and left out."""
-    found = list(_mail(web))
+    try:
+        found = list(_mail(web))
+    except Refusal as error:
+        raise Forbidden(
+            f"the mailbox cannot be opened: {error.text}",
+            "check the address of the mailbox, and that it lies in Exchange Online",
+        ) from error
     for what, listing in (("calendars", _calendars), ("contacts", _contacts), ("tasks", _tasks)):
         try:
             found += list(listing(web))

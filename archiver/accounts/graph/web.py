@@ -152,13 +152,19 @@ class Web:
         return answer
 
     def patiently(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Json | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Ask for what may be asked twice, until there is an answer or no more sense in it."""
         tries = 0
         while True:
             try:
-                answer = self.once(method, path, query=query, body=body)
+                answer = self.once(method, path, query=query, body=body, headers=headers)
                 if "json" in answer.headers.get("content-type", ""):
                     answer.json()
             except Unreachable as error:

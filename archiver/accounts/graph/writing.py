@@ -170,9 +170,7 @@ def task(item: Task, archiver_id: str) -> tuple[Json, str | None]:
         "importance": item.importance,
         "status": next(theirs for theirs, ours in STATUS.items() if ours == item.status),
         "isReminderOn": item.reminder is not None,
-        "linkedResources": [
-            {"applicationName": APPLICATION, "displayName": "restored", "externalId": archiver_id}
-        ],
+        "linkedResources": [link(archiver_id)],
     }
     for key, day in (
         ("startDateTime", item.start),
@@ -187,6 +185,11 @@ def task(item: Task, archiver_id: str) -> tuple[Json, str | None]:
     if item.recurrence is not None and item.due is not None:
         told["recurrence"] = _recurrence(item.recurrence, item.due, None)
     return told, None
+
+
+def link(archiver_id: str) -> Json:
+    """Make the linked resource of a task that tells what it was made from."""
+    return {"applicationName": APPLICATION, "displayName": "restored", "externalId": archiver_id}
 
 
 # --- parts -----------------------------------------------------------------------------------------------
@@ -255,7 +258,10 @@ def _extended(parsed: Parsed, flags: Flags, received: datetime | None, archiver_
 
 
 def _loss(parsed: Parsed, flags: Flags, whole: str | None) -> str | None:
-    names = sorted({name.title() for name in parsed if name.lower() not in _HELD})
+    fields = {name.lower() for name in parsed} - _HELD
+    names = sorted(
+        name.title() for name in fields if not name.startswith("x-ms-")
+    )  # Exchange's own, written anew
     lost = []
     if names:
         some = ", ".join(f'"{name}"' for name in names[:5])

@@ -88,6 +88,8 @@ class GraphDouble:
     """What links begin with, where a proxy is in between; else as they were asked for."""
     seen: list[str] = field(default_factory=list)
     most_at_once: int = 0
+    plain_ids: int = 0
+    """How many requests did not ask for immutable ids."""
     sent_invitations: int = 0
     """How many times Exchange would have written to the people asked to a meeting."""
 
@@ -115,6 +117,7 @@ class GraphDouble:
         """Answer a request as the state of the mailbox has it."""
         with self.lock:
             self.seen.append(f"{request.method} {request.path}")
+            self.plain_ids += not request.immutable and "importItem" not in request.path
             self._running += 1
             self.most_at_once = max(self.most_at_once, self._running)
             crowded = self._running > self.at_once

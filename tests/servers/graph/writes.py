@@ -259,3 +259,11 @@ def set_photo(double: "GraphDouble", request: "Request", what: str, item: str) -
     one.photo = request.body
     double.mailbox.touch(one, "content")
     return said(None, 200)
+
+
+@route("POST", "~/todo/lists/{}/tasks/{}/linkedResources")
+def link(double: "GraphDouble", request: "Request", folder: str, item: str) -> "Reply":
+    one = _one(double, "tasks", item)
+    one.props.setdefault("linkedResources", []).append(request.json())
+    double.mailbox.touch(one, "content")
+    return said(request.json(), 201)
