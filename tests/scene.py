@@ -245,8 +245,9 @@ class Scene:
         stop: Callable[[], bool] = lambda: False,
         dry: bool = False,
         ledger: bool = True,
+        records: bool = False,
     ) -> list[FolderRestored] | None:
-        """Restore; None where the run `pruned` removed nothing."""
+        """Restore; None where the run `pruned` removed nothing. What the target does not take is in `left_out`."""
         archive = self.open(store, unlock=True)
         chain = self.chain(archive)
         archive.catch_up(chain, self.catalog)
@@ -276,8 +277,12 @@ class Scene:
                 same=same,
                 into=into,
                 dry=dry,
+                records=records,
             )
-            return Restore(work)(entries, catalogs.folders())
+            restore = Restore(work)
+            reports = restore(entries, catalogs.folders())
+            self.left_out = restore.left_out
+            return reports
 
     # --- what the archive holds -----------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ boundary is made of the content, so the same item is the same message, and no pa
 
 import base64
 import hashlib
+import json
 import re
 from datetime import UTC, datetime
 from email.header import Header
@@ -104,7 +105,7 @@ def pack(record: Record) -> bytes:
             details, export_kind=record.export.kind, export_build=record.export.build
         )
     parts = [(_part_head(record.body_type, None, b"binary"), record.body)]
-    told = msgspec.json.format(msgspec.json.encode(details, order="deterministic"), indent=1)
+    told = msgspec.json.format(_json(details), indent=1)
     parts.append((_part_head("application/json", "item.json", b"base64"), _base64(told)))
     if record.export is not None:
         head = _part_head("application/octet-stream", "item.export", b"base64")
@@ -151,6 +152,14 @@ def as_mail(raw: bytes) -> bytes:
         return raw
     record = unpack(raw)
     return record.body if record.body_type == "message/rfc822" and record.body else raw
+
+
+def _json(details: Details) -> bytes:
+    try:
+        return msgspec.json.encode(details, order="deterministic")
+    except UnicodeEncodeError:  # half of a surrogate pair, which a server's JSON can hold
+        told = json.dumps(msgspec.to_builtins(details, order="deterministic"), ensure_ascii=False)
+        return told.encode("utf-8", "replace")
 
 
 def _head(details: Details, record: Record, boundary: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Categories of a groupware server, carried among a message's flags, each as a keyword of IMAP.
 
 A category is any text, a keyword is an atom (RFC 9051, section 9): each byte of UTF-8 that an atom cannot hold is
-written `=XX`. So a category goes to an IMAP server and comes back, and a keyword of IMAP is a category of that name.
+written `=XX`. A category goes to an IMAP server and comes back, and a keyword is a category of the same name.
 """
 
 import re

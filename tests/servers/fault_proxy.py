@@ -10,7 +10,6 @@ import re
 import socket
 import ssl
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,7 +55,8 @@ class Fault:
     """The share of the body that is sent before the connection is cut; its length is told as if it were whole."""
     lags: bool = False
     """Whether the connection falls one reply behind, and stays so."""
-    waits_s: float = 0.0
+    held: threading.Event | None = None
+    """What the reply waits for, half a minute at most."""
 
 
 def says(
@@ -160,9 +160,9 @@ def lagging() -> Fault:
     return Fault(True, lambda reply: reply, lags=True)
 
 
-def slow(seconds: float) -> Fault:
-    """Answer late."""
-    return Fault(True, lambda reply: reply, waits_s=seconds)
+def held_up(until: threading.Event) -> Fault:
+    """Let the server do what was asked, and keep its reply back until the event is set."""
+    return Fault(True, lambda reply: reply, held=until)
 
 
 @dataclass
@@ -274,7 +274,8 @@ def _handler(proxy: FaultProxy) -> type[Quiet]:
             fault = proxy._fault_for(operation, body)
             reply = self._ask(body) if fault is None or fault.executes else None
             if fault is not None:
-                time.sleep(fault.waits_s)
+                if fault.held is not None:
+                    fault.held.wait(30)
                 self._lags = self._lags or fault.lags
                 reply = fault.change(reply)
             if reply is None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from xml.etree.ElementTree import Element
 
+from tests.servers.ews import zones
 from tests.servers.ews.markup import local, parse_moment, t, text
 from tests.servers.ews.mime import address_of
 from tests.servers.ews.order import names
@@ -74,6 +75,9 @@ def recurrence_of(written: str, start: datetime) -> Element:
 def write(item: Item) -> bytes:
     """Write a calendar item, with the modified occurrences of a series as events of their own."""
     lines = ["BEGIN:VCALENDAR", "METHOD:PUBLISH", "PRODID:Microsoft Exchange Server 2010", "VERSION:2.0"]
+    zone = _zone(item.fields)
+    if zone is not None and zones.known(zone) is not None:
+        lines += zones.lines(zone)
     lines += _event(item)
     for occurrence in item.occurrences:
         lines += _event(occurrence, item)
@@ -99,16 +103,30 @@ def utc(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
+def _zone(fields: dict[str, Element]) -> str | None:
+    found = fields.get("StartTimeZone")
+    return None if found is None else found.get("Id")
+
+
+def _time(prop: str, when: datetime, fields: dict[str, Element]) -> str:
+    """Write a time in the zone of the event, where it is one that Exchange knows, else in UTC."""
+    zone = _zone(fields)
+    place = zones.known(zone)
+    if text(fields.get("IsAllDayEvent")) == "true":
+        return f"{prop};VALUE=DATE:{when.astimezone(place or UTC):%Y%m%d}"
+    if place is None:
+        return f"{prop}:{utc(when)}"
+    return f"{prop};TZID={zone}:{when.astimezone(place):%Y%m%dT%H%M%S}"
+
+
 def _event(item: Item, master: Item | None = None) -> list[str]:
     fields = {**(master.fields if master else {}), **item.fields}
     lines = ["BEGIN:VEVENT", f"UID:{text(fields.get('UID')) or ''}"]
     lines.append(f"SUMMARY:{escaped(text(fields.get('Subject')) or '')}")
-    all_day = text(fields.get("IsAllDayEvent")) == "true"
     for name, prop in (("Start", "DTSTART"), ("End", "DTEND")):
         when = text(fields.get(name))
         if when:
-            zone = parse_moment(when)
-            lines.append(f"{prop};VALUE=DATE:{zone:%Y%m%d}" if all_day else f"{prop}:{utc(zone)}")
+            lines.append(_time(prop, parse_moment(when), fields))
     organizer = address_of(fields.get("Organizer"))
     if organizer:
         lines.append(f"ORGANIZER:mailto:{organizer}")
@@ -120,10 +138,10 @@ def _event(item: Item, master: Item | None = None) -> list[str]:
             lines.append(f"{prop}:{escaped(text(fields[name]) or '')}")
     if master is not None:
         assert item.original_start is not None
-        lines.append(f"RECURRENCE-ID:{utc(item.original_start)}")
+        lines.append(_time("RECURRENCE-ID", item.original_start, fields))
     elif "Recurrence" in fields:
         lines.append(f"RRULE:{rule(fields['Recurrence'])}")
-        lines += [f"EXDATE:{utc(when)}" for when in item.deleted_occurrences]
+        lines += [_time("EXDATE", when, fields) for when in item.deleted_occurrences]
     lines += _alarm(fields)
     return [*lines, f"DTSTAMP:{utc(item.modified)}", "END:VEVENT"]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews import soap
+from tests.servers.ews.identifiers import is_id
 from tests.servers.ews.markup import find, local, text
 from tests.servers.ews.recurrence import numbered
 from tests.servers.ews.refusals import Refused
@@ -57,7 +58,9 @@ class Call:
         else:
             named = self.site.folders.get(element.get("Id") or "")
             if named is None:
-                raise Refused("ErrorFolderNotFound")
+                raise Refused(
+                    "ErrorFolderNotFound" if is_id(element.get("Id")) else "ErrorInvalidIdMalformed"
+                )
             self.check(named.mailbox)
             found = named
         if found.denied:
@@ -99,7 +102,7 @@ class Call:
         )
         found = self.site.items.get(element.get(name) or "")
         if found is None:
-            raise Refused("ErrorItemNotFound")
+            raise Refused("ErrorItemNotFound" if is_id(element.get(name)) else "ErrorInvalidIdMalformed")
         if kind == "OccurrenceItemId":
             return numbered(self.site, found, int(element.get("InstanceIndex") or 0))
         if kind == "RecurringMasterItemId":

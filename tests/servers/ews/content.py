@@ -9,6 +9,8 @@ def mime_of(site: Site, item: Item) -> bytes:
     item.reads += 1
     if item.element == "CalendarItem":
         written = calendar_text.write(item)
+        if site.calendar_mime == "endless":
+            return written.removesuffix(b"END:VCALENDAR\r\n")
         if site.calendar_mime == "calendar":
             return written
         return mime.regenerate(mime.compose(item, written, "text/calendar; charset=utf-8"), item.reads)

@@ -32,15 +32,12 @@ def convert_id(call: Call) -> list[Element]:
         elif wanted != "EwsId":
             given = base64.urlsafe_b64encode(given.encode()).decode()
         attributes = {"Format": wanted, "Id": given, "Mailbox": one.get("Mailbox") or ""}
-        return [_typed(m("AlternateId", **attributes))]
+        made = m("AlternateId", **attributes)
+        # the type's prefix is declared at the top of every envelope, whose header is of that namespace
+        made.set("{http://www.w3.org/2001/XMLSchema-instance}type", "t:AlternateIdType")
+        return [made]
 
     return call.each(children(call.body, "SourceIds"), convert)
-
-
-def _typed(element: Element) -> Element:
-    element.set("{http://www.w3.org/2001/XMLSchema-instance}type", "t:AlternateIdType")
-    # the prefix in the attribute's value is declared where an element uses it
-    return element
 
 
 def resolve_names(call: Call) -> list[Element]:

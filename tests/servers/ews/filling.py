@@ -9,6 +9,7 @@ from email.utils import format_datetime
 
 from tests.servers.ews.builder import Owner, Place
 from tests.servers.ews.order import names
+from tests.servers.ews.recurrence import starts
 from tests.servers.ews.state import Item
 
 _EPOCH = datetime(2024, 1, 1, 8, tzinfo=UTC)
@@ -85,10 +86,9 @@ def _add(owner: Owner, dice: random.Random, number: int) -> Item:
 
 def _series(told: _Told) -> Item:
     item = told.calendar.add_event(told.subject, told.start, rule="FREQ=WEEKLY;COUNT=10")
-    week = timedelta(days=7)
-    moved = told.start + week + timedelta(days=1)
-    told.calendar.modify_occurrence(item, told.start + week, moved, f"{told.subject} moved")
-    told.calendar.delete_occurrence(item, told.start + 2 * week)
+    _, second, third, *_ = starts(item)
+    told.calendar.modify_occurrence(item, second, second + timedelta(days=1), f"{told.subject} moved")
+    told.calendar.delete_occurrence(item, third)
     return item
 
 

@@ -1,8 +1,17 @@
 """Ids and change keys as Exchange gives them: opaque, base64, and different ones that differ by letter case alone."""
 
 import base64
+import binascii
 import hashlib
 import re
+
+
+def is_id(written: str | None) -> bool:
+    """Tell whether a text could be an id at all."""
+    try:
+        return bool(base64.b64decode(written or "", validate=True))
+    except binascii.Error:
+        return False
 
 
 class Identifiers:

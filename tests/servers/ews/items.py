@@ -59,6 +59,7 @@ def create_item(call: Call) -> list[Element]:
             _tell(call, item)
         if has_attendees(item) and invitations != "SendToNone":
             _tell(call, item)
+        call.site.weigh(item)
         call.site.put(item, folder)
         return [m("Items", t(item.element, id_element(item)))]
 
@@ -227,6 +228,7 @@ def upload_items(call: Call) -> list[Element]:
         assert holder is not None
         folder: Folder = call.folder(t("FolderId", Id=holder.get("Id") or ""))
         made = blob.unpack(call.site, folder, base64.b64decode(text(one, "Data") or ""))
+        call.site.weigh(made)
         made.is_associated = is_true(one.get("IsAssociated"))
         identity = find(one, "ItemId")
         if action != "CreateNew":

@@ -23,6 +23,7 @@ MESSAGE_FLAGS = "tag 0xe07"
 DELIVERY_TIME = "tag 0xe06"
 SUBMIT_TIME = "tag 0x39"
 MESSAGE_CLASS = "tag 0x1a"
+FLAG_STATUS = "tag 0x1090"
 READ, UNSENT = 0x1, 0x8
 # what a client may give an item at its creation alone, or never
 FIXED = {MESSAGE_FLAGS, DELIVERY_TIME, SUBMIT_TIME, "tag 0xe08", "tag 0xe09", "tag 0xfff", "tag 0xff9"}
@@ -84,6 +85,7 @@ def value_of(item: Item, key: str) -> str | None:
         "tag 0x37": text(item.fields.get("Subject")),
         "tag 0x1035": text(item.fields.get("InternetMessageId")),
         "tag 0xe1b": boolean(bool(item.attachments)),
+        FLAG_STATUS: {"Flagged": "2", "Complete": "1"}.get(text(item.fields.get("Flag"), "FlagStatus") or ""),
     }
     if key == "tag 0x7d" and item.source is not None:
         return item.source.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("utf-8", "replace")

@@ -1,8 +1,9 @@
 """The occurrences of a series: when they are, and the items that stand for them."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from tests.servers.ews import zones
 from tests.servers.ews.markup import local, moment, parse_moment, t, text
 from tests.servers.ews.order import names
 from tests.servers.ews.refusals import Refused
@@ -27,7 +28,10 @@ def starts(item: Item) -> Iterator[datetime]:
 
 def _pattern(item: Item) -> Iterator[datetime]:
     pattern = item.fields["Recurrence"][0]
-    first = parse_moment(text(item.fields["Start"]) or "")
+    zone = item.fields.get("StartTimeZone")
+    # by the clock on the wall: an hour does not change with daylight saving
+    place = zones.known(None if zone is None else zone.get("Id")) or UTC
+    first = parse_moment(text(item.fields["Start"]) or "").astimezone(place)
     every = int(text(pattern, "Interval") or 1)
     kind = local(pattern)
     days = {_DAYS.index(day) for day in (text(pattern, "DaysOfWeek") or "").split() if day in _DAYS}
@@ -45,7 +49,7 @@ def _pattern(item: Item) -> Iterator[datetime]:
         if kind not in due:
             raise Refused("ErrorCalendarInvalidRecurrence", f"The double does not know {kind}.")
         if due[kind]:
-            yield day
+            yield day.astimezone(UTC)
 
 
 def occurrences(site: Site, item: Item, end: datetime) -> list[Item]:

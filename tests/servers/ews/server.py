@@ -6,7 +6,7 @@ import contextlib
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -53,11 +53,17 @@ class EwsDouble:
         self.judge: Callable[[str], str | None] = lambda token: None
         """Gives the user of a bearer token; None where it is not good, or no more."""
         self.versions = set(VERSIONS)
+        self.concurrency: int | None = None
+        """How many requests it answers at a time; more are refused with ErrorExceededConnectionCount."""
+        self.busiest = 0
+        """The most requests that were under way at a time."""
         self.seen: list[Seen] = []
         self.violations: list[str] = []
         """What broke the schemas, and requests that the double does not know."""
         self._tls = tls
         self._lock = threading.RLock()
+        self._under_way = 0
+        self._counting = threading.Lock()
 
     # --- starting and stopping ------------------------------------------------------------------
 
@@ -140,7 +146,7 @@ class EwsDouble:
             return 401, {"WWW-Authenticate": challenge}, b""
         headers = {"Content-Type": "text/xml; charset=utf-8"}
         try:
-            with self._lock:
+            with self._turn(), self._lock:
                 if path.casefold() == DISCOVER_PATH:
                     request = soap.read(raw)
                     return 200, headers, self._discover(request.body)
@@ -152,6 +158,20 @@ class EwsDouble:
         except Exception as error:
             self.violations.append("".join(traceback.format_exception(error)))
             return 500, headers, soap.fault(Faulted("ErrorInternalServerError", repr(error)))
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        with self._counting:
+            self._under_way += 1
+            self.busiest = max(self.busiest, self._under_way)
+            crowded = self.concurrency is not None and self._under_way > self.concurrency
+        try:
+            if crowded:
+                raise Faulted("ErrorExceededConnectionCount")
+            yield
+        finally:
+            with self._counting:
+                self._under_way -= 1
 
     def _discover(self, body: Element) -> bytes:
         self.seen.append(Seen("GetUserSettings", "", ()))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews.identifiers import Identifiers
+from tests.servers.ews.refusals import Refused
 
 ELEMENT_OF_CLASS = {
     "IPF.Appointment": "CalendarFolder",
@@ -71,8 +72,9 @@ class Item:
 
     @property
     def size(self) -> int:
-        """Bytes, about."""
-        rest = sum(len(one.text or "") + 40 for one in self.fields.values())
+        """Bytes, about; marks on it count for nothing, as on most servers."""
+        marks = {"Flag", "Categories"}
+        rest = sum(len(one.text or "") + 40 for name, one in self.fields.items() if name not in marks)
         return len(self.source or b"") + rest + sum(one.size for one in self.attachments) + 512
 
 
@@ -144,8 +146,11 @@ class Site:
         """What would have gone to other people: operation and subject."""
         self.strict_change_keys = True
         """Whether DeleteItem and MoveItem refuse a change key that is not the item's."""
+        self.largest_bytes: int | None = None
+        """The largest item that is taken; more is refused with ErrorMessageSizeExceeded."""
         self.calendar_mime = "calendar"
-        """How MimeContent of calendar items is written: as "calendar" (a bare VCALENDAR) or as "message"."""
+        """How MimeContent of calendar items is written: as "calendar" (a bare VCALENDAR), "endless" (without its
+        last line, as it was seen: exchangelib #115), or "message"."""
         self.contact_mime = "vcard"
         """How MimeContent of contacts is written: as "vcard" or as "message"."""
 
@@ -167,6 +172,11 @@ class Site:
         """Make an item that is not in its folder yet."""
         now = self.now()
         return Item(element, item_class, folder, self.identifiers.new("item"), "", now, now, now, now)
+
+    def weigh(self, item: Item) -> None:
+        """Refuse an item of a client that is too large."""
+        if self.largest_bytes is not None and item.size > self.largest_bytes:
+            raise Refused("ErrorMessageSizeExceeded")
 
     def put(self, item: Item, folder: Folder) -> Item:
         """Put an item into a folder, and write it."""

@@ -32,6 +32,13 @@ ITEMS: list[tuple[Kind, Item]] = [
 ]
 
 
+def test_text_that_is_no_unicode_is_kept_as_far_as_it_is() -> None:
+    record = Record(
+        Details(kind=Kind.NOTE, item_class="IPM.X", item=Note(body="a\ud800b \N{GRINNING FACE}")), b"a"
+    )
+    assert unpack(pack(record)).details.item == Note(body="a?b \N{GRINNING FACE}")
+
+
 def mail(**more: object) -> Record:
     details = Details(kind=Kind.MAIL, item_class="IPM.Note", id="AAMk=", change_key="CQ==", **more)  # type: ignore[arg-type]
     return Record(details, MAIL, export=Export("ews-export", "15.2", b"\x00\xff"))

@@ -36,12 +36,21 @@ def account(
         max_connections=sessions,
     )
     access = exchangelib.IMPERSONATION if impersonates else exchangelib.DELEGATE
+    with opened_by(configuration, mailbox or user, access) as opened:
+        for _ in range(sessions - opened.protocol.session_pool_size):
+            opened.protocol.increase_poolsize()
+        yield opened
+
+
+@contextmanager
+def opened_by(
+    configuration: exchangelib.Configuration, mailbox: str = ANN, access: str = exchangelib.DELEGATE
+) -> Iterator[exchangelib.Account]:
+    """Open an account as it is configured."""
     wait, BaseProtocol.RETRY_WAIT = BaseProtocol.RETRY_WAIT, 0.01
     opened = exchangelib.Account(
-        mailbox or user, config=configuration, access_type=access, autodiscover=False, locale="en_US"
+        mailbox, config=configuration, access_type=access, autodiscover=False, locale="en_US"
     )
-    for _ in range(sessions - 1):
-        opened.protocol.increase_poolsize()
     try:
         yield opened
     finally:
