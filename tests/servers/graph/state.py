@@ -137,9 +137,9 @@ class Mailbox:
 
     def find(self, told: str, kind: str | None = None) -> Item:
         """Find an item by either sort of id, case and all."""
-        for one in self.items.values():
-            if told in (one.id, one.rest) and kind in (None, one.kind):
-                return one
+        found = self.items.get(told) or next((one for one in self.items.values() if one.rest == told), None)
+        if found is not None and kind in (None, found.kind):
+            return found
         raise Refused(404, "ErrorItemNotFound", "The specified object was not found in the store.")
 
     def add(self, folder: Folder, props: Json, raw: bytes = b"", **more: Any) -> Item:
