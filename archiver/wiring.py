@@ -379,10 +379,8 @@ def make_exchange(settings: AccountSettings, password: Callable[[], Secret], war
         from archiver.accounts.ews.transport import Endpoint  # noqa: PLC0415
     wanted = Wanted(exchange.archive_mailbox, exchange.public_folders, exchange.export)
     sign_in = "oauth" if settings.oauth is not None else exchange.sign_in
-    as_app = settings.oauth is not None and settings.oauth.client_certificate_file is not None
-    where = Endpoint(
-        endpoint_of(exchange), settings.user, whose, sign_in, ca_file, settings.timeout_s, as_app
-    )
+    app = settings.oauth is not None and settings.oauth.client_certificate_file is not None
+    where = Endpoint(endpoint_of(exchange), settings.user, whose, sign_in, ca_file, settings.timeout_s, app)
     return EwsAccount(where, password, warn, wanted)
 
 
