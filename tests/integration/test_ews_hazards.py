@@ -10,11 +10,15 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import pytest
+from exchangelib.autodiscover import cache
+from exchangelib.autodiscover.discovery import Autodiscovery
+from exchangelib.errors import AutoDiscoverFailed
 
 from archiver.accounts.ews.account import EwsAccount
 from archiver.accounts.ews.discover import discover
 from archiver.accounts.ews.transport import Endpoint
 from archiver.errors import Forbidden, LoginRefused, Unreachable
+from archiver.formats.record import unpack
 from archiver.model import AccessToken, Change, Done, Message, Missed, New, Remote, Secret
 from tests.contract.account import Copy, find, listed, mail
 from tests.contract.append import outgoing
@@ -274,8 +278,6 @@ def test_an_item_over_which_every_request_falls_is_found_by_halves(
 
 
 def test_an_item_without_an_export_is_archived_and_says_so(mailbox: EwsMailbox, account: EwsAccount) -> None:
-    from archiver.formats.record import unpack  # noqa: PLC0415
-
     keys = filled(mailbox, 3)
     mailbox.item(keys[1]).errors["ExportItems"] = "ErrorInternalServerError"
     found = fetched(account, listed(account))
@@ -331,17 +333,12 @@ def test_a_tenant_that_has_ews_switched_off_is_told_of_graph(account: EwsAccount
 def test_nothing_is_kept_where_others_could_put_their_pickles(
     double: EwsDouble, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from exchangelib.autodiscover import cache  # noqa: PLC0415
-    from exchangelib.autodiscover.discovery import Autodiscovery  # noqa: PLC0415
-
     storages: list[Path] = []
 
     def ask(self: object) -> None:
         storages.append(cache.AUTODISCOVER_PERSISTENT_STORAGE)
         assert cache.AUTODISCOVER_PERSISTENT_STORAGE.parent.stat().st_mode & 0o777 == 0o700
-        raise (
-            cache.AutoDiscoverFailed("no such domain") if hasattr(cache, "AutoDiscoverFailed") else _failed()
-        )
+        raise AutoDiscoverFailed("no such domain")
 
     shared = cache.AUTODISCOVER_PERSISTENT_STORAGE
     monkeypatch.setattr(Autodiscovery, "discover", ask)
@@ -352,12 +349,6 @@ def test_nothing_is_kept_where_others_could_put_their_pickles(
     assert storages[0] != shared
     assert not storages[0].parent.exists()
     assert shared == cache.AUTODISCOVER_PERSISTENT_STORAGE
-
-
-def _failed() -> Exception:
-    from exchangelib.errors import AutoDiscoverFailed  # noqa: PLC0415
-
-    return AutoDiscoverFailed("no such domain")
 
 
 # --- H10 ------------------------------------------------------------------------------------------
