@@ -34,15 +34,14 @@ _BUSY = (429, 503, 504)
 _AGAIN = (500, 502, *_BUSY)
 
 _NEEDS = (
+    ("exportItems", "MailboxItem.Export"),
+    ("createImportSession", "MailboxItem.ImportExport"),
+    ("/settings/exchange", "User.Read.All"),
     ("/mailFolders", "Mail.Read"),
     ("/messages", "Mail.Read"),
     ("/calendars", "Calendars.Read"),
-    ("/events", "Calendars.Read"),
     ("/contact", "Contacts.Read"),
     ("/todo", "Tasks.Read"),
-    ("exportItems", "MailboxItem.Export"),
-    ("createImportSession", "MailboxItem.ImportExport"),
-    ("/settings/exchange", "MailboxSettings.Read"),
 )
 
 
