@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import exchangelib
@@ -13,6 +14,19 @@ from exchangelib.version import EXCHANGE_2019, Version
 from tests.servers.ews.state import Item
 
 ANN = "ann@example.com"
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+RAW = (
+    b"From: Bob <bob@example.org>\r\nTo: ann@example.com\r\nSubject: hello\r\nX-One: 1\r\nX-Two: 2\r\n"
+    b"Message-ID: <1@example.org>\r\nDate: Mon, 02 Mar 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/mixed; boundary="border"\r\n\r\n--border\r\nContent-Type: text/plain\r\n\r\n'
+    b"the text\r\n--border\r\nContent-Type: application/pdf\r\n"
+    b'Content-Disposition: attachment; filename="a.pdf"\r\n\r\n%PDF\r\n--border--\r\n'
+)
+
+
+def numbered(count: int) -> bytes:
+    """Give the message with a number in its subject."""
+    return RAW.replace(b"hello", b"hello %d" % count)
 
 
 @contextmanager

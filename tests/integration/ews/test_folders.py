@@ -1,8 +1,9 @@
 """The folders of the double, as plain exchangelib sees them."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
 
 import pytest
+from exchangelib import Message
 from exchangelib.errors import (
     ErrorAccessDenied,
     ErrorFolderExists,
@@ -10,16 +11,9 @@ from exchangelib.errors import (
 )
 from exchangelib.folders import Contacts, Inbox
 
-from tests.integration.ews.client import ANN, account, handle, page
+from tests.integration.ews.client import ANN, RAW, account, handle, numbered, page
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.server import EwsDouble
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-RAW = b"Subject: hello\r\n\r\ntext\r\n"
-
-
-def numbered(count: int) -> bytes:
-    return RAW.replace(b"hello", b"hello %d" % count)
 
 
 def test_a_mailbox_has_folders_of_all_classes_hidden_ones_and_a_search(double: EwsDouble, ann: Owner) -> None:
@@ -85,6 +79,49 @@ def test_the_archive_and_the_public_folders_are_trees_of_their_own(double: EwsDo
         assert opened.archive_inbox.total_count == 1
         [news] = opened.public_folders_root.children
         assert [item.subject for item in news.all()] == ["hello 2"]
+
+
+def test_a_folder_may_be_read_and_not_changed(double: EwsDouble, ann: Owner) -> None:
+    item = ann.folder("inbox").deliver(RAW)
+    ann.folder("inbox").lock()
+    with account(double.url) as opened:
+        assert opened.inbox.effective_rights.delete is False
+        [got] = opened.fetch([handle(item)])
+        assert got.subject == "hello"
+        got.is_read = True
+        changes: tuple[Callable[[], object], ...] = (
+            lambda: got.save(update_fields=["is_read"]),
+            lambda: opened.bulk_delete([handle(item)]),
+            lambda: opened.bulk_move([handle(item)], opened.junk),
+            lambda: opened.bulk_copy([handle(item)], opened.inbox),
+            lambda: Message(account=opened, folder=opened.inbox, subject="new").save(),
+            lambda: Inbox(parent=opened.inbox, name="new").save(),
+        )
+        for change in changes:
+            with pytest.raises(ErrorAccessDenied):
+                change()
+        opened.bulk_copy([handle(item)], opened.junk)
+    assert (ann.folder("inbox").items, ann.folder("junkemail").subjects) == ([item], ["hello"])
+
+
+def test_a_folder_that_is_gone_takes_nothing(double: EwsDouble, ann: Owner) -> None:
+    item = ann.folder("inbox").deliver(RAW)
+    place = ann.folder("Projects")
+    with account(double.url) as opened:
+        projects = opened.msg_folder_root / "Projects"
+        ann.remove(place)
+        with pytest.raises(ErrorFolderNotFound):
+            opened.bulk_move([handle(item)], projects)
+        with pytest.raises(ErrorFolderNotFound):
+            Message(account=opened, folder=projects, subject="new").save()
+    assert ann.folder("inbox").items == [item]
+
+
+def test_items_go_to_the_archive_without_a_word_of_their_new_ids(double: EwsDouble, ann: Owner) -> None:
+    item = ann.folder("inbox").deliver(RAW)
+    with account(double.url) as opened:
+        assert opened.bulk_move([handle(item)], opened.archive_inbox) == []
+    assert ann.folder("archiveinbox").items == [item]
 
 
 def test_a_folder_that_is_denied_refuses_all_who_ask(double: EwsDouble, ann: Owner) -> None:

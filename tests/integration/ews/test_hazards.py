@@ -174,6 +174,15 @@ def test_an_item_that_cannot_be_had_does_not_hide_the_others(
         assert [type(one).__name__ for one in mimes(opened, items)] == ["Message", code, "Message"]
 
 
+def test_an_item_may_be_had_at_the_third_time_alone(double: EwsDouble, ann: Owner) -> None:
+    items = deliver(ann, 2)
+    double.plans.refuse("ErrorItemNotFound", items[1].id, When("GetItem", times=2))
+    with account(double.url) as opened:
+        mimes(opened, items[:1])  # is not meant
+        tries = [[type(one).__name__ for one in mimes(opened, items)] for _ in range(3)]
+    assert tries == [["Message", "ErrorItemNotFound"]] * 2 + [["Message", "Message"]]
+
+
 @pytest.mark.parametrize(
     ("code", "error"),
     [("ErrorInternalServerError", ErrorInternalServerError), ("ErrorAccessDenied", ErrorAccessDenied)],

@@ -1,23 +1,14 @@
 """Events, contacts and all other kinds of items on the double; what is exported comes back."""
 
 import base64
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email import message_from_bytes
 
 from exchangelib.items import CalendarItem, Contact
 
-from tests.integration.ews.client import account, handle
+from tests.integration.ews.client import NOON, RAW, account, handle
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.server import EwsDouble
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-RAW = (
-    b"From: Bob <bob@example.org>\r\nTo: ann@example.com\r\nSubject: hello\r\nX-One: 1\r\nX-Two: 2\r\n"
-    b"Message-ID: <1@example.org>\r\nDate: Mon, 02 Mar 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n"
-    b'Content-Type: multipart/mixed; boundary="border"\r\n\r\n--border\r\nContent-Type: text/plain\r\n\r\n'
-    b"the text\r\n--border\r\nContent-Type: application/pdf\r\n"
-    b'Content-Disposition: attachment; filename="a.pdf"\r\n\r\n%PDF\r\n--border--\r\n'
-)
 
 
 def test_a_series_tells_of_its_modified_and_deleted_occurrences(double: EwsDouble, ann: Owner) -> None:

@@ -26,11 +26,9 @@ from exchangelib.properties import ENTRY_ID, EWS_ID, AlternateId
 from exchangelib.version import EXCHANGE_2019
 from oauthlib.oauth2 import OAuth2Token
 
-from tests.integration.ews.client import ANN, account, handle, opened_by
+from tests.integration.ews.client import ANN, RAW, account, handle, opened_by
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.server import EwsDouble
-
-RAW = b"Subject: hello\r\n\r\ntext\r\n"
 
 
 def test_a_wrong_password_is_refused(double: EwsDouble, ann: Owner) -> None:

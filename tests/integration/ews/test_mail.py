@@ -11,18 +11,9 @@ from exchangelib.errors import (
 )
 from exchangelib.extended_properties import ExtendedProperty
 
-from tests.integration.ews.client import ANN, account, handle
+from tests.integration.ews.client import ANN, NOON, RAW, account, handle, numbered
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.server import EwsDouble
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-RAW = (
-    b"From: Bob <bob@example.org>\r\nTo: ann@example.com\r\nSubject: hello\r\nX-One: 1\r\nX-Two: 2\r\n"
-    b"Message-ID: <1@example.org>\r\nDate: Mon, 02 Mar 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n"
-    b'Content-Type: multipart/mixed; boundary="border"\r\n\r\n--border\r\nContent-Type: text/plain\r\n\r\n'
-    b"the text\r\n--border\r\nContent-Type: application/pdf\r\n"
-    b'Content-Disposition: attachment; filename="a.pdf"\r\n\r\n%PDF\r\n--border--\r\n'
-)
 
 
 class Flags(ExtendedProperty):  # type: ignore[misc]
@@ -48,10 +39,6 @@ def _registered() -> Iterator[None]:
     yield
     for name in ("flags_", "received_", "archiver_id"):
         Message.deregister(name)
-
-
-def numbered(count: int) -> bytes:
-    return RAW.replace(b"hello", b"hello %d" % count)
 
 
 def test_mime_is_made_anew_at_each_read(double: EwsDouble, ann: Owner) -> None:

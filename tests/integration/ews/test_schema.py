@@ -53,9 +53,8 @@ def test_the_double_can_be_another_build(build: soap.Build) -> None:
     with EwsDouble(build=build) as double:
         double.add_mailbox(ANN)
         with account(double.url) as opened:
-            assert opened.inbox.name == "Inbox"
+            assert "Inbox" in {folder.name for folder in opened.root.walk()}
             assert opened.version.build.major_build == build.major_build
-            double.violations.clear()  # of Exchange Online's newer names of folders the schema does not know
 
 
 def test_every_field_stands_in_the_order_of_the_schema() -> None:

@@ -1,27 +1,24 @@
 """Changes, ids and change keys of the double, as plain exchangelib sees them."""
 
 import base64
-from datetime import UTC, datetime
+import random
+from typing import Any
 
 import pytest
+from exchangelib import Message
 from exchangelib.errors import (
     ErrorInvalidSyncStateData,
     ErrorIrresolvableConflict,
     ErrorItemNotFound,
     ErrorStaleObject,
 )
+from exchangelib.fields import FieldPath
+from exchangelib.services import SyncFolderItems
 
-from tests.integration.ews.client import account, handle, page
+from tests.integration.ews.client import RAW, account, handle, numbered, page
 from tests.servers.ews.builder import Owner
-from tests.servers.ews.plans import When
+from tests.servers.ews.plans import When, told_twice
 from tests.servers.ews.server import EwsDouble
-
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-RAW = b"Subject: hello\r\n\r\ntext\r\n"
-
-
-def numbered(count: int) -> bytes:
-    return RAW.replace(b"hello", b"hello %d" % count)
 
 
 def test_ids_can_differ_by_letter_case_alone(double: EwsDouble, ann: Owner) -> None:
@@ -128,6 +125,17 @@ def test_a_folder_may_change_between_two_pages(double: EwsDouble, ann: Owner) ->
     assert [(kind, one.id) for kind, one in changes] == [("update", items[3].id), ("create", items[1].id)]
 
 
+def test_a_page_may_be_empty_and_a_change_told_twice(double: EwsDouble, ann: Owner) -> None:
+    item = ann.folder("inbox").deliver(RAW)
+    double.states.empty_pages = 1
+    double.plans.warp(told_twice, When("SyncFolderItems", 2))
+    with account(double.url) as opened:
+        changes, state, last = page(opened, opened.inbox, None)
+        assert (changes, last) == ([], False)
+        changes, state, last = page(opened, opened.inbox, state)
+        assert ([one.id for _, one in changes], last) == ([item.id, item.id], True)
+
+
 def test_a_state_is_of_one_folder_and_can_expire(double: EwsDouble, ann: Owner) -> None:
     ann.folder("inbox").deliver(RAW)
     with account(double.url) as opened:
@@ -143,3 +151,48 @@ def test_a_state_is_of_one_folder_and_can_expire(double: EwsDouble, ann: Owner) 
         double.states.bare_errors = True
         with pytest.raises(AttributeError):  # exchangelib cannot read the refusal without a state
             page(opened, opened.inbox, state)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_who_applies_every_change_knows_what_is_in_the_folder(
+    double: EwsDouble, ann: Owner, seed: int
+) -> None:
+    dice = random.Random(seed)
+    inbox, junk = ann.folder("inbox"), ann.folder("junkemail")
+    known: dict[str, tuple[str, bool]] = {}
+
+    def stir() -> None:
+        for _ in range(dice.randint(0, 4)):
+            act = dice.randint(0, 4)
+            if act == 0 or not inbox.items:
+                inbox.deliver(RAW)
+            else:
+                item = dice.choice(inbox.items)
+                acts = (ann.delete, ann.flag, lambda one: ann.mark(one, not one.is_read))
+                (*acts, lambda one: ann.move(one, junk))[act - 1](item)
+
+    def apply(kind: str, told: Any) -> None:
+        if kind == "delete":
+            del known[told.id]
+        elif kind == "read_flag_change":
+            known[told[0].id] = (told[0].changekey, told[1])
+        else:
+            assert (told.id in known) == (kind == "update")
+            known[told.id] = (told.changekey, told.is_read)
+
+    state = None
+    with account(double.url) as opened:
+        for _ in range(25):
+            stir()
+            service = SyncFolderItems(account=opened)
+            fields = [FieldPath(field=Message.get_field_by_fieldname("is_read"))]
+            for kind, told in service.call(
+                opened.inbox, "IdOnly", fields, state, None, dice.randint(1, 4), None
+            ):
+                apply(kind, told)
+            state = service.sync_state
+        while not service.includes_last_item_in_range:
+            for kind, told in service.call(opened.inbox, "IdOnly", fields, state, None, 100, None):
+                apply(kind, told)
+            state = service.sync_state
+    assert known == {item.id: (item.change_key, item.is_read) for item in inbox.items}

@@ -1,22 +1,30 @@
 """What clients write into items of the double, and what it refuses."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
 from exchangelib import EWSDateTime, FileAttachment, ItemAttachment, Message
 from exchangelib.errors import ErrorInvalidIdMalformed, ErrorMessageSizeExceeded, EWSError
+from exchangelib.extended_properties import ExtendedProperty
 from exchangelib.indexed_properties import EmailAddress, PhoneNumber, PhysicalAddress
 from exchangelib.items import CalendarItem, Contact, Task
 
-from tests.integration.ews.client import account, handle, page
+from tests.integration.ews.client import NOON, RAW, account, handle, page
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.filling import fill
 from tests.servers.ews.markup import text
 from tests.servers.ews.server import EwsDouble
 
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-RAW = b"From: bob@example.org\r\nSubject: hello\r\n\r\ntext\r\n"
+
+class FlagStatus(ExtendedProperty):  # type: ignore[misc]
+    property_tag = 0x1090
+    property_type = "Integer"
+
+
+class LastVerb(ExtendedProperty):  # type: ignore[misc]
+    property_tag = 0x1081
+    property_type = "Integer"
 
 
 def test_one_phone_number_is_changed_and_the_others_stay(double: EwsDouble, ann: Owner) -> None:
@@ -67,6 +75,26 @@ def test_categories_flags_and_the_read_mark_are_written_and_taken_off(double: Ew
         got.categories = None
         got.save(update_fields=["categories"])
         assert "Categories" not in item.fields
+
+
+def test_the_mark_for_follow_up_and_the_last_answer_are_properties_too(double: EwsDouble, ann: Owner) -> None:
+    item = ann.folder("inbox").deliver(RAW)
+    with account(double.url) as opened:
+        for name, kind in (("flag_status", FlagStatus), ("last_verb", LastVerb)):
+            Message.register(name, kind)
+        try:
+            ann.flag(item)
+            ann.answer(item)
+            [got] = opened.fetch([handle(item)], only_fields=["flag_status", "last_verb", "changekey"])
+            assert (got.flag_status, got.last_verb) == (2, 102)
+            got.flag_status, got.last_verb = 1, 104
+            got.save(update_fields=["flag_status", "last_verb"])
+            assert text(item.fields["Flag"], "FlagStatus") == "Complete"
+            [got] = opened.fetch([handle(item)], only_fields=["flag_status", "last_verb"])
+            assert (got.flag_status, got.last_verb) == (1, 104)
+        finally:
+            Message.deregister("flag_status")
+            Message.deregister("last_verb")
 
 
 def test_files_and_items_are_attached(double: EwsDouble, ann: Owner) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from xml.etree.ElementTree import Element
 
-from tests.servers.ews import mime
+from tests.servers.ews import mime, properties
 from tests.servers.ews.calendar_text import recurrence_of
 from tests.servers.ews.markup import boolean, moment, t, text
 from tests.servers.ews.state import Attachment, Folder, Item, Mailbox, Site
@@ -55,6 +55,12 @@ class Owner:
             item.fields[name] = t(name, value, **attributes)
         self.site.write(item)
 
+    def answer(self, item: Item, verb: int = 102) -> None:
+        """Note that an item was answered (102), answered to all (103) or passed on (104)."""
+        path = t("ExtendedFieldURI", PropertyTag="0x1081", PropertyType="Integer")
+        item.properties[properties.LAST_VERB] = t("ExtendedProperty", path, t("Value", str(verb)))
+        self.site.write(item)
+
     def categorize(self, item: Item, *categories: str) -> None:
         """Give an item exactly these categories."""
         item.fields["Categories"] = t("Categories", *(t("String", one) for one in categories))
@@ -95,6 +101,10 @@ class Place:
     def deny(self, denied: bool = True) -> None:
         """Refuse everybody who asks for it."""
         self.folder.denied = denied
+
+    def lock(self, read_only: bool = True) -> None:
+        """Refuse everybody who would change what is in it."""
+        self.folder.read_only = read_only
 
     def deliver(
         self,

@@ -78,7 +78,7 @@ def write(item: Item) -> bytes:
     zone = _zone(item.fields)
     if zone is not None and zones.known(zone) is not None:
         lines += zones.lines(zone)
-    lines += _event(item)
+    lines += _event(item, item.master)
     for occurrence in item.occurrences:
         lines += _event(occurrence, item)
     lines.append("END:VCALENDAR")

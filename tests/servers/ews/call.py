@@ -11,6 +11,8 @@ from tests.servers.ews.recurrence import numbered
 from tests.servers.ews.refusals import Refused
 from tests.servers.ews.state import Folder, Item, Mailbox, Site
 
+_WRITES = ("Create", "Update", "Delete", "Move", "Empty", "Upload")
+
 
 @dataclass
 class Call:
@@ -63,9 +65,13 @@ class Call:
                 )
             self.check(named.mailbox)
             found = named
-        if found.denied:
-            raise Refused("ErrorAccessDenied")
+        self._permit(found, is_target=True)
         return found
+
+    def _permit(self, folder: Folder, is_target: bool = False) -> None:
+        writes = self.operation.startswith(_WRITES) or (is_target and self.operation == "CopyItem")
+        if folder.denied or (folder.read_only and writes):
+            raise Refused("ErrorAccessDenied")
 
     def _distinguished(self, element: Element) -> Folder:
         name, inside = element.get("Id") or "", find(element, "Mailbox")
@@ -91,8 +97,7 @@ class Call:
         code = found.errors.get(self.operation) or found.errors.get("*")
         if code is not None:
             raise Refused(code)
-        if found.folder.denied:
-            raise Refused("ErrorAccessDenied")
+        self._permit(found.folder)
         return found
 
     def _named(self, element: Element) -> Item:

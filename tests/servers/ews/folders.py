@@ -64,9 +64,9 @@ def cut(found: list[Entry], view: Element | None) -> tuple[list[Entry], dict[str
 
 def create_folder(call: Call) -> list[Element]:
     """Answer CreateFolder."""
-    parent = call.target("ParentFolderId")
 
     def create(one: Element) -> list[Element]:
+        parent = call.target("ParentFolderId")
         name = text(one, "DisplayName") or ""
         _refuse_twin(parent, name)
         given = text(one, "FolderClass") or _CLASSES.get(local(one), "IPF.Note")
@@ -122,10 +122,9 @@ def update_folder(call: Call) -> list[Element]:
 
 def move_folder(call: Call) -> list[Element]:
     """Answer MoveFolder: a folder keeps its id."""
-    to = call.target("ToFolderId")
 
     def move(one: Element) -> list[Element]:
-        folder = call.folder(one)
+        to, folder = call.target("ToFolderId"), call.folder(one)
         if folder.distinguished or folder.parent is None:
             raise Refused("ErrorMoveDistinguishedFolder")
         _refuse_twin(to, folder.name)

@@ -118,15 +118,20 @@ def _checked(call: Call, one: Element) -> Item:
     return item
 
 
+def _refuse_occurrence(item: Item) -> None:
+    if item.master is not None:
+        raise Refused("ErrorCalendarCannotMoveOrCopyOccurrence")
+
+
 def move_item(call: Call) -> list[Element]:
     """Answer MoveItem: the item gets a new id."""
-    to = call.target("ToFolderId")
 
     def move(one: Element) -> list[Element]:
-        item = _checked(call, one)
-        crossing = item.folder.mailbox is not to.mailbox
+        to, item = call.target("ToFolderId"), _checked(call, one)
+        _refuse_occurrence(item)
+        crossing = item.folder.top is not to.top
         moved = call.site.move(item, to)
-        # the ids of items that went to another mailbox are not told
+        # the ids of items that went to another mailbox, or to the archive, are not told
         return [m("Items", *([] if crossing else [t(moved.element, id_element(moved))]))]
 
     return call.each(children(call.body, "ItemIds"), move, no_items)
@@ -134,10 +139,11 @@ def move_item(call: Call) -> list[Element]:
 
 def copy_item(call: Call) -> list[Element]:
     """Answer CopyItem."""
-    to = call.target("ToFolderId")
 
     def copy(one: Element) -> list[Element]:
-        made = blob.unpack(call.site, to, blob.pack(call.item(one)))
+        to, item = call.target("ToFolderId"), call.item(one)
+        _refuse_occurrence(item)
+        made = blob.unpack(call.site, to, blob.pack(item))
         return [m("Items", t(made.element, id_element(call.site.put(made, to))))]
 
     return call.each(children(call.body, "ItemIds"), copy, no_items)
@@ -193,9 +199,9 @@ def create_attachment(call: Call) -> list[Element]:
     """Answer CreateAttachment: the item gets a new change key."""
     holder = find(call.body, "ParentItemId")
     assert holder is not None
-    item = call.item(holder)
 
     def attach(one: Element) -> list[Element]:
+        item = call.item(holder)
         made = read_attachment(call.site, item, one)
         item.attachments.append(made)
         call.site.index_parts(item)

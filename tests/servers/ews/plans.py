@@ -2,10 +2,11 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from tests.servers.ews.markup import children, clone
 from tests.servers.ews.refusals import Faulted
 
 
@@ -32,7 +33,7 @@ class Plans:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._faults: list[tuple[When, Faulted]] = []
-        self._parts: list[tuple[When, int, str]] = []
+        self._parts: list[tuple[When, int | str, str]] = []
         self._warps: list[tuple[When, Callable[[list[Element]], list[Element]]]] = []
         self._hooks: list[tuple[When, Callable[[], None]]] = []
         self._lock = threading.Lock()
@@ -42,9 +43,9 @@ class Plans:
         values = {} if back_off_ms is None else {"BackOffMilliseconds": str(back_off_ms)}
         self._faults.append((when, Faulted(code, values=values)))
 
-    def refuse(self, code: str, position: int, when: When) -> None:
-        """Refuse the part of a batch at a position, counted from 0; -1 for all parts."""
-        self._parts.append((when, position, code))
+    def refuse(self, code: str, part: int | str, when: When) -> None:
+        """Refuse a part of a batch: the one at a position, counted from 0 (-1: all), or the one with an id."""
+        self._parts.append((when, part, code))
 
     def warp(self, change: Callable[[list[Element]], list[Element]], when: When) -> None:
         """Change the list of response messages: another order, or fewer."""
@@ -64,9 +65,10 @@ class Plans:
                     raise faulted
         return count
 
-    def refusals(self, operation: str, count: int) -> dict[int, str]:
-        """Give what is planned for the parts of a request: position -> code."""
-        return {position: code for when, position, code in self._parts if when.takes(operation, count)}
+    def refusals(self, operation: str, count: int, ids: Container[str]) -> dict[int | str, str]:
+        """Give what is planned for the parts of a request that holds these ids: position or id -> code."""
+        meant = (plan for plan in self._parts if isinstance(plan[1], int) or plan[1] in ids)
+        return {part: code for when, part, code in meant if when.takes(operation, count)}
 
     def finish(self, operation: str, count: int, messages: list[Element]) -> list[Element]:
         """Give the response messages as they go out."""
@@ -90,3 +92,11 @@ def backwards(messages: list[Element]) -> list[Element]:
 def one_fewer(messages: list[Element]) -> list[Element]:
     """Give one result fewer than was asked for."""
     return messages[:-1]
+
+
+def told_twice(messages: list[Element]) -> list[Element]:
+    """Tell each change of a page twice."""
+    for message in messages:
+        for change in children(message, "Changes"):
+            message[-1].append(clone(change))
+    return messages

@@ -24,7 +24,10 @@ DELIVERY_TIME = "tag 0xe06"
 SUBMIT_TIME = "tag 0x39"
 MESSAGE_CLASS = "tag 0x1a"
 FLAG_STATUS = "tag 0x1090"
-READ, UNSENT = 0x1, 0x8
+LAST_VERB = "tag 0x1081"
+READ, UNSENT, HAS_ATTACHMENTS = 0x1, 0x8, 0x10
+# [MS-OXOFLAG] section 2.2.1.1
+_STATUSES = {"1": "Complete", "2": "Flagged"}
 # what a client may give an item at its creation alone, or never
 FIXED = {MESSAGE_FLAGS, DELIVERY_TIME, SUBMIT_TIME, "tag 0xe08", "tag 0xe09", "tag 0xfff", "tag 0xff9"}
 COMPUTED = {"tag 0xe08", "tag 0xe09", "tag 0xfff", "tag 0xff9"}
@@ -56,6 +59,8 @@ def store(item: Item, given: Element, created: bool) -> None:
         item.received = parse_moment(value or "")
     elif key == SUBMIT_TIME:
         item.sent = parse_moment(value or "")
+    elif key == FLAG_STATUS:
+        item.fields["Flag"] = t("Flag", t("FlagStatus", _STATUSES.get(value or "", "NotFlagged")))
     elif key == MESSAGE_CLASS:
         item.item_class = value or ""
     else:
@@ -67,6 +72,8 @@ def remove(item: Item, path: Element) -> None:
     if key_of(path) in FIXED:
         raise Refused("ErrorInvalidPropertyDelete", detail=clone(path))
     item.properties.pop(key_of(path), None)
+    if key_of(path) == FLAG_STATUS:
+        item.fields.pop("Flag", None)
 
 
 def value_of(item: Item, key: str) -> str | None:
@@ -77,7 +84,8 @@ def value_of(item: Item, key: str) -> str | None:
             text(item.properties[key], "Value") if not values else "\0".join(one.text or "" for one in values)
         )
     known = {
-        MESSAGE_FLAGS: str((READ if item.is_read else 0) | (UNSENT if item.is_draft else 0)),
+        MESSAGE_FLAGS: str(_flags(item)),
+        FLAG_STATUS: next((code for code, name in _STATUSES.items() if name == _flag(item)), None),
         DELIVERY_TIME: moment(item.received),
         SUBMIT_TIME: moment(item.sent),
         MESSAGE_CLASS: item.item_class,
@@ -85,11 +93,19 @@ def value_of(item: Item, key: str) -> str | None:
         "tag 0x37": text(item.fields.get("Subject")),
         "tag 0x1035": text(item.fields.get("InternetMessageId")),
         "tag 0xe1b": boolean(bool(item.attachments)),
-        FLAG_STATUS: {"Flagged": "2", "Complete": "1"}.get(text(item.fields.get("Flag"), "FlagStatus") or ""),
     }
     if key == "tag 0x7d" and item.source is not None:
         return item.source.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("utf-8", "replace")
     return known.get(key)
+
+
+def _flags(item: Item) -> int:
+    attached = HAS_ATTACHMENTS if item.attachments else 0
+    return attached | (READ if item.is_read else 0) | (UNSENT if item.is_draft else 0)
+
+
+def _flag(item: Item) -> str | None:
+    return text(item.fields.get("Flag"), "FlagStatus")
 
 
 def render(item: Item, path: Element) -> Element | None:

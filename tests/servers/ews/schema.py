@@ -13,6 +13,8 @@ FOLDER = Path(__file__).parents[3].parent / "shared" / "testdata" / "ews-schema"
 AT_HAND = (FOLDER / "messages.xsd").is_file()
 # RequestServerVersion: the schema ends with Exchange2013_SP1; the double judges versions itself
 _UNCHECKED_HEADERS = {f"{{{TYPES}}}RequestServerVersion"}
+# servers got more distinguished folders since
+_LATER_NAMES = re.compile(r"DistinguishedFolderId', attribute 'Id'")
 _CONTROL = re.compile(rb"&#x[01]?[0-9A-F];")
 
 
@@ -44,5 +46,6 @@ def violations(envelope: bytes) -> list[str]:
         alone = etree.ElementTree(etree.fromstring(etree.tostring(part)))
         schema = _schema()
         if not schema.validate(alone):
-            found += [f"{part.tag.rpartition('}')[2]}: {one.message}" for one in schema.error_log]
+            told = [one.message for one in schema.error_log if not _LATER_NAMES.search(one.message)]
+            found += [f"{part.tag.rpartition('}')[2]}: {one}" for one in told]
     return found

@@ -14,11 +14,11 @@ from tests.servers.ews.state import Folder, Item
 
 def find_item(call: Call) -> list[Element]:
     """Answer FindItem, a message for each folder."""
-    shape = Shape.read(find(call.body, "ItemShape"), False)
     restriction, order = find(call.body, "Restriction"), children(call.body, "SortOrder")
     view, calendar = find(call.body, "IndexedPageItemView"), find(call.body, "CalendarView")
 
     def search(one: Element) -> list[Element]:
+        shape = Shape.read(find(call.body, "ItemShape"), False)
         folder = call.folder(one)
         found = _in_view(call, folder, calendar) if calendar is not None else _content(call, folder)
         if restriction is not None:

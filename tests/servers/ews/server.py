@@ -18,7 +18,7 @@ from tests.servers.ews.builder import Owner
 from tests.servers.ews.call import Call
 from tests.servers.ews.layout import furnish, furnish_public
 from tests.servers.ews.plans import Plans
-from tests.servers.ews.refusals import Faulted
+from tests.servers.ews.refusals import Faulted, Refused
 from tests.servers.ews.search import find_item
 from tests.servers.ews.state import Mailbox, Site
 from tests.servers.ews.sync import States, sync_folder_hierarchy, sync_folder_items
@@ -153,11 +153,14 @@ class EwsDouble:
                 if path.casefold() != PATH.casefold():
                     return 404, {}, b""
                 return 200, headers, self._serve(user, raw)
-        except Faulted as faulted:
-            return 500, headers, soap.fault(faulted)
+        except Faulted as error:
+            faulted = error
+        except Refused as refused:  # by no part of a batch
+            faulted = Faulted(refused.code, refused.text)
         except Exception as error:
             self.violations.append("".join(traceback.format_exception(error)))
-            return 500, headers, soap.fault(Faulted("ErrorInternalServerError", repr(error)))
+            faulted = Faulted("ErrorInternalServerError", repr(error))
+        return 500, headers, soap.fault(faulted)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -193,7 +196,7 @@ class EwsDouble:
         ids = tuple(found for one in request.body.iter() if (found := one.get("Id")))
         self.seen.append(Seen(request.operation, user, ids))
         count = self.plans.begin(request.operation)
-        messages = self._operate(request, user, self.plans.refusals(request.operation, count))
+        messages = self._operate(request, user, self.plans.refusals(request.operation, count, ids))
         messages = self.plans.finish(request.operation, count, messages)
         answer = soap.envelope(soap.response(request.operation, messages), self.build)
         wrong = schema.violations(answer)
@@ -201,11 +204,12 @@ class EwsDouble:
         self.plans.happen(request.operation, count)
         return answer
 
-    def _operate(self, request: soap.Request, user: str, refusals: dict[int, str]) -> list[Element]:
+    def _operate(self, request: soap.Request, user: str, refusals: dict[int | str, str]) -> list[Element]:
         parts = iter(range(1 << 30))
 
         def planned(element: Element) -> str | None:
-            return refusals.get(next(parts)) or refusals.get(-1)
+            named = (refusals.get(one.get("Id") or "") for one in (element, *element))
+            return refusals.get(next(parts)) or refusals.get(-1) or next(filter(None, named), None)
 
         call = Call(self.site, request.operation, request.body, user, planned)
         if request.operation == "SyncFolderItems":

@@ -207,10 +207,11 @@ def calendar_type(item: Item) -> str:
     return "RecurringMaster" if "Recurrence" in item.fields else "Single"
 
 
-def rights(may: bool = True) -> Element:
+def rights(folder: Folder) -> Element:
     """Show what the user may do."""
-    names = ("CreateAssociated", "CreateContents", "CreateHierarchy", "Delete", "Modify", "Read")
-    return t("EffectiveRights", *(t(name, boolean(may)) for name in names))
+    names = ("CreateAssociated", "CreateContents", "CreateHierarchy", "Delete", "Modify")
+    may = boolean(not folder.denied and not folder.read_only)
+    return t("EffectiveRights", *(t(name, may) for name in names), t("Read", boolean(not folder.denied)))
 
 
 def _duration(item: Item) -> Element | None:
@@ -240,7 +241,7 @@ _COMPUTED: dict[str, Callable[[Item], Element | None]] = {
     "DateTimeCreated": lambda item: t("DateTimeCreated", moment(item.created)),
     "ReminderIsSet": lambda item: t("ReminderIsSet", "false"),
     "HasAttachments": lambda item: t("HasAttachments", boolean(bool(item.attachments))),
-    "EffectiveRights": lambda item: rights(),
+    "EffectiveRights": lambda item: rights(item.folder),
     "LastModifiedTime": lambda item: t("LastModifiedTime", moment(item.modified)),
     "IsAssociated": lambda item: t("IsAssociated", boolean(item.is_associated)),
     "IsRead": lambda item: t("IsRead", boolean(item.is_read)),
@@ -298,7 +299,7 @@ _FOLDER: dict[str, Callable[[Folder], Element | None]] = {
     "DisplayName": lambda one: t("DisplayName", one.name),
     "TotalCount": lambda one: t("TotalCount", str(len(listed(one)))),
     "ChildFolderCount": lambda one: t("ChildFolderCount", str(len(one.children))),
-    "EffectiveRights": lambda one: rights(not one.denied),
+    "EffectiveRights": rights,
     "DistinguishedFolderId": lambda one: (
         t("DistinguishedFolderId", one.distinguished) if one.distinguished else None
     ),

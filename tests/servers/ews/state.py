@@ -92,6 +92,8 @@ class Folder:
     is_search: bool = False
     is_hidden: bool = False
     denied: bool = False
+    """Whether nobody may look into it; `read_only` whether nobody may change what is in it."""
+    read_only: bool = False
     items: dict[str, Item] = field(default_factory=dict)
     """By id, oldest first."""
     children: "dict[str, Folder]" = field(default_factory=dict)
@@ -113,6 +115,11 @@ class Folder:
     def path(self) -> str:
         """Names from the root of its tree down, with "/" between."""
         return self.name if self.parent is None else f"{self.parent.path}/{self.name}"
+
+    @property
+    def top(self) -> "Folder":
+        """The root of its tree."""
+        return self if self.parent is None else self.parent.top
 
     @property
     def normal_items(self) -> list[Item]:

@@ -28,6 +28,8 @@ class States:
 
     def __init__(self) -> None:
         self._given: dict[str, _State] = {}
+        self.empty_pages = 0
+        """How many pages tell of nothing, and are not the last, before one does."""
         self.bare_errors = False
         """Whether the refusal of a state comes without SyncState, which exchangelib cannot read."""
 
@@ -67,6 +69,8 @@ def sync_folder_items(call: Call, states: States) -> list[Element]:
         most = int(text(call.body, "MaxChangesReturned") or 0)
         if not 0 < most <= LARGEST_PAGE:
             raise Refused("ErrorInvalidArgument")
+        if states.empty_pages:
+            states.empty_pages, most = states.empty_pages - 1, 0
         ignored = {one.get("Id") for one in children(call.body, "Ignore")}
         associated = text(call.body, "SyncScope") == "NormalAndAssociatedItems"
         shown = {id: item for id, item in folder.items.items() if associated or not item.is_associated}
