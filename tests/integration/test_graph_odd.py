@@ -203,7 +203,7 @@ def test_mime_is_complete_with_its_last_boundary_alone() -> None:
     assert not is_complete(b"")
 
 
-@pytest.mark.parametrize("status", [500, 502, 400, 423])
+@pytest.mark.parametrize("status", [500, 502, 400, 423, 403])
 def test_an_item_that_the_server_breaks_at_is_missed_and_its_neighbours_are_not(
     owner: GraphOwner, status: int
 ) -> None:
@@ -241,10 +241,13 @@ def test_bodies_without_a_length_are_read_twice_and_have_to_agree(owner: GraphOw
     assert len(asked) == 2 * len(ids)
 
 
-def test_a_folder_that_breaks_is_refused_and_the_others_are_served(owner: GraphOwner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_folder_that_breaks_is_refused_and_the_others_are_served(
+    owner: GraphOwner, tmp_path: Path, status: int
+) -> None:
     fill(owner.mailbox)
     calendar = owner.mailbox.folder("calendar", "event")
-    owner.double.breaks = {f"{calendar.id}/events": 400}
+    owner.double.breaks = {f"{calendar.id}/events": status}
     scene = Scene(tmp_path / "state")
     report = scene.pull(account=owner.account())
     assert [one.folder for one in report.folders if not one.complete] == ["Calendar"]

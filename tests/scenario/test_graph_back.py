@@ -127,7 +127,7 @@ def test_without_exports_items_are_made_anew_and_the_loss_is_told(scene: Scene, 
     for subject in ("Holiday", "On call", "Bob Builder", "Wendy", "Pay the bill"):
         old, new = before[subject], after[subject].details.item
         assert old is not None and new is not None
-        plain = {"created": None, "modified": None}
+        plain: dict[str, object] = {"created": None, "modified": None}
         if hasattr(old, "uid"):
             plain["uid"] = old.uid
         assert replace(new, **plain) == replace(old, **{**plain})

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -205,7 +206,7 @@ def _task(given: Task, told: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
         "start_date": _ews_date(given.start),
         "due_date": _ews_date(given.due),
         "status": next(name for name, one in STATES.items() if one == given.status),
-        "percent_complete": given.percent,
+        "percent_complete": Decimal(given.percent),
         "reminder_is_set": given.reminder is not None,
         "reminder_due_by": _at(given.reminder) if given.reminder else None,
         "recurrence": exchange_recurrence(given.recurrence, start) if given.recurrence and start else None,

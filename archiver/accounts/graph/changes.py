@@ -18,7 +18,7 @@ from msgspec import Struct
 from archiver.accounts.exchange import differences, id_of
 from archiver.accounts.graph import listing
 from archiver.accounts.graph.folders import Native
-from archiver.accounts.graph.web import Json, Refusal, Web, segment
+from archiver.accounts.graph.web import Broken, Json, Refusal, Web, segment
 from archiver.errors import FolderRefused
 from archiver.model import Change, Cursor, Done, Flags, Kind, Remote
 from archiver.ports import Known
@@ -68,7 +68,11 @@ class FolderChanges:
 
     def __iter__(self) -> Iterator[Change]:
         """Tell them; the last is Done."""
-        done = self._by_delta() if self._kind in (Kind.MAIL, Kind.CONTACT) else self._in_full()
+        try:
+            done = self._by_delta() if self._kind in (Kind.MAIL, Kind.CONTACT) else self._in_full()
+        except Broken as error:  # here alone, it may be
+            text = f'the folder "{self._native.folder.name}" cannot be listed: {error.text}'
+            raise FolderRefused(text) from error
         known = self._known() if self._told or self._whole else {}
         now = {item_id: self._now(one, known) for item_id, one in self._told.items()}
         folder = self._native.folder.name

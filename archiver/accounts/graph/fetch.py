@@ -24,6 +24,9 @@ EXPORT_KIND = "graph-export"
 EXPORTED = 20
 """How many items one export takes (https://learn.microsoft.com/graph/api/mailbox-exportitems)."""
 
+HELD = 32 << 20
+"""Bytes of items, as the server names their sizes, whose exports are held in memory at once."""
+
 DROPS = 3
 """Items in a row that the line was lost at, after which it is not held against the items."""
 
@@ -117,8 +120,7 @@ class Fetch:
         """Give them in order. What ends the account ends this too, and drops what is on its way."""
         pool = ThreadPoolExecutor(AT_ONCE)
         try:
-            for start in range(0, len(remotes), EXPORTED):
-                some = remotes[start : start + EXPORTED]
+            for some in _batches(remotes):
                 ids = [item_id for one in some if (item_id := id_of(one.ref.key)) is not None]
                 exports = pool.submit(self._exports.of, ids)
                 waiting: deque[Future[Message | Missed]] = deque()
@@ -136,7 +138,7 @@ class Fetch:
             found = self._record(remote, exports)
         except Refusal as error:
             return Missed(remote, GONE, gone=True) if error.is_gone else Missed(remote, error.text)
-        except Lost as error:  # one item that the server breaks at must not keep the others
+        except (Lost, Forbidden) as error:  # one item that the server breaks at must not keep the others
             self._drops += 1
             if self._drops >= DROPS:
                 raise
@@ -176,6 +178,20 @@ class Fetch:
             if is_complete(raw):
                 return raw
         return None
+
+
+def _batches(remotes: Sequence[Remote]) -> Iterator[list[Remote]]:
+    """Cut into pieces whose exports are asked for, and held, together."""
+    some: list[Remote] = []
+    size = 0
+    for one in remotes:
+        if some and (len(some) == EXPORTED or size + (one.size or 0) > HELD):
+            yield some
+            some, size = [], 0
+        some.append(one)
+        size += one.size or 0
+    if some:
+        yield some
 
 
 def is_complete(raw: bytes) -> bool:

@@ -34,15 +34,14 @@ _BUSY = (429, 503, 504)
 _AGAIN = (500, 502, *_BUSY)
 
 _NEEDS = (
+    ("exportItems", "MailboxItem.Export"),
+    ("createImportSession", "MailboxItem.ImportExport"),
+    ("/settings/exchange", "User.Read.All"),
     ("/mailFolders", "Mail.Read"),
     ("/messages", "Mail.Read"),
     ("/calendars", "Calendars.Read"),
-    ("/events", "Calendars.Read"),
     ("/contact", "Contacts.Read"),
     ("/todo", "Tasks.Read"),
-    ("exportItems", "MailboxItem.Export"),
-    ("createImportSession", "MailboxItem.ImportExport"),
-    ("/settings/exchange", "MailboxSettings.Read"),
 )
 
 
@@ -84,6 +83,10 @@ class Lost(Unreachable):
     """The answer was lost: what was asked may have been done or not."""
 
 
+class Broken(Lost):
+    """The server answers, and breaks at what was asked: it may be for this alone."""
+
+
 class Answer(Struct, frozen=True):
     """What came back: its headers by lower-case name, and the whole body. `framed`: its length was told."""
 
@@ -98,7 +101,7 @@ class Answer(Struct, frozen=True):
         except ValueError:
             told = None
         if not isinstance(told, dict):
-            raise Lost("an answer of Exchange Online is cut short, or is no JSON", "try again later")
+            raise Broken("an answer of Exchange Online is cut short, or is no JSON", "try again later")
         return told
 
     @property
@@ -148,7 +151,7 @@ class Web:
         """Get bytes. Where nothing tells how many there are, they are asked for twice and have to be as many."""
         answer = self.patiently("GET", path)
         if not answer.framed and len(self.patiently("GET", path).body) != len(answer.body):
-            raise Lost("an answer of Exchange Online is cut short", "try again later")
+            raise Broken("an answer of Exchange Online is cut short", "try again later")
         return answer
 
     def patiently(
@@ -283,7 +286,7 @@ class Web:
             wait_s = _retry_after(reply.headers.get("Retry-After"))
             if status == 429 or wait_s is not None:
                 raise Busy("Exchange Online is busy, or was asked too much", wait_s)
-            raise Lost(f"Exchange Online has a fault of its own (status {status})", "try again later")
+            raise Broken(f"Exchange Online has a fault of its own (status {status})", "try again later")
         if status == 403:
             raise Forbidden(
                 f'Exchange Online forbids this: "{word or status}"{f" ({said})" if said else ""}',

@@ -74,6 +74,8 @@ def _files(web: Web, path: str, told: Json) -> list[Attached]:
     found: list[Attached] = []
     for one in web.all(f"{path}/attachments"):
         whole: dict[str, Any] = one
+        if "referenceAttachment" in str(one.get("@odata.type", "")):
+            continue  # a link to a file that lies elsewhere
         if "contentBytes" not in one and "item" not in str(one.get("@odata.type", "")).lower():
             whole = web.get(f"{path}/attachments/{segment(one['id'])}")
         if "contentBytes" in whole:

@@ -80,6 +80,8 @@ def _events(mailbox: Mailbox) -> dict[str, Item]:
         },
     )
     meeting.attachments.append(attached("agenda.txt", b"1. cake"))
+    link = {"@odata.type": "#microsoft.graph.referenceAttachment", "id": "ATT-link", "name": "plan.docx"}
+    meeting.attachments.append(link)
     day = mailbox.add(
         calendar,
         {

@@ -30,6 +30,68 @@ READ_ONLY = {
     "exceptionOccurrences",
     "cancelledOccurrences",
 }
+_OF_ALL = {"categories", "importance", "body", "singleValueExtendedProperties", "attachments"}
+KNOWN = {
+    "mail": _OF_ALL
+    | {
+        "subject",
+        "from",
+        "sender",
+        "toRecipients",
+        "ccRecipients",
+        "bccRecipients",
+        "replyTo",
+        "internetMessageId",
+    }
+    | {"isRead", "flag"},
+    "event": _OF_ALL
+    | {
+        "subject",
+        "start",
+        "end",
+        "isAllDay",
+        "location",
+        "sensitivity",
+        "showAs",
+        "isReminderOn",
+        "recurrence",
+    }
+    | {"reminderMinutesBeforeStart", "responseRequested", "attendees"},
+    "contact": {
+        "categories",
+        "singleValueExtendedProperties",
+        "displayName",
+        "fileAs",
+        "givenName",
+        "middleName",
+    }
+    | {
+        "surname",
+        "title",
+        "generation",
+        "nickName",
+        "companyName",
+        "department",
+        "jobTitle",
+        "officeLocation",
+    }
+    | {"profession", "manager", "assistantName", "spouseName", "personalNotes", "children", "emailAddresses"}
+    | {"imAddresses", "birthday", "businessHomePage", "homePhones", "businessPhones", "mobilePhone"}
+    | {"homeAddress", "businessAddress", "otherAddress"},
+    "task": {
+        "title",
+        "body",
+        "categories",
+        "importance",
+        "status",
+        "isReminderOn",
+        "linkedResources",
+        "recurrence",
+    }
+    | {"startDateTime", "dueDateTime", "completedDateTime", "reminderDateTime"},
+}
+"""What each kind can be made with, by the reference of its resource."""
+
 TAKEN = (
     "body",
     "from",
@@ -58,13 +120,16 @@ def route(method: str, path: str) -> Callable[[Call], Call]:
     return add
 
 
-def _checked(request: "Request") -> Json:
+def _checked(request: "Request", kind: str) -> Json:
     if len(request.body) > JSON_LIMIT * 4 // 3 + 100_000:
         raise Refused(413, "ErrorMessageSizeExceeded", "The message exceeds the maximum supported size.")
     told = request.json()
     wrong = sorted(told.keys() & READ_ONLY)
     if wrong:
         raise Refused(400, "ErrorInvalidProperty", f"{wrong[0]} is read-only.")
+    unknown = sorted(told.keys() - KNOWN[kind])
+    if unknown:
+        raise Refused(400, "RequestBodyRead", f"The property '{unknown[0]}' does not exist.")
     return told
 
 
@@ -104,7 +169,7 @@ def create(double: "GraphDouble", request: "Request", where: str, folder: str) -
         if request.headers.get("content-type", "").startswith("text/plain"):
             raise Refused(400, "BadRequest", "Unable to read JSON request payload.")
         return _create_mail(double, request, there)
-    told = _checked(request)
+    told = _checked(request, there.kind)
     extended = _extended(told)
     if there.kind == "event":
         return _create_event(double, request, there, told, extended)
@@ -121,7 +186,7 @@ def create(double: "GraphDouble", request: "Request", where: str, folder: str) -
 
 
 def _create_mail(double: "GraphDouble", request: "Request", folder: Folder) -> "Reply":
-    told = _checked(request)
+    told = _checked(request, "mail")
     extended, files = _extended(told), told.pop("attachments", [])
     draft = FLAGS not in extended or bool(int(extended[FLAGS]) & DRAFT)
     now = text.stamp(double.mailbox.moment)
@@ -177,7 +242,7 @@ def _create_event(
 def change(double: "GraphDouble", request: "Request", what: str, item: str) -> "Reply":
     one = _one(double, what, item)
     _match(request, one)
-    told = _checked(request)
+    told = _checked(request, one.kind)
     if one.kind == "mail" and not one.props.get("isDraft") and not told.keys() <= ALWAYS:
         raise Refused(400, "ErrorInvalidOperation", "The message is no draft.")
     if one.kind == "event" and (one.props.get("attendees") or told.get("attendees")):
