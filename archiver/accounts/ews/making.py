@@ -209,7 +209,9 @@ def _task(given: Task, told: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
         "percent_complete": Decimal(given.percent),
         "reminder_is_set": given.reminder is not None,
         "reminder_due_by": _at(given.reminder) if given.reminder else None,
-        "recurrence": exchange_recurrence(given.recurrence, start) if given.recurrence and start else None,
+        "recurrence": exchange_recurrence(given.recurrence, start, task=True)
+        if given.recurrence and start
+        else None,
     }
     lacks = [
         (given.done is not None, "the day it was done"),
