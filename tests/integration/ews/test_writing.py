@@ -15,6 +15,7 @@ from tests.servers.ews.builder import Owner
 from tests.servers.ews.filling import fill
 from tests.servers.ews.markup import text
 from tests.servers.ews.server import EwsDouble
+from tests.servers.ews.shape import field_value
 
 
 class FlagStatus(ExtendedProperty):  # type: ignore[misc]
@@ -89,9 +90,12 @@ def test_the_mark_for_follow_up_and_the_last_answer_are_properties_too(double: E
             assert (got.flag_status, got.last_verb) == (2, 102)
             got.flag_status, got.last_verb = 1, 104
             got.save(update_fields=["flag_status", "last_verb"])
-            assert text(item.fields["Flag"], "FlagStatus") == "Complete"
+            assert text(field_value(double.site, item, "Flag"), "FlagStatus") == "Complete"
             [got] = opened.fetch([handle(item)], only_fields=["flag_status", "last_verb"])
             assert (got.flag_status, got.last_verb) == (1, 104)
+            ann.flag(item, "Flagged")
+            [got] = opened.fetch([handle(item)], only_fields=["flag_status"])
+            assert got.flag_status == 2
         finally:
             Message.deregister("flag_status")
             Message.deregister("last_verb")

@@ -45,7 +45,7 @@ class Owner:
 
     def flag(self, item: Item, status: str = "Flagged") -> None:
         """Flag an item for follow-up."""
-        item.fields["Flag"] = t("Flag", t("FlagStatus", status))
+        properties.set_flag(item, t("Flag", t("FlagStatus", status)))
         self.site.write(item)
 
     def edit(self, item: Item, **fields: str) -> None:
@@ -58,7 +58,7 @@ class Owner:
     def answer(self, item: Item, verb: int = 102) -> None:
         """Note that an item was answered (102), answered to all (103) or passed on (104)."""
         path = t("ExtendedFieldURI", PropertyTag="0x1081", PropertyType="Integer")
-        item.properties[properties.LAST_VERB] = t("ExtendedProperty", path, t("Value", str(verb)))
+        item.properties[properties.key_of(path)] = t("ExtendedProperty", path, t("Value", str(verb)))
         self.site.write(item)
 
     def categorize(self, item: Item, *categories: str) -> None:

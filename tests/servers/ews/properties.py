@@ -1,5 +1,7 @@
 """Extended (MAPI) properties: one key for each way of naming them, and those that tell of the item itself."""
 
+import functools
+from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews.markup import boolean, children, clone, find, moment, parse_moment, t, text
@@ -24,24 +26,27 @@ DELIVERY_TIME = "tag 0xe06"
 SUBMIT_TIME = "tag 0x39"
 MESSAGE_CLASS = "tag 0x1a"
 FLAG_STATUS = "tag 0x1090"
-LAST_VERB = "tag 0x1081"
-READ, UNSENT, HAS_ATTACHMENTS = 0x1, 0x8, 0x10
-# [MS-OXOFLAG] section 2.2.1.1
-_STATUSES = {"1": "Complete", "2": "Flagged"}
+READ, UNSENT = 0x1, 0x8
 # what a client may give an item at its creation alone, or never
 FIXED = {MESSAGE_FLAGS, DELIVERY_TIME, SUBMIT_TIME, "tag 0xe08", "tag 0xe09", "tag 0xfff", "tag 0xff9"}
 COMPUTED = {"tag 0xe08", "tag 0xe09", "tag 0xfff", "tag 0xff9"}
 
 
+_NAMING = ("PropertyTag", "DistinguishedPropertySetId", "PropertySetId", "PropertyName", "PropertyId")
+
+
 def key_of(path: Element) -> str:
     """Give the key of a property from its t:ExtendedFieldURI; several ways to name one give one key."""
-    tag = path.get("PropertyTag")
+    return _key(*map(path.get, _NAMING))
+
+
+# a search names the same property for each item
+@functools.cache
+def _key(tag: str | None, found: str | None, space: str | None, name: str | None, number: str | None) -> str:
     if tag:
         return f"tag {int(tag, 0):#x}"
-    found = path.get("DistinguishedPropertySetId")
-    space = SETS[found] if found else (path.get("PropertySetId") or "").lower().strip("{}")
-    name = path.get("PropertyName")
-    return f"{space} name {name.lower()}" if name else f"{space} id {path.get('PropertyId')}"
+    home = SETS[found] if found else (space or "").lower().strip("{}")
+    return f"{home} name {name.lower()}" if name else f"{home} id {number}"
 
 
 def store(item: Item, given: Element, created: bool) -> None:
@@ -59,12 +64,12 @@ def store(item: Item, given: Element, created: bool) -> None:
         item.received = parse_moment(value or "")
     elif key == SUBMIT_TIME:
         item.sent = parse_moment(value or "")
-    elif key == FLAG_STATUS:
-        item.fields["Flag"] = t("Flag", t("FlagStatus", _STATUSES.get(value or "", "NotFlagged")))
     elif key == MESSAGE_CLASS:
         item.item_class = value or ""
     else:
         item.properties[key] = clone(given)
+        if key == FLAG_STATUS:
+            item.fields.pop("Flag", None)
 
 
 def remove(item: Item, path: Element) -> None:
@@ -72,8 +77,21 @@ def remove(item: Item, path: Element) -> None:
     if key_of(path) in FIXED:
         raise Refused("ErrorInvalidPropertyDelete", detail=clone(path))
     item.properties.pop(key_of(path), None)
-    if key_of(path) == FLAG_STATUS:
-        item.fields.pop("Flag", None)
+
+
+_KNOWN: dict[str, Callable[[Item], str | None]] = {
+    MESSAGE_FLAGS: lambda item: str((READ if item.is_read else 0) | (UNSENT if item.is_draft else 0)),
+    DELIVERY_TIME: lambda item: moment(item.received),
+    SUBMIT_TIME: lambda item: moment(item.sent),
+    MESSAGE_CLASS: lambda item: item.item_class,
+    "tag 0xe08": lambda item: str(item.size),
+    "tag 0x37": lambda item: text(item.fields.get("Subject")),
+    "tag 0x1035": lambda item: text(item.fields.get("InternetMessageId")),
+    "tag 0xe1b": lambda item: boolean(bool(item.attachments)),
+    FLAG_STATUS: lambda item: {"Flagged": "2", "Complete": "1"}.get(
+        text(item.fields.get("Flag"), "FlagStatus") or ""
+    ),
+}
 
 
 def value_of(item: Item, key: str) -> str | None:
@@ -83,29 +101,22 @@ def value_of(item: Item, key: str) -> str | None:
         return (
             text(item.properties[key], "Value") if not values else "\0".join(one.text or "" for one in values)
         )
-    known = {
-        MESSAGE_FLAGS: str(_flags(item)),
-        FLAG_STATUS: next((code for code, name in _STATUSES.items() if name == _flag(item)), None),
-        DELIVERY_TIME: moment(item.received),
-        SUBMIT_TIME: moment(item.sent),
-        MESSAGE_CLASS: item.item_class,
-        "tag 0xe08": str(item.size),
-        "tag 0x37": text(item.fields.get("Subject")),
-        "tag 0x1035": text(item.fields.get("InternetMessageId")),
-        "tag 0xe1b": boolean(bool(item.attachments)),
-    }
     if key == "tag 0x7d" and item.source is not None:
         return item.source.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("utf-8", "replace")
-    return known.get(key)
+    computed = _KNOWN.get(key)
+    return None if computed is None else computed(item)
 
 
-def _flags(item: Item) -> int:
-    attached = HAS_ATTACHMENTS if item.attachments else 0
-    return attached | (READ if item.is_read else 0) | (UNSENT if item.is_draft else 0)
+def set_flag(item: Item, flag: Element) -> None:
+    """Write the t:Flag of an item, which is the same as its FLAG_STATUS."""
+    item.fields["Flag"] = flag
+    item.properties.pop(FLAG_STATUS, None)
 
 
-def _flag(item: Item) -> str | None:
-    return text(item.fields.get("Flag"), "FlagStatus")
+def flag_of(item: Item) -> Element:
+    """Give the t:Flag of an item that was flagged by its FLAG_STATUS, or not at all."""
+    status = {"1": "Complete", "2": "Flagged"}.get(value_of(item, FLAG_STATUS) or "", "NotFlagged")
+    return t("Flag", t("FlagStatus", status))
 
 
 def render(item: Item, path: Element) -> Element | None:

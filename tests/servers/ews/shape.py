@@ -245,7 +245,7 @@ _COMPUTED: dict[str, Callable[[Item], Element | None]] = {
     "LastModifiedTime": lambda item: t("LastModifiedTime", moment(item.modified)),
     "IsAssociated": lambda item: t("IsAssociated", boolean(item.is_associated)),
     "IsRead": lambda item: t("IsRead", boolean(item.is_read)),
-    "Flag": lambda item: t("Flag", t("FlagStatus", "NotFlagged")),
+    "Flag": properties.flag_of,
     "HasPicture": lambda item: t("HasPicture", boolean(any(one.is_photo for one in item.attachments))),
 }
 _CALENDAR: dict[str, Callable[[Item], Element | None]] = {

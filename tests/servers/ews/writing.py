@@ -103,6 +103,8 @@ def set_field(site: Site, item: Item, field: Element, created: bool) -> None:
         item.is_draft = item.is_draft or item.element == "Message"
     elif name == "IsRead":
         item.is_read = is_true(field.text)
+    elif name == "Flag":
+        properties.set_flag(item, clone(field))
     elif name == "ItemClass":
         item.item_class = field.text or ""
     elif name in READ_ONLY:
