@@ -28,6 +28,7 @@ __all__ = [
     "NoSecret",
     "account_password",
     "can_prompt",
+    "client_certificate",
     "client_secret",
     "forget_passphrase",
     "forget_password",
@@ -99,6 +100,16 @@ def client_secret(account: AccountSettings) -> Secret | None:
     if account.oauth.client_secret_file is not None:
         return _from_file(label, account.oauth.client_secret_file)
     return None
+
+
+def client_certificate(account: AccountSettings) -> bytes:
+    """Read the certificate that an account is signed in to by, with its key (PEM). Raises `ConfigInvalid`."""
+    label = f'certificate of account "{account.name}"'
+    if account.oauth is None or account.oauth.client_certificate_file is None:
+        raise NoSecret(
+            f"there is no {label}", f"set client-certificate-file in [account.{account.name}.oauth]"
+        )
+    return _read_file(label, account.oauth.client_certificate_file)
 
 
 def notice_password(mail: MailSettings) -> Secret:
@@ -236,6 +247,10 @@ def _from_command(label: str, command: str) -> Secret:
 
 
 def _from_file(label: str, path: Path, *, private: bool = True) -> Secret:
+    return _first_line(label, _read_file(label, path, private=private), f'"{path}"')
+
+
+def _read_file(label: str, path: Path, *, private: bool = True) -> bytes:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -243,12 +258,11 @@ def _from_file(label: str, path: Path, *, private: bool = True) -> Secret:
                 raise ConfigInvalid(
                     f'everybody on this machine can read the {label} in "{path}"', f"chmod 600 '{path}'"
                 )
-            raw = file.read(FILE_LIMIT_BYTES)
+            return file.read(FILE_LIMIT_BYTES)
     except OSError as error:
         raise ConfigInvalid(
             f'the {label} cannot be read from "{path}": {error.strerror}', "check its path and rights"
         ) from error
-    return _first_line(label, raw, f'"{path}"')
 
 
 def _ask(prompt: str, label: str) -> Secret:

@@ -19,6 +19,7 @@ from archiver import secrets
 from archiver.accounts import oauth
 from archiver.archive.machine import Machine
 from archiver.config import AccountSettings, OAuthSettings, state_folder
+from archiver.config.exchange import backend_of
 from archiver.errors import ConfigInvalid, Locked, LoginRefused
 from archiver.formats import age
 from archiver.model import AccessToken, Secret
@@ -104,6 +105,8 @@ def access_token(settings: AccountSettings, *, anew: bool = False) -> AccessToke
     def renew() -> AccessToken:
         return access_token(settings, anew=True)
 
+    if signs_in_as_program(settings):
+        return AccessToken(_program_token(settings, anew=anew).reveal(), renew)
     with _alone(settings):
         known, held = _known(settings), _held(settings)
         if known is None or held is None or known.client != _client(settings):
@@ -114,6 +117,27 @@ def access_token(settings: AccountSettings, *, anew: bool = False) -> AccessToke
         if not anew and EARLY < held.access_until - now() <= LONGEST:
             return AccessToken(held.access.reveal(), renew)
         return AccessToken(_renewed(settings, known, held).access.reveal(), renew)
+
+
+def signs_in_as_program(settings: AccountSettings) -> bool:
+    """Tell whether an account is signed in to by a certificate, without any person."""
+    return settings.oauth is not None and settings.oauth.client_certificate_file is not None
+
+
+def _program_token(settings: AccountSettings, *, anew: bool) -> AccessToken:
+    """Give the token of a program, which is kept nowhere but in memory: it gets another whenever it wants."""
+    client = _client(settings)
+    known = _programs.get(client)
+    if anew or known is None or known[1] - now() <= EARLY:
+        try:
+            known = oauth.as_program(_provider(settings), secrets.client_certificate(settings), now())
+        except LoginRefused as error:
+            raise _for(settings, error) from None
+        _programs[client] = known
+    return known[0]
+
+
+_programs: dict[str, tuple[AccessToken, datetime]] = {}
 
 
 def look(settings: AccountSettings) -> SignIn | None:
@@ -185,7 +209,11 @@ def _provider(settings: AccountSettings, *, with_secret: bool = True) -> oauth.P
     secret = secrets.client_secret(settings) if with_secret else None
     scope = " ".join(wanted.scopes)
     if wanted.provider == "microsoft":
-        return oauth.microsoft(wanted.client_id, secret, scope or None, settings.kind, wanted.tenant)
+        what = settings.kind if settings.exchange is None else backend_of(settings.exchange)
+        as_program = signs_in_as_program(settings)
+        return oauth.microsoft(
+            wanted.client_id, secret, scope or None, what, wanted.tenant, program=as_program
+        )
     if wanted.provider == "google":
         return oauth.google(wanted.client_id, secret, scope or None)
     urls = {"token": wanted.token_url, "authorize": wanted.authorize_url, "device": wanted.device_url}

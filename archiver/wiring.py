@@ -8,7 +8,8 @@ import secrets
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +30,8 @@ from archiver.config import (
     state_folder,
     state_path,
 )
-from archiver.errors import NoArchive, ObjectMissing, UsageError
+from archiver.config.exchange import backend_of, endpoint_of
+from archiver.errors import ConfigInvalid, NoArchive, ObjectMissing, UsageError
 from archiver.formats.root import decode_root, root_key
 from archiver.formats.signify import split_embedded
 from archiver.model import Secret
@@ -322,6 +324,23 @@ def find_server(address: str, protocol: "Protocol") -> "Offer | None":
     return find(address, protocol, fetch, Dns())
 
 
+def find_exchange(settings: AccountSettings, address: str, password: Secret) -> str:
+    """Find the endpoint of EWS of a mailbox by autodiscover. Raises an `ArchiverError` where there is none."""
+    with _installed(settings):
+        from archiver.accounts.ews.discover import discover  # noqa: PLC0415 -- only adding an account needs it
+    return discover(address, settings.user, password, _ca_file(settings))
+
+
+@contextmanager
+def _installed(settings: AccountSettings) -> Iterator[None]:
+    """Say what to install where a library of an extra is missing."""
+    try:
+        yield
+    except ImportError as error:
+        text = f'what account "{settings.name}" speaks to Exchange with is not installed: {error.name}'
+        raise ConfigInvalid(text, "install it: pip install 'archiver[exchange]'") from error
+
+
 def open_target(settings: AccountSettings, warn: Warn) -> "Target":
     """Make an account that takes mail. Raises `UsageError` for a kind that takes none."""
     account = open_account(settings, warn)
@@ -376,9 +395,13 @@ def _server(settings: AccountSettings) -> "Server":
         host=settings.host,
         port=settings.port or (tls if settings.security == "tls" else clear),
         security=settings.security.value,
-        ca_file=str(settings.ca_file) if settings.ca_file else None,
+        ca_file=_ca_file(settings),
         timeout_s=settings.timeout_s,
     )
+
+
+def _ca_file(settings: AccountSettings) -> str | None:
+    return str(settings.ca_file) if settings.ca_file else None
 
 
 def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "FilesAccount":
@@ -389,7 +412,30 @@ def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: 
     return FilesAccount(settings.path, warn, settings.form)
 
 
+def make_exchange(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> Account:
+    """Make an account of kind `exchange`, by the backend that is right for its server."""
+    exchange, ca_file = settings.exchange, _ca_file(settings)
+    assert exchange is not None
+    program = settings.oauth is not None and settings.oauth.client_certificate_file is not None
+    whose = exchange.mailbox or (settings.user if program else None)  # a program has no mailbox
+    with _installed(settings):
+        if backend_of(exchange) == "graph":
+            from archiver.accounts.graph.account import GraphAccount  # noqa: PLC0415 -- few accounts need it
+            from archiver.accounts.graph.web import HOST, GraphServer  # noqa: PLC0415
+
+            url = exchange.url if exchange.backend == "graph" and exchange.url else HOST
+            server = GraphServer(whose, url, ca_file, settings.timeout_s, exchange.export)
+            return GraphAccount(server, password, warn)
+        from archiver.accounts.ews.account import EwsAccount, Wanted  # noqa: PLC0415 -- as above
+        from archiver.accounts.ews.transport import Endpoint  # noqa: PLC0415
+    wanted = Wanted(exchange.archive_mailbox, exchange.public_folders, exchange.export)
+    sign_in, url = "oauth" if settings.oauth is not None else exchange.sign_in, endpoint_of(exchange)
+    where = Endpoint(url, settings.user, whose, sign_in, ca_file, settings.timeout_s, program)
+    return EwsAccount(where, password, warn, wanted)
+
+
 _ACCOUNTS = {
+    "exchange": "archiver.wiring:make_exchange",
     "files": "archiver.wiring:make_files",
     "imap": "archiver.wiring:make_imap",
     "pop3": "archiver.wiring:make_pop3",

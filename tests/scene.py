@@ -3,7 +3,7 @@
 import copy
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -211,6 +211,8 @@ class Scene:
         stop: Callable[[], bool] = lambda: False,
         between: Callable[[], None] = lambda: None,
         dry: bool = False,
+        named: Set[str] = frozenset(),
+        records: bool = False,
     ) -> "Pruned":
         """Plan, and carry the plan out; `between` is what happens while the user thinks it over."""
         archive = self.open(store, unlock=True)
@@ -230,6 +232,8 @@ class Scene:
             to=Folder(to) if to else None,
             reporter=self.told,
             stop=stop,
+            named=named,
+            records=records,
         )
         self.pruned = Pruned(plan(work), [])
         if dry:
@@ -255,8 +259,9 @@ class Scene:
         stop: Callable[[], bool] = lambda: False,
         dry: bool = False,
         ledger: bool = True,
+        records: bool = False,
     ) -> list[FolderRestored] | None:
-        """Restore; None where the run `pruned` removed nothing."""
+        """Restore; None where the run `pruned` removed nothing. What the target does not take is in `left_out`."""
         archive = self.open(store, unlock=True)
         chain = self.chain(archive)
         archive.catch_up(chain, self.catalog)
@@ -286,8 +291,12 @@ class Scene:
                 same=same,
                 into=into,
                 dry=dry,
+                records=records,
             )
-            return Restore(work)(entries, catalogs.folders())
+            restore = Restore(work)
+            reports = restore(entries, catalogs.folders())
+            self.left_out = restore.left_out
+            return reports
 
     # --- what the archive holds -----------------------------------------------------------------------
 

@@ -35,6 +35,11 @@ class SeveralCatalogs:
                 found.setdefault(state.folder.name, state.folder)
         return list(found.values())
 
+    def hold_records(self) -> bool:
+        """Tell whether an account of Exchange filled one of the chains: its items are archived as records."""
+        headers = [catalog.header() for catalog in self._catalogs]
+        return any(header is not None and header.kind == "exchange" for header in headers)
+
     def restored(self, account: str, folder: str, epoch: str) -> Mapping[str, str]:
         """Tell what was put into a folder of an account: key there -> digest."""
         return {

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import click
 
 from archiver import wiring
+from archiver.cli.exchange import exchange_keys, exchange_options, refuse_exchange_options, with_endpoint
 from archiver.cli.names import account_names, archive_names, folder_names
 from archiver.cli.output import number, print_json, print_table, say, shown
 from archiver.cli.servers import keys_of
@@ -36,6 +37,7 @@ def command() -> None:
 @click.option(
     "--files", metavar="PATH", help="Mail on this machine: a Maildir, an mbox file, a tree of them."
 )
+@exchange_options
 @click.option("--form", type=click.Choice(MBOX_FORMS), help="With --files: how the mbox files are quoted.")
 @click.option("--user", help="The user name, often the mail address.")
 @click.option(
@@ -57,6 +59,11 @@ def command() -> None:
 @click.option("--client-id", metavar="ID", help="With --oauth: the client that you have registered.")
 @click.option("--client-secret-command", metavar="COMMAND", help="With --oauth: prints the client's secret.")
 @click.option("--client-secret-file", metavar="FILE", help="With --oauth: holds the client's secret.")
+@click.option(
+    "--client-certificate-file",
+    metavar="FILE",
+    help="With --exchange and --oauth: certificate and key of a program that signs in as itself.",
+)
 @click.option(
     "--tenant", metavar="TENANT", help="With --oauth microsoft: your company's, where it must be named."
 )
@@ -82,6 +89,8 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
       archiver account add work --imap imap.example.org --user ann@example.org
       archiver account add work --imap imap.example.org --user ann --password-command 'pass show work'
       archiver account add work --oauth microsoft --client-id ID --user ann@example.org
+      archiver account add office --exchange ann@example.org --user 'EXAMPLE\\ann'
+      archiver account add online --exchange ann@example.org --oauth microsoft --client-id ID
       archiver account add old --pop3 pop.example.org --user ann
       archiver account add local --files ~/Maildir
     """
@@ -92,15 +101,18 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
             f'there is an account "{name}" already',
             f"choose another name, or first: archiver account remove {name}",
         )
+    if not given["exchange"]:
+        refuse_exchange_options(given)
     keys = {
         "archive": archive.name,
-        **(_files_keys(given) if given["files"] else _server_keys(name, given)),
+        **(_files_keys(given) if given["files"] and not given["exchange"] else _server_keys(name, given)),
     }
+    typed = with_endpoint(session.config, name, keys) if given["exchange"] else None
     settings = check_account(session.config, name, keys).accounts[name]
     try:
         password = _password_to_keep(settings)
-        if not no_test and settings.oauth is None:
-            proposal = _test(session, settings, password)
+        if not no_test and not _needs_person(settings):
+            proposal = _test(session, settings, password or typed)
             keys |= {} if given["exclude"] else _folder_keys(session, proposal)
     except ArchiverError as error:
         raise error.retold(f'account "{name}" was not added: {error.text}') from None
@@ -110,8 +122,13 @@ def add(session: Session, name: str | None, archive_name: str | None, no_test: b
     if session.json:
         print_json({"type": "account-added", "name": name, "archive": archive.name})
     else:
-        following = "pull" if settings.oauth is None else "account login"
+        following = "account login" if _needs_person(settings) else "pull"
         session.say(f'added account "{name}"; next: archiver {following} {name}')
+
+
+def _needs_person(settings: AccountSettings) -> bool:
+    """Tell whether somebody has to sign in before the first login."""
+    return settings.oauth is not None and settings.oauth.client_certificate_file is None
 
 
 def _files_keys(given: dict[str, Any]) -> dict[str, Any]:
@@ -130,21 +147,13 @@ def _files_keys(given: dict[str, Any]) -> dict[str, Any]:
 
 def _server_keys(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Give the keys of an account on a server; on a terminal, ask for what is not given."""
-    if given["form"]:
-        raise UsageError("--form goes with --files alone", "leave it out")
-    kind, host = _server(given["imap"], given["pop3"])
     oauth = _oauth(given)
-    host = host or _HOSTS.get(given["oauth"])
-    asks = not (host and given["user"])  # somebody is led through it
-    user = _or_ask(given["user"], "Mail address, or user name", "--user USER")
-    found = None if host or given["port"] else keys_of(user)
-    keys: dict[str, Any] = found or {
-        "kind": kind,
-        "host": _or_ask(host, "IMAP server", "--imap HOST"),
-        "port": given["port"],
-        "user": user,
-        "starttls": given["starttls"] or None,
-    }
+    asks = True  # somebody is led through it
+    keys: dict[str, Any]
+    if given["exchange"]:
+        keys = exchange_keys(given)
+    else:
+        keys, asks = _host_keys(given)
     keys |= {
         "insecure-plaintext": given["insecure_plaintext"] or None,
         "ca-file": _absolute(given["ca_file"]),
@@ -157,6 +166,24 @@ def _server_keys(name: str, given: dict[str, Any]) -> dict[str, Any]:
     if asks and not oauth and can_prompt() and not any(keys[key] for key in PASSWORD_KEYS):
         keys.update(_ask_password_source(name))
     return keys
+
+
+def _host_keys(given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Give the keys of an IMAP or a POP3 server, and whether somebody was asked for them."""
+    if given["form"]:
+        raise UsageError("--form goes with --files alone", "leave it out")
+    kind, host = _server(given["imap"], given["pop3"])
+    host = host or _HOSTS.get(given["oauth"])
+    user = _or_ask(given["user"], "Mail address, or user name", "--user USER")
+    found = None if host or given["port"] else keys_of(user)
+    keys = found or {
+        "kind": kind,
+        "host": _or_ask(host, "IMAP server", "--imap HOST"),
+        "port": given["port"],
+        "user": user,
+        "starttls": given["starttls"] or None,
+    }
+    return keys, not (host and given["user"])
 
 
 @command.command("list")
@@ -277,6 +304,7 @@ def _oauth(given: dict[str, Any]) -> dict[str, str] | None:
         "client-id": given["client_id"],
         "client-secret-command": given["client_secret_command"],
         "client-secret-file": _absolute(given["client_secret_file"]),
+        "client-certificate-file": _absolute(given["client_certificate_file"]),
         "tenant": given["tenant"],
     }
     found = {key: value for key, value in keys.items() if value}

@@ -261,14 +261,16 @@ def _limit(settings: AccountSettings, about: str) -> Check:
 
 def _password_files(settings: AccountSettings) -> list[Path]:
     secret = settings.oauth.client_secret_file if settings.oauth else None
-    return [path for path in (settings.password_file, secret) if path is not None]
+    certificate = settings.oauth.client_certificate_file if settings.oauth else None
+    return [path for path in (settings.password_file, secret, certificate) if path is not None]
 
 
 def _way(settings: AccountSettings) -> Iterator[Check]:
     """Go to the server, step by step, up to the login."""
     about = settings.name
-    if settings.oauth is not None:
-        yield _tried("sign-in", about, lambda: judge_sign_in(about, outlooks([settings])[about]))
+    outlook = outlooks([settings]).get(about)
+    if outlook is not None:
+        yield _tried("sign-in", about, lambda: judge_sign_in(about, outlook))
     way = wiring.approach(settings)
     if way is None:
         return

@@ -11,6 +11,7 @@ from archiver.archive.archive import Archive
 from archiver.archive.writer import ChainOwner
 from archiver.catalog.several import SeveralCatalogs
 from archiver.cli.choose import Chosen, account_catalogs, chosen, filter_options
+from archiver.cli.kinds import FILES, ITEMS
 from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, size
 from archiver.cli.session import Session, passphrase_option, shared_options
@@ -107,6 +108,7 @@ def command(
                 same=same,
                 into=into,
                 dry=dry_run,
+                records=catalogs.hold_records(),
             )
         )
         try:
@@ -114,9 +116,9 @@ def command(
         except BaseException:
             stack.close()
             if restore.reports:
-                _tell(session, target.name, restore.reports, dry=dry_run)
+                _tell(session, name, target.name, restore, dry=dry_run)
             raise
-    _tell(session, target.name, restore.reports, dry=dry_run)
+    _tell(session, name, target.name, restore, dry=dry_run)
     _check(target.name, restore.reports)
 
 
@@ -169,11 +171,31 @@ def _ledger(stack: ExitStack, session: Session, archive: Archive, name: str) -> 
     return stack.enter_context(run)
 
 
-def _tell(session: Session, target: str, reports: list[FolderRestored], *, dry: bool) -> None:
+def _tell(session: Session, name: str, target: str, restore: Restore, *, dry: bool) -> None:
+    reports = restore.reports
     if session.json:
         documents = [_document(one) for one in reports]
-        print_json({"type": "restored", "account": target, "dry_run": dry, "folders": documents})
+        left_out = [
+            {"folder": one.folder, "kind": one.kind.value, "messages": one.messages}
+            for one in restore.left_out
+        ]
+        print_json(
+            {
+                "type": "restored",
+                "account": target,
+                "dry_run": dry,
+                "folders": documents,
+                "left_out": left_out,
+            }
+        )
         return
+    for kind, what in ITEMS.items():
+        count = sum(one.messages for one in restore.left_out if one.kind is kind)
+        if count:
+            session.say(
+                f'note: account "{target}" takes no {what}: {count:,} left out; '
+                f"as files: archiver export {name} --to {FILES[kind]} PATH"
+            )
     for one in reports if dry else ():
         session.say(f"{one.target}: {one.appended:,} to restore, {one.there:,} there already")
     new, there = sum(one.appended for one in reports), sum(one.there for one in reports)

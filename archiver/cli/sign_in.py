@@ -24,6 +24,11 @@ def sign_in(session: Session, settings: AccountSettings, way: Literal["device", 
             f'account "{settings.name}" logs in with a password, and needs no sign-in',
             f"for OAuth set [account.{settings.name}.oauth]; see docs/how-to/sign-in-with-oauth.md",
         )
+    if tokens.signs_in_as_program(settings):
+        raise UsageError(
+            f'account "{settings.name}" is signed in to by its certificate, and needs nobody',
+            f"try it with: archiver account test {settings.name}",
+        )
     chosen = way or tokens.ways(settings)[0]
 
     def browse(url: str) -> None:
@@ -49,7 +54,8 @@ def outlooks(accounts: Iterable[AccountSettings]) -> dict[str, Outlook]:
         return {}
     from archiver import tokens  # noqa: PLC0415 -- as above
 
-    return {each.name: outlook(tokens.look(each), tokens.now()) for each in signing_in}
+    people = [each for each in signing_in if not tokens.signs_in_as_program(each)]
+    return {each.name: outlook(tokens.look(each), tokens.now()) for each in people}
 
 
 def warn_of(found: dict[str, Outlook]) -> None:

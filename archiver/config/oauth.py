@@ -11,7 +11,18 @@ PROVIDERS = ("microsoft", "google", "generic")
 STORES = ("auto", "keyring", "sealed")
 SECRET_KEYS = ("client-secret-command", "client-secret-file")
 URL_KEYS = ("authorize-url", "device-url", "token-url")
-OAUTH_KEYS = ("provider", "client-id", *SECRET_KEYS, "tenant", "scopes", *URL_KEYS, "sign-in-days", "store")
+CERTIFICATE = "client-certificate-file"
+OAUTH_KEYS = (
+    "provider",
+    "client-id",
+    *SECRET_KEYS,
+    CERTIFICATE,
+    "tenant",
+    "scopes",
+    *URL_KEYS,
+    "sign-in-days",
+    "store",
+)
 
 _TENANT = re.compile(r"[A-Za-z0-9.-]{1,120}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
@@ -35,6 +46,7 @@ def read_oauth(account: Table) -> OAuthSettings | None:
     if tenant is not None and not _TENANT.fullmatch(tenant):
         table.problem("tenant", "must be the name or the ID of a tenant, alone")
     command, file = table.text(SECRET_KEYS[0]), table.path(SECRET_KEYS[1])
+    certificate = table.path(CERTIFICATE)
     _refuse_secrets(table)
     if provider is not None:
         _fit(table, provider)
@@ -47,6 +59,7 @@ def read_oauth(account: Table) -> OAuthSettings | None:
         client_id=client_id,
         client_secret_command=command,
         client_secret_file=file,
+        client_certificate_file=certificate,
         tenant=tenant or "common",
         scopes=scopes,
         authorize_url=urls["authorize-url"],
@@ -86,14 +99,16 @@ def _refuse_secrets(table: Table) -> None:
             'a secret does not belong in this file; remove it, and use "client-secret-command" or '
             '"client-secret-file"',
         )
-    if all(key in table.raw for key in SECRET_KEYS):
-        table.problem(SECRET_KEYS[1], f'"{SECRET_KEYS[0]}" and "{SECRET_KEYS[1]}" are set; keep one of them')
+    given = [key for key in (*SECRET_KEYS, CERTIFICATE) if key in table.raw]
+    if len(given) > 1:
+        table.problem(given[1], f'"{given[0]}" and "{given[1]}" are set; keep one of them')
 
 
 def _fit(table: Table, provider: str) -> None:
     """Note the keys that a provider needs and has not, and those that it does not take."""
-    if provider != "microsoft" and "tenant" in table.raw:
-        table.problem("tenant", f'is Microsoft\'s; provider is "{provider}"')
+    for key in ("tenant", CERTIFICATE) if provider != "microsoft" else ():
+        if key in table.raw:
+            table.problem(key, f'is Microsoft\'s; provider is "{provider}"')
     if provider != "generic":
         for key in URL_KEYS:
             if key in table.raw:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from archiver.config.exchange import EXCHANGE_KEYS, host_of, read_exchange
 from archiver.config.notify import read_notify
 from archiver.config.oauth import read_oauth
 from archiver.config.pull import read_pull
@@ -14,6 +15,7 @@ from archiver.config.settings import (
     ArchiveSettings,
     Compression,
     MboxForm,
+    OAuthSettings,
     PruneSettings,
     Security,
     Settings,
@@ -26,7 +28,6 @@ from archiver.plan.select import parse_share, parse_size, parse_time
 
 COMPRESSIONS = ("default", "long")
 KINDS = ("imap", "pop3", "exchange", "files")
-SUPPORTED_KINDS = ("imap", "pop3", "files")
 ARCHIVE_KEYS = ("path", "compression")
 PASSWORD_KEYS = ("password-command", "password-keyring", "password-file")
 MBOX_FORMS = ("mboxo", "mboxrd", "mboxcl", "mboxcl2")
@@ -46,6 +47,7 @@ ACCOUNT_KEYS = (
     "folders",
     "exclude",
     *FILES_KEYS,
+    *EXCHANGE_KEYS,
     "daily-download-limit",
     "prune",
 )
@@ -150,16 +152,12 @@ def _archive(name: str, table: Table) -> ArchiveSettings | None:
 def _account(name: str, table: Table, archives: set[str]) -> AccountSettings | None:
     before = len(table.problems)
     kind = table.choice("kind", KINDS)
-    if kind is not None and kind not in SUPPORTED_KINDS:  # its keys are not known either
-        listed = ", ".join(f'"{each}"' for each in SUPPORTED_KINDS)
-        table.problem("kind", f'accounts of kind "{kind}" are not supported yet, only {listed} are')
-        return None
     if kind == "files":
         return _files_account(name, table, archives)
     archive = _archive_of(table, archives)
-    host = table.text("host", required=True)
-    if host is not None and not _HOST.fullmatch(host):
-        table.problem("host", 'must be a bare name or address, such as "imap.example.org"')
+    prune, oauth = _prune(table), read_oauth(table)
+    exchange = read_exchange(table, oauth) if kind == "exchange" else None
+    host = _host(table) if kind != "exchange" else host_of(exchange) if exchange else None
     user = table.text("user", required=True)
     port = table.number("port", int, 1, 65535)
     timeout_s = table.number("timeout-s", float, 1, 3600)
@@ -173,10 +171,7 @@ def _account(name: str, table: Table, archives: set[str]) -> AccountSettings | N
     _refuse_passwords(table)
     folders, exclude = table.texts("folders"), table.texts("exclude")
     limit = table.understood("daily-download-limit", parse_size)
-    prune, oauth = _prune(table), read_oauth(table)
-    for key in FILES_KEYS:
-        if key in table.raw:
-            table.problem(key, f'goes with kind = "files" alone, and kind is "{kind}"')
+    _refuse_others(table, kind, oauth)
     table.refuse_unknown((*ACCOUNT_KEYS, "password"))
     if len(table.problems) > before or archive is None or host is None or user is None:
         return None
@@ -198,7 +193,25 @@ def _account(name: str, table: Table, archives: set[str]) -> AccountSettings | N
         exclude=exclude,
         daily_download_limit=limit,
         prune=prune,
+        exchange=exchange,
     )
+
+
+def _host(table: Table) -> str | None:
+    host = table.text("host", required=True)
+    if host is not None and not _HOST.fullmatch(host):
+        table.problem("host", 'must be a bare name or address, such as "imap.example.org"')
+    return host
+
+
+def _refuse_others(table: Table, kind: str | None, oauth: OAuthSettings | None) -> None:
+    """Note the keys that go with other kinds of account."""
+    for other, keys in (("files", FILES_KEYS), ("exchange", EXCHANGE_KEYS)):
+        for key in keys if kind != other else ():
+            if key in table.raw:
+                table.problem(key, f'goes with kind = "{other}" alone, and kind is "{kind}"')
+    if kind != "exchange" and oauth is not None and oauth.client_certificate_file is not None:
+        table.problem("oauth.client-certificate-file", 'goes with kind = "exchange" alone')
 
 
 def _prune(account: Table) -> PruneSettings:

@@ -62,12 +62,14 @@ class OAuthSettings(Struct, frozen=True):
 
     The addresses are those of a `generic` provider; of the others archiver knows them. `store` "auto" means the
     keyring where there is one, else a sealed file. `sign_in_days` is how long a sign-in lives whatever happens.
+    With a certificate (PEM, its key with it) the program signs in as itself, and nobody has to.
     """
 
     provider: OAuthProvider
     client_id: str
     client_secret_command: str | None = None
     client_secret_file: Path | None = None
+    client_certificate_file: Path | None = None
     tenant: str = "common"
     scopes: tuple[str, ...] = ()
     authorize_url: str | None = None

@@ -5,23 +5,28 @@ content. So a restore that was cut short goes on, and one that is done does noth
 middle leaves messages whose fate nobody knows: the folder is listed again, and decided again.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from archiver.errors import FolderRefused
 from archiver.events import FolderFailed
-from archiver.model import Entry, Folder
+from archiver.model import Entry, Folder, Kind
 from archiver.ops.restore_folder import FolderRestore
-from archiver.ops.restoring import FolderRestored, Ledger, Restoring
+from archiver.ops.restoring import FolderRestored, Ledger, LeftOut, Restoring
 from archiver.plan.restore import Destination, target_names
 from archiver.plan.spread import spread
 
 
 class Restore:
-    """One restore; `reports` grows folder by folder and tells what was done, however it ends."""
+    """One restore; `reports` grows folder by folder and tells what was done, however it ends.
+
+    `left_out` are items of kinds that the target does not take.
+    """
 
     def __init__(self, work: Restoring) -> None:
         self._work = work
         self.reports: list[FolderRestored] = []
+        self.left_out: list[LeftOut] = []
 
     def __call__(self, entries: Iterable[Entry], sources: Sequence[Folder]) -> list[FolderRestored]:
         """Put entries into the target's folders; what a folder refuses never stops the next."""
@@ -29,6 +34,7 @@ class Restore:
         present = list(work.target.folders())
         visible = {folder.special_use or "" for folder in present}
         labels = work.into is None and "\\All" in visible and work.target.keeps_labels()
+        entries = self._taken(entries)
         entries, sources = spread(entries, sources, visible if labels else None)
         by_source: dict[str, list[Entry]] = {}
         for entry in entries:
@@ -48,6 +54,18 @@ class Restore:
         finally:
             ledger.commit()
         return self.reports
+
+    def _taken(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Leave out what the target has no place for, such as the events of a calendar on a mail server."""
+        taken: list[Entry] = []
+        left: Counter[tuple[str, Kind]] = Counter()
+        for entry in entries:
+            if self._work.target.takes(entry.kind):
+                taken.append(entry)
+            else:
+                left[entry.ref.folder, entry.kind] += 1
+        self.left_out = [LeftOut(folder, kind, count) for (folder, kind), count in left.items()]
+        return taken
 
     def _folder(
         self,

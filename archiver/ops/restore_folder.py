@@ -1,19 +1,38 @@
 """restore, for one folder: what the target lacks, put there, and noted in the ledger.
 
-What is there already is known by this tool's own ledger, by Message-ID and size, and, in doubt, by content.
+What is there already is known by this tool's own ledger, by Message-ID and size, and, in doubt, by content. A server
+that knows mail alone gets the mail of a record, and it is this mail that is held against what is there. One that
+takes items of other kinds gets the record whole; it finds by itself what it has already, since its sizes and its
+bytes are never those that it was given.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from archiver.errors import ArchiverError, FolderRefused, Interrupted, Unreachable
 from archiver.events import FolderScanned, MessageRestored, Warned
 from archiver.formats.message import for_the_wire, gist
 from archiver.formats.message_id import message_id
-from archiver.model import Appended, Done, Entry, Flags, Folder, Message, New, Outgoing, Ref, Refused, Remote
+from archiver.formats.record import mail_in
+from archiver.model import (
+    Appended,
+    Done,
+    Entry,
+    Flags,
+    Folder,
+    Kind,
+    Message,
+    New,
+    Outgoing,
+    Ref,
+    Refused,
+    Remote,
+)
 from archiver.ops.restoring import FolderRestored, Ledger, Left, Restoring
 from archiver.plan.labels import label_flags
 from archiver.plan.restore import Doubt, claims_by_id, wanted, without_slashes
@@ -32,6 +51,10 @@ class FolderRestore:
         self._given_up: set[str] = set()  # digests that the server refuses or nobody can read
         self._nameless: list[Entry] = []  # taken, and the server did not say under which key
         self._entries: dict[str, Entry] = {}
+        self._wanted: Counter[str] = Counter()  # copies of each digest that the folder shall have
+        self._takes_items = any(work.target.takes(kind) for kind in Kind if kind is not Kind.MAIL)
+        self._unwraps = work.records and not self._takes_items
+        self._mails: dict[str, _Mail] = {}  # digest of a record -> the mail in it, where that is what is sent
         # messages with NUL, which servers replace without a word: digest -> digest of what is sent
         self._fragile: dict[str, str] = {}
         self._to_compare: list[Remote] = []
@@ -43,6 +66,7 @@ class FolderRestore:
 
     def restore(self, present: Sequence[Folder], like: Folder, entries: Sequence[Entry]) -> None:
         self._entries = {entry.digest: entry for entry in entries}
+        self._wanted = Counter(entry.digest for entry in entries)
         for entry in entries:
             self._flags[entry.digest] = entry.flags & self._flags.get(entry.digest, entry.flags)
         target = self._folder({folder.name: folder for folder in present}, like)
@@ -93,6 +117,10 @@ class FolderRestore:
     def _missing(self, entries: Sequence[Entry], there: Sequence[Remote], epoch: str) -> list[Entry]:
         first = not self._report.appended and not self._given_up
         ledger = self._ledger.known(self._report.target, epoch)
+        if self._unwraps and any(one.ref.key not in ledger for one in there):
+            entries = self._as_sent(
+                entries, Counter(ledger[one.ref.key] for one in there if one.ref.key in ledger)
+            )
         plan = wanted(entries, there, ledger)
         for remote in there:
             self._note_labels(remote, ledger.get(remote.ref.key))
@@ -105,6 +133,20 @@ class FolderRestore:
                 FolderScanned(self._work.account, self._report.target, len(missing), size)
             )
         return missing
+
+    def _as_sent(self, entries: Sequence[Entry], known: Mapping[str, int]) -> list[Entry]:
+        """Give entries with the size of what is sent of them, by which the target's messages are told from ours."""
+        wanted_too = {digest for digest, count in self._wanted.items() if known.get(digest, 0) < count}
+        fresh = [entry for entry in entries if entry.digest in wanted_too - self._mails.keys()]
+        for entry, raw in self._read(fresh):
+            if isinstance(raw, bytes):
+                sent = for_the_wire(raw)
+                self._mails[entry.digest] = _Mail(len(sent), hashlib.sha256(sent).hexdigest())
+        mails = self._mails
+        return [
+            replace(entry, size=mails[entry.digest].size) if entry.digest in mails else entry
+            for entry in entries
+        ]
 
     def _decide(self, doubts: Sequence[Doubt]) -> list[Entry]:
         """Give those in doubt that the target does not have; each of its messages stands for one of ours."""
@@ -135,7 +177,8 @@ class FolderRestore:
         for key, raw in self._fetch([one for key, one in wanted_here.items() if key not in taken]):
             by_digest.setdefault(hashlib.sha256(raw).hexdigest(), []).append(key)
         for number in numbers:
-            keys = by_digest.get(doubts[number].entry.digest)
+            digest = doubts[number].entry.digest
+            keys = by_digest.get(self._mails[digest].digest if digest in self._mails else digest)
             if keys:
                 claimed[number] = keys.pop()
                 taken.add(claimed[number])
@@ -161,9 +204,9 @@ class FolderRestore:
             if some:
                 candidates[digest] = some
         fetched = {one.ref.key: one for some in candidates.values() for one in some}
-        gists = {key: gist(raw) for key, raw in self._fetch(list(fetched.values()))}
+        gists = {key: gist(mail_in(raw)) for key, raw in self._fetch(list(fetched.values()))}
         ours = {
-            entry.digest: gist(raw)
+            entry.digest: gist(mail_in(raw))
             for entry, raw in self._read([self._entries[digest] for digest in candidates])
             if isinstance(raw, bytes)
         }
@@ -186,10 +229,12 @@ class FolderRestore:
                 yield found.remote.ref.key, found.raw
 
     def _read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | ArchiverError]]:
-        for found in self._work.reader.read_many({entry.digest: entry for entry in entries}.values()):
+        wanted_now = {entry.digest: self._entries[entry.digest] for entry in entries}  # as they are archived
+        for found in self._work.reader.read_many(wanted_now.values()):
             if self._work.stop():
                 raise _interrupted()
-            yield found
+            entry, raw = found
+            yield entry, mail_in(raw) if self._unwraps and isinstance(raw, bytes) else raw
 
     # --- putting in -----------------------------------------------------------------------------------
 
@@ -269,16 +314,17 @@ class FolderRestore:
         by_digest: dict[str, list[Entry]] = {}
         for entry in missing:
             by_digest.setdefault(entry.digest, []).append(entry)
+        copies = {digest: self._wanted[digest] - len(some) for digest, some in by_digest.items()}
         for first, raw in self._read(missing):
             if isinstance(raw, ArchiverError):
                 for _ in by_digest[first.digest]:
                     self._give_up(first.digest, raw.text, self._report.unreadable)
                 continue
-            if b"\0" in raw:
-                self._fragile[first.digest] = hashlib.sha256(for_the_wire(raw)).hexdigest()
             sent = for_the_wire(raw)
-            for entry in by_digest[first.digest]:
-                yield Outgoing(entry.digest, sent, entry.flags, entry.received)
+            if b"\0" in raw and not self._takes_items:
+                self._fragile[first.digest] = hashlib.sha256(sent).hexdigest()
+            for copy, entry in enumerate(by_digest[first.digest], copies[first.digest]):
+                yield Outgoing(entry.digest, sent, entry.flags, entry.received, entry.kind, copy)
 
     def _find_nameless(self, target: Folder, before: Sequence[Remote]) -> None:
         """Learn the keys of what was put in, where the server did not tell them (no UIDPLUS)."""
@@ -302,6 +348,13 @@ class FolderRestore:
             if ref is not None:
                 self._note_flags(ref, entry.digest)
         self._nameless = []
+
+
+class _Mail(Struct, frozen=True):
+    """What is sent of a record, where that is the mail in it."""
+
+    size: int
+    digest: str
 
 
 def _interrupted() -> Interrupted:

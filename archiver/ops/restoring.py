@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct, field
 
 from archiver.events import RunCommitted
-from archiver.model import Appended
+from archiver.model import Appended, Kind
 from archiver.ports import Reader, Reporter, Run, Target
 
 NOTE_EVERY = 200  # messages to a row of the ledger
@@ -17,6 +17,14 @@ class Left(Struct, frozen=True):
 
     sha256: str
     reason: str
+
+
+class LeftOut(Struct, frozen=True):
+    """Items of a folder that the target takes none of, by their kind."""
+
+    folder: str
+    kind: Kind
+    messages: int
 
 
 class FolderRestored(Struct):
@@ -36,7 +44,8 @@ class FolderRestored(Struct):
 class Restoring(Struct, frozen=True):
     """What a restore needs. Without `run` (a machine that may not write) no ledger is kept.
 
-    `ledger` tells what is known of a folder of the target, by name and epoch: key there -> digest.
+    `ledger` tells what is known of a folder of the target, by name and epoch: key there -> digest. `records` says
+    that what was archived are items of a groupware server (`formats.record`).
     """
 
     account: str
@@ -49,6 +58,7 @@ class Restoring(Struct, frozen=True):
     same: bool = False
     into: str | None = None
     dry: bool = False
+    records: bool = False
 
 
 class Ledger:

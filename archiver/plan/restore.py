@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from archiver.model import Entry, Folder, Remote
+from archiver.model import Entry, Folder, Kind, Remote
 from archiver.plan.special_uses import INBOX, NAMES, below, called, home_of, use_of
 
 
@@ -38,8 +38,9 @@ def target_names(sources: Sequence[Folder], to: Destination) -> dict[str, str]:
 
     INBOX goes to INBOX, a folder of a special use (RFC 6154) to the target's folder of that use, any other to
     the folder of its name, below the target's home. Only folders of one use come together; two names that the
-    target's separator would make one are kept apart.
+    target's separator would make one are kept apart, and so are folders of two kinds that have one name.
     """
+    kinds = {folder.name: folder.kind for folder in to.folders}
     home = "" if to.same else home_of(sources)
     chosen: dict[str, str] = {}
     taken: set[str] = set()
@@ -47,7 +48,7 @@ def target_names(sources: Sequence[Folder], to: Destination) -> dict[str, str]:
         name = _by_use(source, home, to)
         if name is None:
             name = _by_name(source.name.removeprefix(home) if source.name != INBOX else INBOX, to)
-            while name in taken and name != INBOX:
+            while (name in taken or kinds.get(name, source.kind) is not source.kind) and name != INBOX:
                 name += "_"
             taken.add(name)
         chosen[source.name] = name
@@ -57,6 +58,9 @@ def target_names(sources: Sequence[Folder], to: Destination) -> dict[str, str]:
 def _by_use(source: Folder, home: str, to: Destination) -> str | None:
     if to.into is not None or to.same or source.name == INBOX:
         return None
+    if source.kind is not Kind.MAIL:  # by what the servers say alone: a folder of mail may be called "Notes"
+        wanted = source.special_use
+        return next((one.name for one in to.folders if wanted and one.special_use == wanted), None)
     own = source.name.removeprefix(home)
     use = source.special_use or use_of(own)
     if use is None or (use not in NAMES and not (use == "\\All" and to.labels)):

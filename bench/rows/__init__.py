@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from bench.rows.distance import distance
+from bench.rows.exchange import exchange
 from bench.rows.many import many
 from bench.rows.memory import memory
 from bench.rows.night import night
@@ -26,4 +27,5 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "memory": memory,
     "distance": distance,
     "pop3": pop3,
+    "exchange": exchange,
 }

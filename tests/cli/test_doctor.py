@@ -126,7 +126,7 @@ def test_people_get_a_table_with_remedies_and_a_count(pulled: CommandLine) -> No
         "hint: archiver schedule install",
         "hint: whoever runs the server has to renew it",
     ]
-    assert done.err == "21 checks: 0 failed, 2 warnings\n"
+    assert done.err == "22 checks: 0 failed, 2 warnings\n"
     assert pulled("doctor", "-q") == Done(0, b"", "")
 
 

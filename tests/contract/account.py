@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -23,6 +23,8 @@ from archiver.model import (
     Vanished,
 )
 from archiver.ports import Account
+
+T = TypeVar("T")
 
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=timezone(timedelta(hours=-7)))
 
@@ -125,11 +127,26 @@ class OneFolderContract:
     """The contract of `ports.Account` for what every protocol has. A subclass gives the fixture `mailbox`.
 
     Without `has_flags`, every message has none. Without `has_dates`, no date is told with a new message, and one that
-    is fetched brings the date that it tells itself.
+    is fetched brings the date that it tells itself. Without `has_order`, messages are listed in any order. A server
+    that does not keep the bytes of a message keeps its `gist`, which tells it from every other one.
     """
 
     has_flags: ClassVar[bool] = True
     has_dates: ClassVar[bool] = True
+    has_order: ClassVar[bool] = True
+    keeps_bytes: ClassVar[bool] = True
+
+    def gist(self, raw: bytes) -> object:
+        """Give what such a server keeps of a message: all of it."""
+        return raw
+
+    def gists(self, raws: Iterable[bytes]) -> list[Any]:
+        """Give the gist of each."""
+        return [self.gist(raw) for raw in raws]
+
+    def ordered(self, keys: Iterable[T]) -> list[T]:
+        """Put keys, or what stands for them, as such an account lists them, as far as it can be told."""
+        return list(keys) if self.has_order else sorted(keys, key=repr)
 
     def flags(self, *flags: str) -> Flags:
         """Give these flags as such an account tells them."""
@@ -159,8 +176,10 @@ class OneFolderContract:
         keys = [mailbox.deliver("INBOX", mail(n), ["\\Seen", "$Label1"] if n == 2 else []) for n in range(5)]
         copy = Copy()
         remotes = news(copy.update(account))
-        assert [remote.ref.key for remote in remotes] == keys
-        assert [remote.flags for remote in remotes][2] == self.flags("\\Seen", "$Label1")
+        assert self.ordered(remote.ref.key for remote in remotes) == self.ordered(keys)
+        assert {remote.ref.key: remote.flags for remote in remotes}[keys[2]] == self.flags(
+            "\\Seen", "$Label1"
+        )
         assert copy.exists == 5
 
     def test_with_an_epoch_and_no_token_the_folder_is_compared_with_what_is_known(
@@ -181,7 +200,7 @@ class OneFolderContract:
     def test_size_and_date_are_told_with_a_new_message(self, mailbox: Mailbox, account: Account) -> None:
         mailbox.deliver("INBOX", mail(1), received=WHEN)
         (remote,) = listed(account)
-        assert remote.size == len(mail(1))
+        assert remote.size == len(mail(1)) if self.keeps_bytes else remote.size
         assert remote.received == (WHEN if self.has_dates else None)
 
     def test_nothing_new_tells_only_the_end_with_the_same_cursor(
@@ -201,7 +220,7 @@ class OneFolderContract:
         copy = Copy()
         copy.update(account)
         keys = [mailbox.deliver("INBOX", mail(2), ["\\Flagged"]), mailbox.deliver("INBOX", mail(3))]
-        assert [remote.ref.key for remote in news(copy.update(account))] == keys
+        assert self.ordered(remote.ref.key for remote in news(copy.update(account))) == self.ordered(keys)
         assert news(copy.update(account)) == []
 
     def test_other_flags_are_told_as_they_are_now(self, mailbox: Mailbox, account: Account) -> None:
@@ -296,7 +315,7 @@ class OneFolderContract:
         for raw in raws:
             mailbox.deliver("INBOX", raw)
         messages = fetched(account, listed(account))
-        assert sorted(message.raw for message in messages) == sorted(raws)
+        assert sorted(self.gists(message.raw for message in messages)) == sorted(self.gists(raws))
 
     def test_a_message_carries_the_remote_that_was_asked_for(
         self, mailbox: Mailbox, account: Account
@@ -354,7 +373,7 @@ class OneFolderContract:
             if isinstance(change, New):
                 raws += [message.raw for message in fetched(account, [change.remote])]
                 ids |= account.message_ids([change.remote])
-        assert raws == [mail(number) for number in range(7)]
+        assert self.ordered(self.gists(raws)) == self.ordered(self.gists(mail(number) for number in range(7)))
         assert len(ids) == 7
 
     def test_nothing_asked_is_nothing_given(self, account: Account) -> None:
@@ -397,7 +416,8 @@ class AccountContract(OneFolderContract):
         mailbox.deliver("Old", mail(1))
         mailbox.rename("Old", "New")
         assert "Old" not in [folder.name for folder in account.folders()]
-        assert [message.raw for message in fetched(account, listed(account, "New"))] == [mail(1)]
+        (message,) = fetched(account, listed(account, "New"))
+        assert self.gist(message.raw) == self.gist(mail(1))
 
     def test_a_folder_deleted_in_mid_run_is_refused_and_the_others_are_served(
         self, mailbox: Mailbox, account: Account

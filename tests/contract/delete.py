@@ -1,13 +1,13 @@
 """What every account that mail can be taken out of must do, whatever its server can."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
 import pytest
 
 from archiver.errors import FolderRefused, RefusedForSafety
-from archiver.model import Folder, Message, New, Ref, Remote, Removed, Unremoved
+from archiver.model import Flags, Folder, Message, New, Ref, Remote, Removed, Unremoved
 from archiver.ports import Source
 from tests.contract.account import WHEN, Copy, Mailbox, find, mail
 
@@ -58,6 +58,26 @@ class CanDeleteContract:
     """Whether the server can move."""
     expunges = True
     """Whether the server can remove single messages for good."""
+    has_order = True
+    """Whether messages are listed in the order of their arrival."""
+    keeps_bytes = True
+    """Whether the server keeps the bytes of a message, and so its size; else it keeps its gist."""
+
+    def gist(self, raw: bytes) -> object:
+        """Give what such a server keeps of a message: all of it."""
+        return raw
+
+    def flags(self, *flags: str) -> Flags:
+        """Give these flags as such an account tells them."""
+        return frozenset(flags)
+
+    def ordered(self, keys: Iterable[str]) -> list[str]:
+        """Put keys as such an account lists them, as far as it can be told."""
+        return list(keys) if self.has_order else sorted(keys)
+
+    def gists(self, found: Mapping[str, bytes]) -> dict[str, object]:
+        """Give the gist of each message, by key."""
+        return {key: self.gist(raw) for key, raw in found.items()}
 
     @pytest.fixture
     def mailbox(self) -> Iterator[SourceMailbox]:
@@ -98,7 +118,7 @@ class CanDeleteContract:
         for number in (0, 2):
             remote = told.messages[keys[number]]
             assert remote.ref == Ref("INBOX", epoch_of(account), keys[number])
-            assert remote.size == len(mail(number, "x" * number))
+            assert remote.size == len(mail(number, "x" * number)) if self.keeps_bytes else remote.size
             assert remote.flags == {"\\Flagged", "Work"}
             assert remote.received == WHEN
 
@@ -136,7 +156,8 @@ class CanDeleteContract:
         keys = [mailbox.deliver("INBOX", mail(n)) for n in range(9)]
         going = [keys[number] for number in (1, 2, 5, 8)]
         removed(account, going, to)
-        assert contents(account) == {key: mail(n) for n, key in enumerate(keys) if key not in going}
+        expected = {key: mail(n) for n, key in enumerate(keys) if key not in going}
+        assert self.gists(contents(account)) == self.gists(expected)
 
     def test_what_comes_into_the_trash_is_what_left(self, mailbox: SourceMailbox, account: Source) -> None:
         if not self.moves:
@@ -151,17 +172,17 @@ class CanDeleteContract:
         for number, key in enumerate(keys[:3]):
             ref = where[key]
             assert ref is not None, "every server here tells where it went"
-            assert raws[ref.key] == mail(number, "é" * number)
+            assert self.gist(raws[ref.key]) == self.gist(mail(number, "é" * number))
             assert arrived[ref].flags == frozenset(flags[number])
             assert arrived[ref].received == days[number]
-        assert list(contents(account)) == keys[3:]
+        assert self.ordered(contents(account)) == self.ordered(keys[3:])
 
     def test_many_messages_are_answered_once_each(
         self, mailbox: SourceMailbox, account: Source, to: Folder | None
     ) -> None:
         keys = [mailbox.deliver("INBOX", mail(n)) for n in range(450)]
         removed(account, keys[:20] + keys[30:440] + keys[:3], to)
-        assert list(contents(account)) == keys[20:30] + keys[440:]
+        assert self.ordered(contents(account)) == self.ordered(keys[20:30] + keys[440:])
         if to is not None:
             assert len(there(account, self.TRASH)) == 430
 
@@ -173,7 +194,7 @@ class CanDeleteContract:
         mailbox.flag("INBOX", keys[4], ["\\Deleted"])
         removed(account, keys[1:4], to)
         left = {one.ref.key: one.flags for one in there(account)}
-        assert left == {keys[0]: {"\\Deleted", "\\Seen"}, keys[4]: {"\\Deleted"}}
+        assert left == {keys[0]: self.flags("\\Deleted", "\\Seen"), keys[4]: self.flags("\\Deleted")}
 
     def test_a_message_that_others_marked_as_deleted_can_go(
         self, mailbox: SourceMailbox, account: Source, to: Folder | None
@@ -199,7 +220,8 @@ class CanDeleteContract:
         mailbox.renumber("INBOX")
         with pytest.raises(FolderRefused):
             list(account.remove(inbox, before, keys, to))
-        assert sorted(contents(account).values()) == sorted(mail(n) for n in range(3))
+        left = sorted(map(repr, self.gists(contents(account)).values()))
+        assert left == sorted(repr(self.gist(mail(n))) for n in range(3))
         assert {one.flags for one in there(account)} == {frozenset()}
 
     def test_a_folder_that_is_not_there_is_refused(self, account: Source, to: Folder | None) -> None:
@@ -244,20 +266,22 @@ class CanDeleteContract:
         remotes = there(account)
         removed(account, keys[2:4], to)
         told = list(account.fetch([one for one in remotes if one.ref.key not in keys[2:4]]))
-        assert [one.remote.ref.key for one in told if isinstance(one, Message)] == keys[:2] + keys[4:]
+        given = [one.remote.ref.key for one in told if isinstance(one, Message)]
+        assert self.ordered(given) == self.ordered(keys[:2] + keys[4:])
         assert len(account.message_ids(remotes)) == 4
         new = mailbox.deliver("INBOX", mail(9))
         copy.update(account)
         assert set(copy.flags) == {*keys[:2], *keys[4:], new}
         assert set(copy.flags.values()) == {frozenset()}, "no flag was set by reading on"
         other = mailbox.account()
-        assert [one.ref.key for one in there(other)] == [*keys[:2], *keys[4:], new]
+        seen = [one.ref.key for one in there(other)]
+        assert self.ordered(seen) == self.ordered([*keys[:2], *keys[4:], new])
         other.close()
 
     def test_another_folder_may_be_read_between_two_answers(
         self, mailbox: SourceMailbox, account: Source, to: Folder | None
     ) -> None:
-        away = self.TRASH.replace("Trash", "Other")
+        away = "".join(self.TRASH.rpartition("/")[:2]) + "Other"
         mailbox.create(away)
         keys = [mailbox.deliver("INBOX", mail(n)) for n in range(230)]
         others = [mailbox.deliver(away, mail(n)) for n in range(230)]
@@ -268,7 +292,7 @@ class CanDeleteContract:
             if len(answered) < 4:
                 assert len(account.look(other, epoch, others).messages) == 230
         assert sorted(answered) == sorted(keys[:220])
-        assert list(contents(account)) == keys[220:]
+        assert self.ordered(contents(account)) == self.ordered(keys[220:])
         assert len(there(account, away)) == 230
 
     def test_a_removal_that_nobody_ended_leaves_no_mark(

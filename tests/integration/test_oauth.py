@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec.structs import replace
 
 from archiver.accounts import oauth
@@ -318,3 +321,59 @@ class _Redirecting:
         with client:
             client.recv(65536)
             client.sendall(self._answer)
+
+
+# --- a program that signs in as itself -------------------------------------------------------------------
+
+
+def certificate_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    """A certificate that a key made for itself, PEM."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "archiver")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=365))
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def key_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, form, none)
+
+
+@pytest.fixture(scope="module")
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+def test_a_program_signs_in_by_its_certificate_without_anybody(
+    authority: Authority, key: rsa.RSAPrivateKey
+) -> None:
+    authority.certificate = certificate_of(key)
+    token, until = oauth.as_program(provider(authority), key_of(key) + authority.certificate, NOW)
+    assert authority.introspect(token.reveal())["active"]
+    assert until == NOW + timedelta(hours=1)
+    (form,) = authority.forms("/token")
+    assert (form["grant_type"], form["scope"]) == ("client_credentials", "mail offline_access")
+
+
+def test_a_program_with_another_certificate_is_refused(authority: Authority, key: rsa.RSAPrivateKey) -> None:
+    other = rsa.generate_private_key(65537, 2048)
+    authority.certificate = certificate_of(other)
+    with pytest.raises(ConfigInvalid):
+        oauth.as_program(provider(authority), certificate_of(key) + key_of(key), NOW)
+
+
+def test_what_is_no_certificate_with_its_key_is_told_before_anything_is_sent(
+    authority: Authority, key: rsa.RSAPrivateKey
+) -> None:
+    curve = ec.generate_private_key(ec.SECP256R1())
+    other = rsa.generate_private_key(65537, 2048)
+    for pem in (
+        b"",
+        b"x",
+        certificate_of(key),
+        key_of(key),
+        certificate_of(curve) + key_of(curve),
+        certificate_of(key) + key_of(other),
+    ):
+        with pytest.raises(ConfigInvalid, match="certificate to sign in with"):
+            oauth.as_program(provider(authority), pem, NOW)
+    assert authority.seen == []

@@ -16,9 +16,37 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
 from tests.servers.serving import Quiet, Serving
 
 CLIENT_ID = "the-client"
+
+
+def signed_claims(assertion: str, certificate: bytes) -> dict[str, Any] | None:
+    """Read a signed statement (RFC 7515), if a certificate's key signed it as its header says."""
+    head, claims, signature = assertion.split(".")
+    known = x509.load_pem_x509_certificate(certificate)
+    thumb = hashlib.sha256(known.public_bytes(serialization.Encoding.DER)).digest()
+    told = json.loads(_bytes(head))
+    if told["alg"] != "PS256" or _bytes(told["x5t#S256"]) != thumb:
+        return None
+    key = known.public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    padded = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+    try:
+        key.verify(_bytes(signature), f"{head}.{claims}".encode(), padded, hashes.SHA256())
+    except InvalidSignature:
+        return None
+    found: dict[str, Any] = json.loads(_bytes(claims))
+    return found
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 @dataclass
@@ -27,6 +55,8 @@ class Authority:
 
     user: str = "ann"
     client_secret: str | None = None
+    certificate: bytes | None = None
+    """The certificate (PEM) of a program that signs in as itself."""
     rotates: bool = True
     """Whether a refresh token is good for one use alone, and using it twice revokes all (RFC 9700 section 2.2.2)."""
     lives_s: int = 3600
@@ -117,7 +147,12 @@ class Authority:
             return {"error": "invalid_client"}
         if grant in self.refuses:
             return self._refusal(grant)
-        kinds = {"authorization_code": self._redeem, "refresh_token": self._renew, "device_code": self._ask}
+        kinds = {
+            "authorization_code": self._redeem,
+            "refresh_token": self._renew,
+            "device_code": self._ask,
+            "client_credentials": self._trust,
+        }
         return kinds[grant](form)
 
     def _ask(self, form: dict[str, str]) -> dict[str, Any]:
@@ -159,6 +194,19 @@ class Authority:
             told = self.grant()
             del self.refresh[told.pop("refresh_token")]
             return told
+
+    def _trust(self, form: dict[str, str]) -> dict[str, Any]:
+        """Give a program its token, if it proves that it is one (RFC 7523): signed by the certificate known here."""
+        told = signed_claims(form["client_assertion"], self.certificate or b"")
+        wanted = {"aud": f"{self.url}/token", "iss": CLIENT_ID, "sub": CLIENT_ID}
+        if told is None or any(told.get(key) != value for key, value in wanted.items()):
+            return {
+                "error": "invalid_client",
+                "error_description": "AADSTS700027: the signature is not valid",
+            }
+        granted = self.grant()
+        del self.refresh[granted.pop("refresh_token")]
+        return granted
 
     def _refusal(self, what: str) -> dict[str, Any]:
         error, description = self.refuses[what]

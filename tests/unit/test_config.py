@@ -166,13 +166,6 @@ def test_a_host_is_a_bare_name_and_a_password_in_it_is_not_repeated(host: str) -
     assert found == ['account.work.host: must be a bare name or address, such as "imap.example.org"']
 
 
-def test_a_kind_that_is_not_there_yet_says_so_and_nothing_else() -> None:
-    text = '[archive.a]\npath = "/x"\n[account.work]\nkind = "exchange"\nmailbox = "x"'
-    assert problems(text) == [
-        'account.work.kind: accounts of kind "exchange" are not supported yet, only "imap", "pop3", "files" are'
-    ]
-
-
 def test_mail_in_files_has_a_path_and_no_server() -> None:
     text = '[archive.a]\npath = "/x"\n[account.local]\narchive = "a"\nkind = "files"\npath = "mail"\n'
     found = config.parse((text + 'form = "mboxrd"\nexclude = ["Spam"]').encode(), Path("/etc/config.toml"))

@@ -1,15 +1,11 @@
 """Folder names: the server's mailbox bytes to archiver's text and back, without loss.
 
-archiver joins the components of a name with `/`. A `/` within a component (where the server separates by
-another character, or not at all) is written `%2F`, and a `%` that would then be misread is `%25`.
+archiver joins the components of a name with `/`; a `/` within a component (where the server separates by another
+character, or not at all) is escaped (`formats.folder_name`).
 """
 
-import re
-
 from archiver.accounts.imap import utf7
-
-_MISREAD = re.compile(r"%(?=2F|25)")
-_ESCAPED = re.compile(r"%(2F|25)")
+from archiver.formats.folder_name import component, name_of
 
 
 def text(mailbox: bytes, separator: str | None, *, utf8: bool = False) -> str:
@@ -22,18 +18,13 @@ def text(mailbox: bytes, separator: str | None, *, utf8: bool = False) -> str:
     if decoded.upper() == "INBOX":
         return "INBOX"
     parts = decoded.split(separator) if separator else [decoded]
-    return "/".join(_MISREAD.sub("%25", part).replace("/", "%2F") for part in parts)
+    return "/".join(component(part) for part in parts)
 
 
 def mailbox(name: str, separator: str | None, *, utf8: bool = False) -> bytes:
     """Give the bytes that name the folder to the server; undoes `text` for every well-formed name."""
-    parts = [_ESCAPED.sub(_unescaped, part) for part in name.split("/")]
-    joined = (separator or "/").join(parts)
+    joined = (separator or "/").join(name_of(part) for part in name.split("/"))
     return joined.encode("utf-8") if utf8 else utf7.encode(joined)
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    return "/" if found[1] == "2F" else "%"
 
 
 def decode(mailbox: bytes, *, utf8: bool) -> str:

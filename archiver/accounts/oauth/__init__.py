@@ -6,6 +6,7 @@ Nothing here stores anything; what is got goes back to the caller.
 from archiver.accounts.oauth.browser import sign_in_by_browser
 from archiver.accounts.oauth.device import DeviceCode, begin_device, finish_device
 from archiver.accounts.oauth.grants import Granted, refreshed
+from archiver.accounts.oauth.program import as_program
 from archiver.accounts.oauth.provider import Provider, generic, google, microsoft
 from archiver.accounts.oauth.refusals import SignInLost
 
@@ -14,6 +15,7 @@ __all__ = [
     "Granted",
     "Provider",
     "SignInLost",
+    "as_program",
     "begin_device",
     "finish_device",
     "generic",

@@ -48,9 +48,8 @@ def ask(provider: Provider, url: str, fields: Mapping[str, str]) -> tuple[int, d
 
 def granted(told: Mapping[str, Any], now: datetime, old: Secret | None) -> Granted:
     """Read a successful answer (RFC 6749 section 5.1); without a new refresh token, the old one goes on."""
-    access, refresh = told.get("access_token"), told.get("refresh_token")
-    if not isinstance(access, str) or not access or not _is_plain(access):
-        raise Unreachable("the provider's answer holds no access token", "check token-url")
+    access, access_until = read_access(told, now)
+    refresh = told.get("refresh_token")
     if isinstance(refresh, str) and refresh:
         new: Secret | None = Secret(refresh)
     else:
@@ -60,14 +59,22 @@ def granted(told: Mapping[str, Any], now: datetime, old: Secret | None) -> Grant
             "the provider gave no refresh token, so every run would need a person",
             "ask for it in scopes: most providers call it offline_access",
         )
-    lives_s = _seconds(told.get("expires_in"))
     dies_s = _seconds(told.get("refresh_token_expires_in") or told.get("refresh_expires_in"))
     return Granted(
-        AccessToken(access),
-        now + timedelta(seconds=_USUAL_LIFE_S if lives_s is None else lives_s),
+        access,
+        access_until,
         new,
         None if not dies_s else now + timedelta(seconds=dies_s),
     )
+
+
+def read_access(told: Mapping[str, Any], now: datetime) -> tuple[AccessToken, datetime]:
+    """Read the access token of a successful answer, and until when it is good."""
+    access = told.get("access_token")
+    if not isinstance(access, str) or not access or not _is_plain(access):
+        raise Unreachable("the provider's answer holds no access token", "check token-url")
+    lives_s = _seconds(told.get("expires_in"))
+    return AccessToken(access), now + timedelta(seconds=_USUAL_LIFE_S if lives_s is None else lives_s)
 
 
 def refreshed(provider: Provider, old: Secret, now: datetime) -> Granted:

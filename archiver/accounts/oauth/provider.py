@@ -30,8 +30,31 @@ class Provider(Struct, frozen=True):
     redirect_host: str = "127.0.0.1"
 
 
-def microsoft(client_id: str, secret: Secret | None, scope: str | None, kind: str, tenant: str) -> Provider:
-    """Microsoft 365 and Outlook.com: scopes as in
+_GRAPH = "https://graph.microsoft.com/"
+_GRAPH_RIGHTS = (  # to read alone: who restores or prunes sets scopes
+    "Mail.Read",
+    "Calendars.Read",
+    "Contacts.Read",
+    "Tasks.Read",
+    "MailboxItem.Export",  # each item's full-fidelity export; with the next an administrator has to agree
+    "User.Read.All",
+)
+_MICROSOFT_SCOPES = {
+    "imap": "https://outlook.office.com/IMAP.AccessAsUser.All",
+    "pop3": "https://outlook.office.com/POP.AccessAsUser.All",
+    "ews": "https://outlook.office365.com/EWS.AccessAsUser.All",
+    "graph": " ".join(_GRAPH + right for right in _GRAPH_RIGHTS),
+}
+_MICROSOFT_PROGRAM = {"ews": "https://outlook.office365.com/.default", "graph": f"{_GRAPH}.default"}
+"""What a program that signs in as itself asks for: all that the tenant has granted it."""
+
+
+def microsoft(
+    client_id: str, secret: Secret | None, scope: str | None, what: str, tenant: str, *, program: bool = False
+) -> Provider:
+    """Microsoft 365 and Outlook.com, for `imap`, `pop3`, `ews` or `graph`, as a person or as a `program`.
+
+    Scopes as in
     https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
 
     A refresh token dies after 90 days without use. The address to come back to is registered as
@@ -39,12 +62,12 @@ def microsoft(client_id: str, secret: Secret | None, scope: str | None, kind: st
     (https://learn.microsoft.com/entra/identity-platform/reply-url).
     """
     base = f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0"
-    right = "POP" if kind == "pop3" else "IMAP"
+    usual = _MICROSOFT_PROGRAM[what] if program else f"{_MICROSOFT_SCOPES[what]} offline_access"
     return Provider(
         name="microsoft",
         client_id=client_id,
         token_url=f"{base}/token",
-        scope=scope or f"https://outlook.office.com/{right}.AccessAsUser.All offline_access",
+        scope=scope or usual,
         authorize_url=f"{base}/authorize",
         device_url=f"{base}/devicecode",
         client_secret=secret,

@@ -72,8 +72,9 @@ class Item:
 
     @property
     def size(self) -> int:
-        """Bytes, about."""
-        rest = sum(len(one.text or "") + 40 for one in self.fields.values())
+        """Bytes, about; marks on it count for nothing, as on most servers."""
+        marks = {"Flag", "Categories"}
+        rest = sum(len(one.text or "") + 40 for name, one in self.fields.items() if name not in marks)
         return len(self.source or b"") + rest + sum(one.size for one in self.attachments) + 512
 
 

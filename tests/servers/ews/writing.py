@@ -7,7 +7,7 @@ from email import message_from_bytes
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews import calendar_text, mime, properties
-from tests.servers.ews.markup import children, clone, find, is_true, local, parse_moment, t, text
+from tests.servers.ews.markup import boolean, children, clone, find, is_true, local, parse_moment, t, text
 from tests.servers.ews.order import names
 from tests.servers.ews.refusals import Refused
 from tests.servers.ews.state import Attachment, Folder, Item, Site
@@ -28,6 +28,13 @@ READ_ONLY = set(
     ModifiedOccurrences DeletedOccurrences FirstOccurrence LastOccurrence Duration When IsMeeting
     MeetingRequestWasSent AppointmentState MyResponseType Organizer DateTimeStamp OriginalStart RecurrenceId
     PostedTime IsComplete IsTeamTask ChangeCount UniqueBody TextBody Preview
+    """)
+)
+
+TRUTHS = set(
+    names("""
+    ReminderIsSet IsAllDayEvent IsReadReceiptRequested IsDeliveryReceiptRequested IsResponseRequested
+    AllowNewTimeProposal IsOnlineMeeting HasBeenProcessed IsOutOfDate IsCancelled
     """)
 )
 
@@ -104,6 +111,8 @@ def set_field(site: Site, item: Item, field: Element, created: bool) -> None:
         raise Refused("ErrorInvalidPropertySet", f"Set action is invalid for property {name}.")
     else:
         item.fields[name] = clone(field)
+        if name in TRUTHS:  # Exchange says them in words, however they were written
+            item.fields[name].text = boolean(is_true(field.text))
 
 
 def set_entry(item: Item, path: Element, field: Element) -> None:

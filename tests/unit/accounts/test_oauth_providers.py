@@ -27,3 +27,13 @@ def test_google_is_asked_for_a_refresh_token_and_has_no_device_flow() -> None:
 def test_scopes_of_the_configuration_replace_those_of_the_provider() -> None:
     assert oauth.microsoft("id", None, "a b", "imap", "common").scope == "a b"
     assert oauth.google("id", None, "c").scope == "c"
+
+
+def test_microsoft_is_asked_for_what_reads_exchange_by_either_way() -> None:
+    ews = oauth.microsoft("id", None, None, "ews", "common")
+    assert ews.scope == "https://outlook.office365.com/EWS.AccessAsUser.All offline_access"
+    graph = oauth.microsoft("id", None, None, "graph", "common").scope.split()
+    assert "https://graph.microsoft.com/Mail.Read" in graph
+    assert "offline_access" in graph
+    program = oauth.microsoft("id", None, None, "graph", "t", program=True)
+    assert program.scope == "https://graph.microsoft.com/.default"

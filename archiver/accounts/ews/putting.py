@@ -1,0 +1,368 @@
+"""Put items into a folder, each once: by its own export, by its MIME, or by its fields.
+
+Each bears a property `archiver-id`, by which the folder is asked before anything is put in, and again after a reply
+that was lost: what the server took already is not put in a second time. An export cannot bear it from the start; after
+a lost reply to one, what is new in the folder is compared with what was sent.
+"""
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from exchangelib.items import ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE
+from exchangelib.properties import FolderId
+from msgspec import Struct
+from msgspec.structs import replace
+
+from archiver.accounts.ews import making
+from archiver.accounts.ews.fetching import EXPORT_KIND
+from archiver.accounts.ews.folders import Node
+from archiver.accounts.ews.keys import SEEN, flags_of, item_id_of, key_of, kind_of
+from archiver.accounts.ews.marked import search
+from archiver.accounts.ews.pages import read_page
+from archiver.accounts.ews.properties import LISTED, paths
+from archiver.accounts.ews.refusals import stops_all, words
+from archiver.accounts.ews.service import Service
+from archiver.accounts.ews.wire import (
+    CreateItem,
+    GetItem,
+    UpdateItem,
+    UploadItems,
+    counted,
+    handles,
+)
+from archiver.errors import Damaged, Unreachable
+from archiver.formats.record import Record, is_record, unpack
+from archiver.model import Appended, Flags, Kind, Outgoing, Ref, Refused
+from archiver.plan.labels import label_flags, without_labels
+
+BATCH_ITEMS = 50
+BATCH_SIZE = 8 << 20  # bytes; servers take 25 MB of base64 and more
+_LOOK = 200
+
+
+class _Parcel(Struct):
+    """A message on its way: what it is, and what became of it."""
+
+    message: Outgoing
+    identity: str
+    record: Record | None
+    lacks: tuple[str, ...] = ()
+    item: str | None = None
+    """The server's id, once it took it."""
+    reason: str | None = None
+    """Why it was refused."""
+    found: bool = False
+    """It was there already."""
+
+
+class Putting:
+    """Puts messages into one folder."""
+
+    def __init__(self, service: Service, node: Node, name: str) -> None:
+        self._service = service
+        self._node = node
+        self._name = name
+        self._copies: Counter[str] = Counter()
+        self._state: str | None = None
+        self._taken: set[str] = set()
+
+    def put(self, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """Put messages in, batch by batch; each is answered once."""
+        given = iter(messages)
+        while True:
+            batch, ended = self._batch(given)
+            yield from self._put(batch)
+            if isinstance(ended, StopIteration):
+                return
+            if ended is not None:
+                raise ended
+
+    def _batch(self, given: Iterator[Outgoing]) -> tuple[list[_Parcel], BaseException | None]:
+        """Take a batch, and what ended it if there is no more."""
+        batch: list[_Parcel] = []
+        size = 0
+        while len(batch) < BATCH_ITEMS and size < BATCH_SIZE:
+            try:
+                message = next(given)
+            except BaseException as error:  # told after the answers to what was taken
+                return batch, error
+            batch.append(self._parcel(message))
+            size += len(message.raw)
+        return batch, None
+
+    def _parcel(self, message: Outgoing) -> _Parcel:
+        copy = max(message.copy, self._copies[message.digest])
+        self._copies[message.digest] = copy + 1
+        message = replace(message, flags=without_labels(message.flags))
+        record = None
+        reason = None
+        if is_record(message.raw):
+            try:
+                record = unpack(message.raw)
+            except Damaged as error:
+                reason = error.text
+        return _Parcel(message, f"{message.digest}.{copy}", record, reason=reason)
+
+    def _put(self, batch: Sequence[_Parcel]) -> Iterator[Appended | Refused]:
+        if not batch:
+            return
+        self._find(batch)
+        self._upload([one for one in batch if _is_open(one) and _export(one) is not None])
+        self._create([one for one in batch if _is_open(one)])
+        refs = self._refs([one for one in batch if one.item is not None])
+        for one in batch:
+            if one.item is None:
+                yield Refused(one.message.digest, one.reason or "the server does not take it")
+                continue
+            lacks = ", ".join(dict.fromkeys(one.lacks))
+            altered = f"without {lacks}" if lacks and not one.found else None
+            yield Appended(one.message.digest, refs.get(one.item), altered)
+
+    # --- what is there ------------------------------------------------------------------------------
+
+    def _find(self, batch: Sequence[_Parcel]) -> None:
+        """Note which of these the folder has already."""
+        found = self._service.run(
+            lambda account: search(account, self._node, [one.identity for one in batch])
+        )
+        for one in batch:
+            if one.item is None and one.identity in found:
+                one.item, one.found, one.reason = found[one.identity], True, None
+
+    # --- exports --------------------------------------------------------------------------------------
+
+    def _upload(self, parcels: Sequence[_Parcel]) -> None:
+        """Put in what has an export of this kind of server."""
+        if not parcels:
+            return
+        if self._state is None:
+            self._state = self._to_the_end(None, [])
+        left = list(parcels)
+        tries = 0
+        while left:
+            try:
+                answers = self._service.once(partial(self._send_exports, parcels=left))
+            except Unreachable as error:
+                tries += 1
+                self._service.wait(error, tries)
+                self._recognise(left)
+                left = [one for one in left if one.item is None]
+                continue
+            for one, answer in zip(left, answers, strict=True):
+                if isinstance(answer, Exception):
+                    one.lacks = (f'what only its export has, since the server refuses it: "{words(answer)}"',)
+                else:
+                    one.item = str(answer[0])
+            break
+        done = [one for one in parcels if one.item is not None]
+        self._taken.update(str(one.item) for one in done)
+        self._name_uploads(done)
+
+    def _send_exports(self, account: Any, parcels: Sequence[_Parcel]) -> list[Any]:
+        given = []
+        for one in parcels:
+            export = _export(one)
+            assert export is not None
+            given.append(
+                (FolderId(id=self._node.id), (None, False, base64.b64encode(export).decode("ascii")))
+            )
+        answers = list(UploadItems(account=account).call(given))
+        return _whole(answers, len(parcels))
+
+    def _recognise(self, parcels: Sequence[_Parcel]) -> None:
+        """Find those that came into the folder though no reply told of them."""
+        came: list[Any] = []
+        self._to_the_end(self._state, came)
+        there: dict[tuple[Any, ...], list[str]] = {}
+        for item in came:
+            if item.id not in self._taken:
+                there.setdefault(_looks_of_item(item), []).append(str(item.id))
+        for one in parcels:
+            assert one.record is not None
+            same = there.get(_looks_of_record(one.record))
+            if same:
+                one.item = same.pop()
+
+    def _to_the_end(self, state: str | None, came: list[Any]) -> str:
+        """Read the folder's changes to their end, noting what came; gives the state."""
+        while True:
+            page = read_page(self._service, self._node, self._name, state)
+            came += [item for what, item in page.changes if what in ("create", "update")]
+            state = page.state
+            if page.last:
+                return state
+
+    def _name_uploads(self, parcels: Sequence[_Parcel]) -> None:
+        """Give items the property by which they are known, and the flags that they have had since."""
+        if not parcels:
+            return
+        items = self._items([str(one.item) for one in parcels])
+        changes = []
+        for one in parcels:
+            item = items.get(str(one.item))
+            if item is None:
+                continue
+            item.archiver_id = one.identity
+            names = {"archiver_id", *_mark(item, one.message.flags)}
+            changes.append((item, sorted(names)))
+        self._service.run(lambda account: _update(account, changes))
+
+    # --- MIME and fields ------------------------------------------------------------------------------
+
+    def _create(self, parcels: Sequence[_Parcel]) -> None:
+        """Put in what has none, or whose export was refused."""
+        pairs = []
+        for one in parcels:
+            made = _made(one)
+            if made is None:
+                one.reason = (
+                    "it has neither an export for this server, nor MIME, nor fields that are understood"
+                )
+                continue
+            one.lacks = (*one.lacks, *made.lacks)
+            pairs.append((one, made.item))
+        tries = 0
+        while pairs:
+            try:
+                answers = self._service.once(partial(self._send, pairs=pairs))
+            except Unreachable as error:
+                tries += 1
+                self._service.wait(error, tries)
+                self._find([one for one, _ in pairs])
+                pairs = [pair for pair in pairs if pair[0].item is None]
+                continue
+            for (one, _), answer in zip(pairs, answers, strict=True):
+                if isinstance(answer, Exception):
+                    one.reason = words(answer)
+                else:
+                    one.item = str(answer.id)
+            return
+
+    def _send(self, account: Any, pairs: Sequence[tuple[_Parcel, Any]]) -> list[Any]:
+        answers = CreateItem(account=account).make([item for _, item in pairs], FolderId(id=self._node.id))
+        return _whole(answers, len(pairs))
+
+    # --- afterwards -----------------------------------------------------------------------------------
+
+    def _items(self, ids: Sequence[str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for start in range(0, len(ids), _LOOK):
+            part = ids[start : start + _LOOK]
+
+            def ask(account: Any, part: Sequence[str] = part) -> Mapping[str, Any]:
+                return counted(
+                    list(GetItem(account=account).call(handles(part), paths(LISTED), "IdOnly")), part
+                )
+
+            told = self._service.run(ask)
+            found |= {key: one for key, one in told.items() if not isinstance(one, Exception)}
+        return found
+
+    def _refs(self, parcels: Sequence[_Parcel]) -> dict[str, Ref]:
+        items = self._items([str(one.item) for one in parcels]) if parcels else {}
+        return {key: Ref(self._name, self._node.epoch, key_of(item)) for key, item in items.items()}
+
+    def keep_flags(self, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
+        """See `CanAppend.keep_flags`: by GetItem, and UpdateItem where something is lacking."""
+        ids = {identity: key for key in wanted if (identity := item_id_of(key)) is not None}
+        lost: dict[str, Flags] = {}
+        items = self._items(list(ids))
+        changes = []
+        for identity, item in items.items():
+            names = _mark(item, without_labels(wanted[ids[identity]]))
+            if names:
+                changes.append((item, sorted(names)))
+        for start in range(0, len(changes), BATCH_ITEMS):
+            part = changes[start : start + BATCH_ITEMS]
+            self._service.run(partial(_update, changes=part))
+        now = self._items([item.id for item, _ in changes]) if changes else {}
+        for identity, item in items.items():
+            flags = wanted[ids[identity]]
+            has = flags_of(now.get(identity, item))
+            lacking = {one for one in _lacking(flags, has) if one.lower() != "\\recent"}
+            if lacking or label_flags(flags):
+                lost[ids[identity]] = frozenset(lacking) | label_flags(flags)
+        return lost
+
+
+def _is_open(parcel: _Parcel) -> bool:
+    return parcel.item is None and parcel.reason is None
+
+
+def _export(parcel: _Parcel) -> bytes | None:
+    record = parcel.record
+    if record is None or record.export is None or record.export.kind != EXPORT_KIND:
+        return None
+    return record.export.data
+
+
+def _made(parcel: _Parcel) -> making.Made | None:
+    message, record = parcel.message, parcel.record
+    if record is None:
+        return making.of_mime(message.raw, message.flags, message.received, None, parcel.identity)
+    details = record.details
+    if details.item is not None:
+        return making.of_fields(
+            details.item, message.flags, record.attachments, parcel.identity, details.item_class
+        )
+    if record.body and record.body_type == "message/rfc822":
+        received = message.received if details.kind is Kind.MAIL else details.received
+        return making.of_mime(record.body, message.flags, received, details, parcel.identity)
+    return None
+
+
+def _mark(item: Any, flags: Flags) -> set[str]:
+    """Set the flags that an item lacks; gives the names of the fields that were written."""
+    lacking = frozenset(_lacking(flags, flags_of(item)))
+    told, _ = making.marks(lacking)
+    if "categories" in told:
+        told["categories"] = sorted({*(item.categories or ()), *told["categories"]})
+    if kind_of(item.item_class) is not Kind.MAIL:
+        told = {name: value for name, value in told.items() if name == "categories"}
+    elif SEEN.lower() in {flag.lower() for flag in lacking} and hasattr(item, "is_read"):
+        told["is_read"] = True
+    for name, value in told.items():
+        setattr(item, name, value)
+    return set(told)
+
+
+def _lacking(flags: Flags, has: Flags) -> list[str]:
+    there = {flag.lower() for flag in has}
+    return [flag for flag in without_labels(flags) if flag.lower() not in there]
+
+
+def _update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> None:
+    answers = UpdateItem(account=account).call(
+        items=list(changes),
+        conflict_resolution=ALWAYS_OVERWRITE,
+        message_disposition=SAVE_ONLY,
+        send_meeting_invitations_or_cancellations=SEND_TO_NONE,
+        suppress_read_receipts=True,
+    )
+    for one in answers:
+        if isinstance(one, Exception) and stops_all(one):
+            raise one
+
+
+def _whole(answers: Sequence[Any], count: int) -> list[Any]:
+    """Take answers, one for each; a refusal that is about all of them is raised: nothing is known of what was done."""
+    for one in answers:
+        if isinstance(one, Exception) and stops_all(one):
+            raise one
+    if len(answers) != count:
+        raise ValueError("another count of answers than of items")
+    return list(answers)
+
+
+def _looks_of_item(item: Any) -> tuple[Any, ...]:
+    sent, received = (making.second(one) for one in (item.datetime_sent, item.datetime_received))
+    return item.item_class, item.subject or "", sent, received, getattr(item, "message_id", None)
+
+
+def _looks_of_record(record: Record) -> tuple[Any, ...]:
+    told = record.details
+    sent, received = (making.second(one) for one in (told.sent, told.received))
+    return told.item_class, told.subject, sent, received, told.message_id

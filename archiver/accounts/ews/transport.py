@@ -1,0 +1,202 @@
+"""The way to Exchange: HTTP that takes no reply for whole which is not, the log-ins, one session of exchangelib.
+
+exchangelib repeats nothing by itself here (`FailFast`): under its own tolerance a lost reply makes a second copy of an
+item, a wrong password is tried for an hour, and parts of a batch come twice. archiver repeats, in `service`.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Literal
+
+import exchangelib
+from exchangelib.credentials import OAuth2AuthorizationCodeCredentials
+from exchangelib.errors import (
+    ErrorInternalServerTransientError,
+    ErrorServerBusy,
+    ResponseMessageError,
+    UnauthorizedError,
+)
+from exchangelib.protocol import FailFast, Protocol
+from exchangelib.util import is_xml
+from msgspec import Struct
+from oauthlib.oauth2 import OAuth2Token
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectionError as ConnectionFailed
+
+from archiver.accounts.ews.refusals import KNOWN, Disabled, Incomprehensible, translate
+from archiver.errors import ConfigInvalid
+from archiver.model import AccessToken, Secret
+
+SignIn = Literal["auto", "basic", "ntlm", "kerberos", "oauth"]
+
+_AUTH = {
+    "basic": exchangelib.BASIC,
+    "ntlm": exchangelib.NTLM,
+    "kerberos": getattr(exchangelib, "GSSAPI", "gssapi"),
+    "oauth": exchangelib.OAUTH2,
+}
+_END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?Envelope\s*>\s*\Z")
+_TAIL = 200  # bytes
+
+# the one prints the whole content of what it cannot read, the other every request and reply
+for _name in ("exchangelib.fields", "exchangelib.util", "exchangelib.util.xml"):
+    logging.getLogger(_name).disabled = True
+
+
+class Endpoint(Struct, frozen=True):
+    """Where a mailbox is, and how one gets in. `mailbox` is its address, where that is not the user's name."""
+
+    url: str
+    user: str
+    mailbox: str | None = None
+    sign_in: SignIn = "auto"
+    ca_file: str | None = None
+    timeout_s: float = 60.0
+    impersonates: bool = False
+    """Whether an application signs in, which may open every mailbox, and must say whose it means."""
+
+    @property
+    def address(self) -> str:
+        """The mailbox's mail address. Raises `ConfigInvalid` where nothing tells it."""
+        found = self.mailbox or self.user
+        if "@" not in found:
+            raise ConfigInvalid(
+                f'"{found}" is no mail address', "give the address of the mailbox as well: mailbox = ADDRESS"
+            )
+        return found
+
+
+class Adapter(HTTPAdapter):
+    """Sends requests. A reply that does not end as an envelope does was cut on its way, however well framed."""
+
+    def __init__(self, ca_file: str | None) -> None:
+        self._ca_file = ca_file
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True)
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Send a request. Raises `ConnectionError` for a reply that is not whole."""
+        if self._ca_file is not None:
+            kwargs["verify"] = self._ca_file
+        reply = super().send(request, *args, **kwargs)
+        if reply.status_code == 200 or (reply.status_code == 500 and is_xml(reply.content)):
+            check_whole(reply.content)
+        return reply
+
+
+def check_whole(body: bytes) -> None:
+    """Raise `ConnectionError` for a body that is not a whole envelope: lxml would mend what was cut."""
+    if not _END.search(body[-_TAIL:]):
+        raise ConnectionFailed("the reply was cut short")
+
+
+class Policy(FailFast):  # type: ignore[misc]
+    """Says what replies mean that bring no answer; nothing is repeated here."""
+
+    def raise_response_errors(self, response: Response) -> None:
+        """Raise what a reply's status says."""
+        status = response.status_code
+        if status == 401:
+            raise UnauthorizedError("HTTP 401")
+        if status == 403:
+            raise Disabled("HTTP 403")
+        if status in (429, 502, 503, 504):
+            raise ErrorServerBusy(f"HTTP {status}", back_off=_retry_after(response))
+        if status == 302 and "genericerrorpage" in response.headers.get("location", "").lower():
+            raise ErrorInternalServerTransientError("HTTP 302 to an error page")
+        if status == 500 and not is_xml(response.content):
+            raise Incomprehensible("HTTP 500, and no reply of Exchange")
+        if status >= 400 and status != 500:
+            raise Incomprehensible(f"HTTP {status}")
+        super().raise_response_errors(response)
+
+
+def _retry_after(response: Response) -> float | None:
+    told = response.headers.get("Retry-After", "")
+    return float(told) if told.isdecimal() else None
+
+
+class Token(OAuth2AuthorizationCodeCredentials):  # type: ignore[misc]
+    """An access token that archiver brings, and renews itself; told from others by identity alone."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(access_token=OAuth2Token({"access_token": token, "token_type": "Bearer"}))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class Session:
+    """One session: exchangelib's account with a protocol, and so connections, of its own."""
+
+    streaming = False
+
+    def __init__(self, endpoint: Endpoint, secret: Secret) -> None:
+        self.account = _account(endpoint, secret)
+
+    @property
+    def connection(self) -> "Session":
+        """Itself: there is no line beside it."""
+        return self
+
+    def logout(self) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections. Never raises."""
+        with suppress(Exception):
+            self.account.protocol.close()
+
+
+def open_session(endpoint: Endpoint, ask: Callable[[], Secret]) -> Session:
+    """Log in, and ask the server its version. Raises what a user can be told."""
+    session = Session(endpoint, ask())
+    try:
+        _ = session.account.version.build
+    except KNOWN as error:
+        session.close()
+        # what the server said stands behind the complaint that it told no version
+        said = error.__context__ if isinstance(error.__context__, ResponseMessageError) else error
+        raise translate(said, endpoint.address) from error
+    return session
+
+
+def _account(endpoint: Endpoint, secret: Secret) -> Any:
+    is_token = isinstance(secret, AccessToken)
+    configuration = exchangelib.Configuration(
+        service_endpoint=endpoint.url,
+        credentials=Token(secret.reveal())
+        if is_token
+        else exchangelib.Credentials(endpoint.user, secret.reveal()),
+        auth_type=exchangelib.OAUTH2 if is_token else _AUTH.get(endpoint.sign_in),
+        retry_policy=Policy(),
+        max_connections=1,
+    )
+    account = exchangelib.Account(
+        endpoint.address,
+        config=configuration,
+        access_type=exchangelib.IMPERSONATION if endpoint.impersonates else exchangelib.DELEGATE,
+        autodiscover=False,
+        locale="en_US",
+        default_timezone=exchangelib.EWSTimeZone("UTC"),
+    )
+    protocol = account.protocol
+    with suppress(KeyError):  # exchangelib would give the same one to the next account, with its settings
+        del Protocol[configuration]
+    plain = type(protocol).raw_session
+
+    def raw_session(prefix: str, **kwargs: Any) -> Any:
+        made = plain(prefix, **kwargs)
+        made.mount(prefix, Adapter(endpoint.ca_file))
+        return made
+
+    protocol.raw_session = raw_session
+    protocol.TIMEOUT = endpoint.timeout_s
+    protocol.RETRY_WAIT = 0  # so that a wait which nobody asked for is seen to be none
+    return account

@@ -1,0 +1,195 @@
+"""The operations of EWS as archiver needs them: one request each, each result told apart and checked.
+
+exchangelib's services, with three differences: what one item of a batch meets is a value and loses no neighbour;
+results are counted and their ids compared with those asked for, since a reply may be another one's; and the flag of a
+last page is read in every form that XML Schema allows.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from exchangelib import services
+from exchangelib.errors import MalformedResponseError, ResponseMessageError
+from exchangelib.items import SAVE_ONLY, SEND_TO_NONE
+from exchangelib.properties import ItemId
+from exchangelib.services.common import EWSAccountService, EWSService
+from exchangelib.util import MNS, TNS, create_element
+
+from archiver.accounts.ews.refusals import Incomprehensible
+
+_LAST = ("true", "1")
+
+
+class SyncFolderItems(services.SyncFolderItems):  # type: ignore[misc]
+    """One page of changes."""
+
+    def _get_element_container(self, message: Any, name: Any = None) -> Any:
+        state, last = message.find(f"{{{MNS}}}SyncState"), message.find(self.last_in_range_name)
+        # a refusal may come without either, which exchangelib cannot read
+        container = EWSService._get_element_container(self, message=message, name=name)
+        if state is None or last is None or not state.text:
+            raise MalformedResponseError("a page of changes without its state")
+        self.sync_state = state.text
+        self.includes_last_item_in_range = (last.text or "").strip().lower() in _LAST
+        return container
+
+
+class GetItem(services.GetItem):  # type: ignore[misc]
+    """Items, or what each met."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+
+class GetAttachment(services.GetAttachment):  # type: ignore[misc]
+    """Attachments with their content, or what each met."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+
+class UploadItems(services.UploadItems):  # type: ignore[misc]
+    """Ids of what was put in, or what each met."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+
+class CreateItem(services.CreateItem):  # type: ignore[misc]
+    """Ids of what was made, or what each met. Nobody is told of anything."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+    def make(self, made: Sequence[Any], folder: Any) -> list[Any]:
+        """Create items in the folder of an id."""
+        payload = self.get_payload(made, folder, SAVE_ONLY, SEND_TO_NONE)
+        return list(self._elems_to_objs(self._get_elements(payload=payload)))
+
+
+class UpdateItem(services.UpdateItem):  # type: ignore[misc]
+    """Ids of what was changed, or what each met."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+
+class DeleteItem(services.DeleteItem):  # type: ignore[misc]
+    """True for what was removed, or what each met."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+
+class MoveItem(services.MoveItem):  # type: ignore[misc]
+    """New ids of what was moved (True where they are not told), or what each met."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+    @classmethod
+    def _get_elements_in_container(cls, container: Any) -> Any:
+        return list(container) or [True]
+
+    def _elem_to_obj(self, elem: Any) -> Any:
+        return True if elem is True else super()._elem_to_obj(elem)
+
+
+class ExportItems(services.ExportItems):  # type: ignore[misc]
+    """(id, base64) of each, or what it met."""
+
+    element_container_name = None
+
+    def _elem_to_obj(self, elem: Any) -> Any:
+        identity, data = elem.find(f"{{{MNS}}}ItemId"), elem.find(f"{{{MNS}}}Data")
+        if identity is None or data is None:
+            raise MalformedResponseError("an export without its id or its data")
+        return identity.get("Id"), identity.get("ChangeKey"), data.text or ""
+
+
+class _Folders(EWSAccountService):  # type: ignore[misc]
+    """A request about folders, written by hand; gives elements."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+    def ask(self, payload: Any) -> list[Any]:
+        return list(self._get_elements(payload=payload))
+
+
+class GetFolder(_Folders):
+    """Folders by their ids, or what each met."""
+
+    SERVICE_NAME = "GetFolder"
+    element_container_name = f"{{{MNS}}}Folders"
+
+
+class FindFolder(_Folders):
+    """A page of the folders below another: its m:RootFolder."""
+
+    SERVICE_NAME = "FindFolder"
+    element_container_name = f"{{{MNS}}}RootFolder"
+
+    @classmethod
+    def _get_elements_in_container(cls, container: Any) -> Any:
+        return [container]
+
+
+class CreateFolder(_Folders):
+    """A folder is made."""
+
+    SERVICE_NAME = "CreateFolder"
+    element_container_name = f"{{{MNS}}}Folders"
+
+
+class FindItem(_Folders):
+    """A page of the items of a folder: its m:RootFolder."""
+
+    SERVICE_NAME = "FindItem"
+    element_container_name = f"{{{MNS}}}RootFolder"
+
+    @classmethod
+    def _get_elements_in_container(cls, container: Any) -> Any:
+        return [container]
+
+
+def is_last(root: Any) -> bool:
+    """Tell whether an m:RootFolder is that of the last page."""
+    return (root.get("IncludesLastItemInRange") or "").strip().lower() in _LAST
+
+
+def entries(root: Any, name: str) -> list[Any]:
+    """Give the children of an m:RootFolder's t:Items or t:Folders."""
+    found = root.find(f"{{{TNS}}}{name}")
+    return [] if found is None else list(found)
+
+
+def element(name: str, *children: Any, text: str | None = None, **attributes: str) -> Any:
+    """Make an element of a request."""
+    made = create_element(name, attrs=attributes)
+    made.extend(children)
+    if text is not None:
+        made.text = text
+    return made
+
+
+def child(parent: Any, name: str) -> str | None:
+    """Give the text of a child of the types' namespace."""
+    found = parent.find(f"{{{TNS}}}{name}")
+    return None if found is None else found.text
+
+
+def counted(results: Sequence[Any], ids: Sequence[str]) -> dict[str, Any]:
+    """Pair results with the ids asked for: id -> what came. Raises where a result is lacking, or is another's."""
+    if len(results) != len(ids):
+        raise Incomprehensible(f"{len(results)} results for {len(ids)} items")
+    for wanted, result in zip(ids, results, strict=True):
+        told = _id_of(result)
+        if told is not None and told != wanted:
+            raise Incomprehensible("a result is that of another item")
+    return dict(zip(ids, results, strict=True))
+
+
+def _id_of(result: Any) -> str | None:
+    if isinstance(result, tuple):
+        return str(result[0])
+    found = getattr(result, "id", None)
+    return str(found) if found is not None else None
+
+
+def handles(ids: Sequence[str], change_keys: Sequence[str | None] = ()) -> list[Any]:
+    """Make ItemIds."""
+    keys = change_keys or [None] * len(ids)
+    return [ItemId(id=one, changekey=key) for one, key in zip(ids, keys, strict=True)]
