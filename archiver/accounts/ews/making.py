@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -205,10 +206,12 @@ def _task(given: Task, told: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
         "start_date": _ews_date(given.start),
         "due_date": _ews_date(given.due),
         "status": next(name for name, one in STATES.items() if one == given.status),
-        "percent_complete": given.percent,
+        "percent_complete": Decimal(given.percent),
         "reminder_is_set": given.reminder is not None,
         "reminder_due_by": _at(given.reminder) if given.reminder else None,
-        "recurrence": exchange_recurrence(given.recurrence, start) if given.recurrence and start else None,
+        "recurrence": exchange_recurrence(given.recurrence, start, of_task=True)
+        if given.recurrence and start
+        else None,
     }
     lacks = [
         (given.done is not None, "the day it was done"),
@@ -272,6 +275,16 @@ def _date(raw: bytes) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def fault_of(account: Any, item: Any) -> str | None:
+    """Tell why an item cannot be sent, before it loses its neighbours; None for one that can."""
+    item.account = account
+    try:
+        item.clean(version=account.version)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        return f"a field of it cannot be written for Exchange ({type(error).__name__})"
+    return None
 
 
 def second(value: Any) -> float | None:

@@ -64,15 +64,15 @@ def _relative(pattern: Any) -> dict[str, Any]:
     return {"days": _SETS.get(day) or (DAYS[day - 1],), "week": _WEEKS[pattern.week_number]}
 
 
-def exchange_recurrence(given: Recurrence, start: date) -> Any:
-    """Write a recurrence of an item that first comes on a day."""
+def exchange_recurrence(given: Recurrence, start: date, *, of_task: bool = False) -> Any:
+    """Write a recurrence of an event, or of a task, that first comes on a day."""
     if given.count is not None:
         boundary: Any = ews.NumberedPattern(start=_ews_date(start), number=given.count)
     elif given.until is not None:
         boundary = ews.EndDatePattern(start=_ews_date(start), end=_ews_date(given.until))
     else:
         boundary = ews.NoEndPattern(start=_ews_date(start))
-    kind = ews.TaskRecurrence if given.regenerates else ews.Recurrence
+    kind = ews.TaskRecurrence if of_task else ews.Recurrence
     return kind(pattern=_exchange_pattern(given, start), boundary=boundary)
 
 
