@@ -113,3 +113,18 @@ def test_what_is_no_record_is_said_to_be_none(raw: bytes) -> None:
     assert is_record(raw) == raw.startswith(b"X-Archiver-Item")
     with pytest.raises(Damaged):
         unpack(raw)
+
+
+def test_a_record_whose_export_was_taken_off_takes_no_attachment_for_it() -> None:
+    attached = Attached("plan.txt", "text/plain", b"a plan")
+    whole = Record(
+        Details(kind=Kind.NOTE, item_class="IPM.X"),
+        b"a",
+        "text/plain",
+        Export("ews-export", "15.2", b"x"),
+        (attached,),
+    )
+    read = unpack(pack(whole))
+    bare = unpack(pack(Record(read.details, read.body, read.body_type, None, read.attachments)))
+    assert bare.export is None
+    assert bare.attachments == (attached,)
