@@ -73,7 +73,7 @@ def of_mime(
         told["sensitivity"] = details.sensitivity.title()
         if details.item_class and details.item_class != "IPM.Note":
             lacks = (*lacks, f'its class "{details.item_class}"')
-    made = items.Message(mime_content=raw, is_read=seen, archiver_id=identity, **told)
+    made = items.Message(mime_content=raw, is_read=seen, archiver_identity=identity, **told)
     return Made(made, lacks)
 
 
@@ -82,7 +82,7 @@ def of_fields(
 ) -> Made:
     """Make an item of its neutral value."""
     told, lacks = marks(flags)
-    told["archiver_id"] = identity
+    told["archiver_identity"] = identity
     told["categories"] = told.get("categories") or list(given.categories) or None
     told["subject"] = given.subject or None
     told["body"] = given.body or None

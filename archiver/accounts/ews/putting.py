@@ -208,8 +208,8 @@ class Putting:
             item = items.get(str(one.item))
             if item is None:
                 continue
-            item.archiver_id = one.identity
-            names = {"archiver_id", *_mark(item, one.message.flags)}
+            item.archiver_identity = one.identity
+            names = {"archiver_identity", *_mark(item, one.message.flags)}
             changes.append((item, sorted(names)))
         self._service.run(lambda account: _update(account, changes))
 

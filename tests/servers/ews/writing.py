@@ -7,7 +7,7 @@ from email import message_from_bytes
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews import calendar_text, mime, properties
-from tests.servers.ews.markup import children, clone, find, is_true, local, parse_moment, t, text
+from tests.servers.ews.markup import boolean, children, clone, find, is_true, local, parse_moment, t, text
 from tests.servers.ews.order import names
 from tests.servers.ews.refusals import Refused
 from tests.servers.ews.state import Attachment, Folder, Item, Site
@@ -20,6 +20,12 @@ CLASSES = {
     "Task": "IPM.Task",
     "PostItem": "IPM.Post",
 }
+TRUTHS = set(
+    names("""
+    IsAllDayEvent ReminderIsSet IsResponseRequested AllowNewTimeProposal IsReadReceiptRequested
+    IsDeliveryReceiptRequested
+    """)
+)
 READ_ONLY = set(
     names("""
     ItemId ParentFolderId Size DateTimeReceived DateTimeSent DateTimeCreated HasAttachments IsDraft IsSubmitted
@@ -102,6 +108,8 @@ def set_field(site: Site, item: Item, field: Element, created: bool) -> None:
         item.item_class = field.text or ""
     elif name in READ_ONLY:
         raise Refused("ErrorInvalidPropertySet", f"Set action is invalid for property {name}.")
+    elif name in TRUTHS:
+        item.fields[name] = t(name, boolean(is_true(field.text)))
     else:
         item.fields[name] = clone(field)
 
