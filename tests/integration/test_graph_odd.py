@@ -107,7 +107,7 @@ def test_a_token_that_is_refused_before_its_time_is_renewed_once(double: GraphDo
 
 @pytest.mark.parametrize("renews", [True, False])
 def test_a_token_that_stays_refused_ends_with_what_to_do(double: GraphDouble, renews: bool) -> None:
-    double.tokens = set()
+    double.tokens = ()
     count: list[int] = []
 
     def renew() -> AccessToken:
@@ -122,7 +122,7 @@ def test_a_token_that_stays_refused_ends_with_what_to_do(double: GraphDouble, re
 
 
 def test_a_company_that_wants_the_sign_in_repeated_is_told_as_that(double: GraphDouble) -> None:
-    double.tokens, double.claims = set(), True
+    double.tokens, double.claims = (), True
     with pytest.raises(LoginRefused, match="repeated"):
         account_of(double, lambda: Secret("stale")).folders()
     assert len(double.seen) == 1
