@@ -9,9 +9,16 @@ import pytest
 from archiver.accounts.graph.account import GraphAccount
 from archiver.accounts.graph.fetch import is_complete
 from archiver.accounts.graph.web import GraphServer, Web
-from archiver.errors import ArchiverError, FolderRefused, Forbidden, LoginRefused, Unreachable
+from archiver.errors import (
+    ArchiverError,
+    FolderRefused,
+    Forbidden,
+    LoginRefused,
+    RefusedForSafety,
+    Unreachable,
+)
 from archiver.formats.record import unpack
-from archiver.model import AccessToken, Done, Kind, Message, Missed, Secret
+from archiver.model import AccessToken, Cursor, Done, Kind, Message, Missed, Secret
 from tests.contract.account import Copy, fetched, find, listed, mail
 from tests.scene import Scene
 from tests.servers.graph.filling import MAIL, fill
@@ -133,6 +140,37 @@ def test_a_token_is_sent_to_no_other_server(double: GraphDouble, owner: GraphOwn
     double.paging.page = 2
     with pytest.raises(Unreachable, match="another server"):
         owner.account().folders()
+
+
+def test_the_passwords_of_a_netrc_file_do_not_take_the_place_of_the_token(
+    owner: GraphOwner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ann password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert len(owner.account().folders()) == 9
+
+
+def test_a_link_of_another_server_is_not_followed_and_the_folder_is_compared(owner: GraphOwner) -> None:
+    owner.deliver("INBOX", mail(1))
+    copy = Copy()
+    copy.update(owner.account())
+    assert copy.cursor is not None
+    token = copy.cursor.token.replace(owner.double.url, "https://elsewhere.invalid/v1.0")
+    assert token != copy.cursor.token
+    copy.cursor = Cursor(copy.cursor.epoch, token)
+    assert [type(one) for one in copy.update(owner.account())] == [Done]
+
+
+@pytest.mark.parametrize(("name", "to"), [("Tasks", "Deleted Items"), ("Contacts", "Archive")])
+def test_what_is_no_mail_goes_to_the_deleted_items_or_nowhere(owner: GraphOwner, name: str, to: str) -> None:
+    fill(owner.mailbox)
+    account = owner.account()
+    (remote,) = listed(account, name)
+    with pytest.raises(RefusedForSafety):
+        list(account.remove(find(account, name), remote.ref.epoch, [remote.ref.key], find(account, to)))
+    assert len(listed(account, name)) == 1
 
 
 # --- too much, and too busy ---------------------------------------------------------------------------
