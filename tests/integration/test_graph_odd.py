@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archiver.accounts.graph.account import GraphAccount
-from archiver.accounts.graph.fetch import is_complete
+from archiver.accounts.graph.fetch import batches, is_complete
 from archiver.accounts.graph.web import GraphServer, Web
 from archiver.errors import (
     ArchiverError,
@@ -18,7 +18,7 @@ from archiver.errors import (
     Unreachable,
 )
 from archiver.formats.record import unpack
-from archiver.model import AccessToken, Cursor, Done, Kind, Message, Missed, Secret
+from archiver.model import AccessToken, Cursor, Done, Kind, Message, Missed, Ref, Remote, Secret, Unremoved
 from tests.contract.account import Copy, fetched, find, listed, mail
 from tests.scene import Scene
 from tests.servers.graph.filling import MAIL, fill
@@ -310,6 +310,39 @@ def test_one_export_that_cannot_be_had_leaves_the_others(owner: GraphOwner) -> N
     owner.mailbox.find = find_but_one  # type: ignore[method-assign, assignment]  # an item that is corrupt
     exports = [unpack(one.raw).export for one in fetched(account, remotes)]
     assert [one is None for one in exports] == [False, False, True, False, False]
+
+
+def test_an_item_that_is_edited_or_moved_after_it_was_listed_is_gone_as_that_version(owner: GraphOwner) -> None:
+    account, ids, _ = break_one(owner)
+    remotes = listed(account)
+    edited, moved = (owner.mailbox.items[ids[number]] for number in (1, 3))
+    owner.mailbox.change(edited, {"subject": "Edited"})
+    owner.mailbox.move(moved, owner.mailbox.folder("archive", "mail"))
+    told = list(account.fetch(remotes))
+    assert {one.remote.ref.key.partition("~")[0] for one in told if isinstance(one, Missed)} == {edited.id, moved.id}
+    assert {one.gone for one in told if isinstance(one, Missed)} == {True}
+    assert len(account.message_ids(remotes)) == 4, "moved, it is another folder's"
+
+
+@pytest.mark.parametrize("to", ["Archive", None])
+def test_what_a_server_says_it_removed_and_keeps_is_not_removed(
+    owner: GraphOwner, monkeypatch: pytest.MonkeyPatch, to: str | None
+) -> None:
+    account, _, _ = break_one(owner)
+    remotes = listed(account)
+    monkeypatch.setattr(owner.mailbox, "move", lambda item, folder: None)
+    monkeypatch.setattr(owner.mailbox, "remove", lambda item: None)
+    target = find(account, to) if to else None
+    told = list(account.remove(find(account, "INBOX"), remotes[0].ref.epoch, [remotes[0].ref.key], target))
+    assert told == [Unremoved(remotes[0].ref.key, "the server keeps it")]
+
+
+def test_exports_are_held_for_so_many_bytes_and_so_many_items_at_once() -> None:
+    small = [Remote(Ref("F", "e", str(number)), 10) for number in range(45)]
+    assert [len(one) for one in batches(small)] == [20, 20, 5]
+    large = [Remote(Ref("F", "e", str(number)), 20 << 20) for number in range(3)]
+    assert [len(one) for one in batches(large)] == [1, 1, 1]
+    assert list(batches([])) == []
 
 
 def test_ids_that_differ_in_case_alone_are_two_items(owner: GraphOwner) -> None:

@@ -272,6 +272,29 @@ def test_items_that_change_between_two_pages_are_archived_as_they_are(
     check(scene, owner)
 
 
+def test_what_comes_between_the_listing_and_the_count_is_listed_too(
+    scene: Scene, owner: GraphOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = owner.mailbox.folder("inbox", "mail")
+    first = owner.mailbox.deliver(inbox, MAIL)
+    serve = owner.double.paging.delta
+    done: list[str] = []
+
+    def disturbed(*given: object) -> object:
+        told = serve(*given)  # type: ignore[arg-type]  # as it came
+        if not done:
+            owner.mailbox.deliver(inbox, MAIL.replace(b"figures@", b"new@"))
+            owner.mailbox.deliver(inbox, MAIL.replace(b"figures@", b"newer@"))
+            owner.mailbox.remove(first)
+            done.append("disturbed")
+        return told
+
+    monkeypatch.setattr(owner.double.paging, "delta", disturbed)
+    report = scene.pull(account=owner.account())
+    assert all(one.complete for one in report.folders)
+    check(scene, owner)
+
+
 # --- pulling through faults ---------------------------------------------------------------------------
 
 FAULTS: dict[str, Callable[[], Fault]] = {

@@ -120,7 +120,7 @@ class Fetch:
         """Give them in order. What ends the account ends this too, and drops what is on its way."""
         pool = ThreadPoolExecutor(AT_ONCE)
         try:
-            for some in _batches(remotes):
+            for some in batches(remotes):
                 ids = [item_id for one in some if (item_id := id_of(one.ref.key)) is not None]
                 exports = pool.submit(self._exports.of, ids)
                 waiting: deque[Future[Message | Missed]] = deque()
@@ -180,7 +180,7 @@ class Fetch:
         return None
 
 
-def _batches(remotes: Sequence[Remote]) -> Iterator[list[Remote]]:
+def batches(remotes: Sequence[Remote]) -> Iterator[list[Remote]]:
     """Cut into pieces whose exports are asked for, and held, together."""
     some: list[Remote] = []
     size = 0
