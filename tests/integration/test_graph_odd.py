@@ -312,14 +312,19 @@ def test_one_export_that_cannot_be_had_leaves_the_others(owner: GraphOwner) -> N
     assert [one is None for one in exports] == [False, False, True, False, False]
 
 
-def test_an_item_that_is_edited_or_moved_after_it_was_listed_is_gone_as_that_version(owner: GraphOwner) -> None:
+def test_an_item_that_is_edited_or_moved_after_it_was_listed_is_gone_as_that_version(
+    owner: GraphOwner,
+) -> None:
     account, ids, _ = break_one(owner)
     remotes = listed(account)
     edited, moved = (owner.mailbox.items[ids[number]] for number in (1, 3))
     owner.mailbox.change(edited, {"subject": "Edited"})
     owner.mailbox.move(moved, owner.mailbox.folder("archive", "mail"))
     told = list(account.fetch(remotes))
-    assert {one.remote.ref.key.partition("~")[0] for one in told if isinstance(one, Missed)} == {edited.id, moved.id}
+    assert {one.remote.ref.key.partition("~")[0] for one in told if isinstance(one, Missed)} == {
+        edited.id,
+        moved.id,
+    }
     assert {one.gone for one in told if isinstance(one, Missed)} == {True}
     assert len(account.message_ids(remotes)) == 4, "moved, it is another folder's"
 

@@ -110,7 +110,7 @@ def _check_events(found: dict[str, Record]) -> None:
         "WEEKLY", days=("MO",), first_weekday="MO", until=date(2026, 6, 29)
     )
     assert [one.subject for one in series.changed] == ["Standup, late"]
-    assert series.changed[0].original == Moment(datetime(2026, 3, 9, 9, tzinfo=UTC))
+    assert series.changed[0].original == Moment(datetime(2026, 3, 9, 9, tzinfo=UTC), "UTC")
     assert series.deleted == (Moment(datetime(2026, 3, 16, 9, tzinfo=UTC), "UTC"),)
 
 
