@@ -24,6 +24,7 @@ from tests.scene import Scene
 from tests.servers.graph.filling import MAIL, fill
 from tests.servers.graph.owner import GraphOwner
 from tests.servers.graph.server import GraphDouble
+from tests.servers.graph.state import Item, Refused
 
 
 @pytest.fixture
@@ -302,14 +303,40 @@ def test_one_export_that_cannot_be_had_leaves_the_others(owner: GraphOwner) -> N
 
     def find_but_one(told: str, kind: str | None = None) -> object:
         if kind is None and told == bad:
-            from tests.servers.graph.state import Refused  # noqa: PLC0415
-
             raise Refused(500, "ErrorCorruptData")
         return kept(told, kind)
 
     owner.mailbox.find = find_but_one  # type: ignore[method-assign, assignment]  # an item that is corrupt
     exports = [unpack(one.raw).export for one in fetched(account, remotes)]
     assert [one is None for one in exports] == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("status", [500, 400])
+def test_exports_that_always_break_are_given_up_and_told_once(owner: GraphOwner, status: int) -> None:
+    account, ids, _ = break_one(owner)
+    owner.double.breaks = {"exportItems": status}
+    remotes = listed(account)
+    for _ in range(2):
+        assert [unpack(one.raw).export for one in fetched(account, remotes)] == [None] * len(ids)
+    assert len(owner.warnings) == 1
+
+
+def test_one_item_that_breaks_a_whole_export_leaves_the_others(
+    owner: GraphOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, _, bad = break_one(owner)
+    remotes = listed(account)
+    serve = owner.mailbox.blob
+
+    def blob(item: Item) -> bytes:
+        if item.id == bad:
+            raise Refused(500, "InternalServerError")
+        return serve(item)
+
+    monkeypatch.setattr(owner.mailbox, "blob", blob)
+    exports = [unpack(one.raw).export for one in fetched(account, remotes)]
+    assert [one is None for one in exports] == [False, False, True, False, False]
+    assert owner.warnings == []
 
 
 def test_an_item_that_is_edited_or_moved_after_it_was_listed_is_gone_as_that_version(
