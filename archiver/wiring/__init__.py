@@ -1,7 +1,6 @@
 """The only room that names concrete classes: settings in, doors out."""
 
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -31,6 +31,7 @@ UNREACHED = {
     ("demo", "demo"): "tried below",
     ("import", "warned"): "files that change while they are read, twice",
     ("import", "folder-failed"): "files that vanish while they are read",
+    ("pull", "account-retried"): "it takes half a minute; tests/cli/test_pull_together.py hastens it",
 }
 
 
