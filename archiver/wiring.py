@@ -278,7 +278,7 @@ def find_exchange(settings: AccountSettings, address: str, password: Secret) -> 
     """Find the endpoint of EWS of a mailbox by autodiscover. Raises an `ArchiverError` where there is none."""
     with _installed(settings):
         from archiver.accounts.ews.discover import discover  # noqa: PLC0415 -- only adding an account needs it
-    return discover(address, settings.user, password, str(settings.ca_file) if settings.ca_file else None)
+    return discover(address, settings.user, password, _ca_file(settings))
 
 
 @contextmanager
@@ -345,9 +345,13 @@ def _server(settings: AccountSettings) -> "Server":
         host=settings.host,
         port=settings.port or (tls if settings.security == "tls" else clear),
         security=settings.security.value,
-        ca_file=str(settings.ca_file) if settings.ca_file else None,
+        ca_file=_ca_file(settings),
         timeout_s=settings.timeout_s,
     )
+
+
+def _ca_file(settings: AccountSettings) -> str | None:
+    return str(settings.ca_file) if settings.ca_file else None
 
 
 def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> "FilesAccount":
@@ -360,13 +364,10 @@ def make_files(settings: AccountSettings, password: Callable[[], Secret], warn: 
 
 def make_exchange(settings: AccountSettings, password: Callable[[], Secret], warn: Warn) -> Account:
     """Make an account of kind `exchange`, by the backend that is right for its server."""
-    exchange = settings.exchange
+    exchange, ca_file = settings.exchange, _ca_file(settings)
     assert exchange is not None
     program = settings.oauth is not None and settings.oauth.client_certificate_file is not None
-    whose = exchange.mailbox or (
-        settings.user if program else None
-    )  # who signs in has another mailbox, or none
-    ca_file = str(settings.ca_file) if settings.ca_file else None
+    whose = exchange.mailbox or (settings.user if program else None)  # a program has no mailbox
     with _installed(settings):
         if backend_of(exchange) == "graph":
             from archiver.accounts.graph.account import GraphAccount  # noqa: PLC0415 -- few accounts need it
@@ -378,9 +379,8 @@ def make_exchange(settings: AccountSettings, password: Callable[[], Secret], war
         from archiver.accounts.ews.account import EwsAccount, Wanted  # noqa: PLC0415 -- as above
         from archiver.accounts.ews.transport import Endpoint  # noqa: PLC0415
     wanted = Wanted(exchange.archive_mailbox, exchange.public_folders, exchange.export)
-    sign_in = "oauth" if settings.oauth is not None else exchange.sign_in
-    app = settings.oauth is not None and settings.oauth.client_certificate_file is not None
-    where = Endpoint(endpoint_of(exchange), settings.user, whose, sign_in, ca_file, settings.timeout_s, app)
+    sign_in, url = "oauth" if settings.oauth is not None else exchange.sign_in, endpoint_of(exchange)
+    where = Endpoint(url, settings.user, whose, sign_in, ca_file, settings.timeout_s, program)
     return EwsAccount(where, password, warn, wanted)
 
 

@@ -3,7 +3,7 @@
 import copy
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -201,6 +201,8 @@ class Scene:
         stop: Callable[[], bool] = lambda: False,
         between: Callable[[], None] = lambda: None,
         dry: bool = False,
+        named: Set[str] = frozenset(),
+        records: bool = False,
     ) -> "Pruned":
         """Plan, and carry the plan out; `between` is what happens while the user thinks it over."""
         archive = self.open(store, unlock=True)
@@ -220,6 +222,8 @@ class Scene:
             to=Folder(to) if to else None,
             reporter=self.told,
             stop=stop,
+            named=named,
+            records=records,
         )
         self.pruned = Pruned(plan(work), [])
         if dry:

@@ -1,4 +1,4 @@
-"""archiver export: write plain files that any mail program opens."""
+"""archiver export: write plain files that any program opens."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -6,6 +6,7 @@ from typing import Any, cast
 import click
 
 from archiver.cli.choose import account_catalogs, chosen, filter_options
+from archiver.cli.kinds import FILES, ITEMS
 from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, size
 from archiver.cli.session import Session, passphrase_option, shared_options
@@ -14,10 +15,12 @@ from archiver.model import Entry
 from archiver.ops.export import Target, export
 from archiver.ops.read import list_messages
 
+TARGETS = ("mbox", "maildir", "eml", "ics", "vcf", "txt")
+
 
 @click.command("export")
 @click.argument("name", shell_complete=account_names)
-@click.option("--to", "target", type=click.Choice(["mbox", "maildir", "eml"]), required=True)
+@click.option("--to", "target", type=click.Choice(TARGETS), required=True)
 @click.argument("path", type=click.Path(path_type=Path, file_okay=False))
 @filter_options
 @passphrase_option
@@ -27,10 +30,12 @@ def command(
 ) -> None:
     """Write archived messages of an account as plain files below PATH, a new or empty folder.
 
-    mbox: one mboxrd file a folder; maildir: a Maildir++ tree; eml: one file a message, byte for byte.
+    mbox: one mboxrd file a folder; maildir: a Maildir++ tree; eml: one file a message, byte for byte. Of Exchange:
+    ics: one calendar a folder of events or tasks; vcf: one file an address book; txt: one file a note.
 
     \b
       archiver export work --to mbox ~/mail
+      archiver export work --to ics ~/calendars
       archiver export work --to eml ~/from-bob --from bob --since 2024-01-01
     """
     wanted = chosen(options)
@@ -42,7 +47,9 @@ def command(
         if wanted.sender is not None:
             entries = [one.entry for one in list_messages(entries, reader, wanted.sender)]
         progress.expect(len(entries), sum(entry.size for entry in entries))
-        report = export(entries, reader, cast("Target", target), path, progress)
+        report = export(
+            entries, reader, cast("Target", target), path, progress, records=catalogs.hold_records()
+        )
     if session.json:
         print_json(
             {
@@ -52,9 +59,18 @@ def command(
                 "messages": report.messages,
                 "size": report.size,
                 "unreadable": report.unreadable,
+                "older": report.older,
+                "left_out": {kind.value: count for kind, count in report.left_out.items()},
             }
         )
     session.say(f"exported {number(report.messages, 'message')} ({size(report.size)}) to {report.path}")
+    if report.older:
+        session.say(f"note: {number(report.older, 'former version')} of items left out")
+    for kind, count in report.left_out.items():
+        remedy = f"--to {FILES[kind]}" if FILES.get(kind, target) != target else "--to eml"
+        session.say(
+            f"note: {count:,} {ITEMS.get(kind, 'mails')} left out, as {target} is not for them: {remedy}"
+        )
     if report.unreadable:
         raise Damaged(
             f"{number(report.unreadable, 'message')} could not be read and are left out",

@@ -8,6 +8,7 @@ from archiver.cli.choose import account_catalogs, chosen, filter_options
 from archiver.cli.names import account_names
 from archiver.cli.output import cut, is_narrow, print_json, print_table, size
 from archiver.cli.session import Session, passphrase_option, shared_options
+from archiver.model import Kind
 from archiver.ops.read import ID_LENGTH, Listed, list_messages
 from archiver.plan.labels import labels_of, without_labels
 from archiver.secrets import NoSecret
@@ -60,7 +61,7 @@ def _row(listed: Listed) -> tuple[str, ...]:
         entry.ref.folder,
         _flags(listed),
         size(entry.size),
-        cut(summary.sender, 40) if summary else "",
+        cut(_sender(listed), 40),
         cut(summary.subject, 80) if summary else listed.error or "",
     )
 
@@ -68,7 +69,7 @@ def _row(listed: Listed) -> tuple[str, ...]:
 def _short_row(listed: Listed) -> tuple[str, ...]:
     """Leave room for the subject on a terminal of 80 columns."""
     entry, summary = listed.entry, listed.summary
-    sender = summary.sender if summary else ""
+    sender = _sender(listed)
     return (
         entry.digest[:8],
         f"{entry.received.astimezone():%Y-%m-%d}" if entry.received else "-",
@@ -77,6 +78,13 @@ def _short_row(listed: Listed) -> tuple[str, ...]:
         cut(sender.partition("<")[0].strip(' "') or sender, 16),
         summary.subject if summary else listed.error or "",
     )
+
+
+def _sender(listed: Listed) -> str:
+    """Tell who sent a mail; of what is no mail, tell what it is."""
+    if listed.entry.kind is not Kind.MAIL:
+        return f"({listed.entry.kind.value})"
+    return listed.summary.sender if listed.summary else ""
 
 
 def _flags(listed: Listed) -> str:
@@ -88,6 +96,7 @@ def _document(listed: Listed) -> dict[str, Any]:
     entry, summary = listed.entry, listed.summary
     return {
         "id": entry.digest,
+        "kind": entry.kind.value,
         "folder": entry.ref.folder,
         "key": entry.ref.key,
         "received": entry.received,

@@ -215,6 +215,8 @@ def _work(
         to=None if rules.expunge else _trash(settings, rules, source),
         reporter=progress,
         stop=stop,
+        named=frozenset(rules.folders),
+        records=settings.kind == "exchange",
     )
 
 

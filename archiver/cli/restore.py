@@ -116,9 +116,9 @@ def command(
         except BaseException:
             stack.close()
             if restore.reports:
-                _tell(session, target.name, restore, dry=dry_run)
+                _tell(session, name, target.name, restore, dry=dry_run)
             raise
-    _tell(session, target.name, restore, dry=dry_run)
+    _tell(session, name, target.name, restore, dry=dry_run)
     _check(target.name, restore.reports)
 
 
@@ -171,7 +171,7 @@ def _ledger(stack: ExitStack, session: Session, archive: Archive, name: str) -> 
     return stack.enter_context(run)
 
 
-def _tell(session: Session, target: str, restore: Restore, *, dry: bool) -> None:
+def _tell(session: Session, name: str, target: str, restore: Restore, *, dry: bool) -> None:
     reports = restore.reports
     if session.json:
         documents = [_document(one) for one in reports]
@@ -187,7 +187,7 @@ def _tell(session: Session, target: str, restore: Restore, *, dry: bool) -> None
         if count:
             session.say(
                 f'note: account "{target}" takes no {what}: {count:,} left out; '
-                f"as files: archiver export NAME --to {FILES[kind]} PATH"
+                f"as files: archiver export {name} --to {FILES[kind]} PATH"
             )
     for one in reports if dry else ():
         session.say(f"{one.target}: {one.appended:,} to restore, {one.there:,} there already")

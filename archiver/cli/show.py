@@ -3,13 +3,19 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
+from msgspec import Struct
 
-from archiver.cli.output import print_json, say, size
+from archiver.cli.output import print_json, say, shown, size
 from archiver.cli.session import Session, archive_option, catalogs, passphrase_option, shared_options
-from archiver.errors import StoreFailed
-from archiver.formats.message import Attachment, attachments, body, headers
+from archiver.errors import Damaged, StoreFailed
+from archiver.formats.item_text import fields
+from archiver.formats.message import Attachment, attachments, body, headers, safe_name
+from archiver.formats.record import Record, is_record, unpack
+from archiver.model import Kind
 from archiver.ops.read import find_one
 
 SHOWN = ("from", "to", "cc", "date", "subject")
@@ -19,7 +25,7 @@ SHOWN = ("from", "to", "cc", "date", "subject")
 @click.argument("message_id", metavar="ID")
 @click.option("--headers", "all_headers", is_flag=True, help="All header fields alone.")
 @click.option("--html", is_flag=True, help="The HTML text instead of the plain one.")
-@click.option("--raw", is_flag=True, help="The message itself, byte for byte.")
+@click.option("--raw", is_flag=True, help="The message itself, byte for byte; of Exchange, its record.")
 @click.option("--save-attachments", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @archive_option
 @passphrase_option
@@ -34,7 +40,7 @@ def command(
     archive_name: str | None,
     passphrase_command: str | None,
 ) -> None:
-    """Show a message; ID is what `list` shows, or the beginning of it.
+    """Show a message, an event, a contact, a task or a note; ID is what `list` shows, or the beginning of it.
 
     \b
       archiver show 3f0c7b1e9a5d
@@ -44,19 +50,71 @@ def command(
     with catalogs(archive) as opened:
         catalog, entry = find_one(message_id, opened.values())
         found = archive.reader(catalog).read(entry)
+        header = catalog.header()
+    sight = _sight(found, records=header is not None and header.kind == "exchange")
     if folder is not None:
-        _save(session, found, folder)
+        _save(session, sight, folder)
     elif session.json:
-        _print_document(entry.digest, found)
+        _print_document(entry.digest, entry.kind, len(found), sight)
     elif raw:
         sys.stdout.buffer.write(found)
     elif all_headers:
-        click.echo("\n".join(f"{name}: {value}" for name, value in headers(found)))
+        click.echo("\n".join(f"{name}: {value}" for name, value in headers(sight.raw)))
+    elif sight.record is not None and sight.record.details.item is not None and not html:
+        _print_item(sight)
     else:
-        _print(found, html=html)
+        _print(sight, html=html)
 
 
-def _print(raw: bytes, *, html: bool) -> None:
+class _Sight(Struct):
+    """What is shown: the message, or the mail within a record; of another item, the record and its files."""
+
+    raw: bytes
+    record: Record | None = None
+
+    @property
+    def attachments(self) -> list[Attachment]:
+        """Give the files of the message, or of the item; their names are harmless."""
+        if self.record is None:
+            return list(attachments(self.raw))
+        return [
+            Attachment(safe_name(one.name, f"part-{number}"), one.media_type, one.content)
+            for number, one in enumerate(self.record.attachments, 1)
+        ]
+
+
+def _sight(raw: bytes, *, records: bool) -> _Sight:
+    """Take a record apart. Anybody can send a mail that looks like one, so an account of mail has none."""
+    if not records or not is_record(raw):
+        return _Sight(raw)
+    try:
+        record = unpack(raw)
+    except Damaged:
+        return _Sight(raw)
+    if record.details.kind is Kind.MAIL and record.body_type == "message/rfc822" and record.body:
+        return _Sight(record.body)
+    return _Sight(raw, record)
+
+
+def _print_item(sight: _Sight) -> None:
+    assert sight.record is not None
+    item = sight.record.details.item
+    assert item is not None
+    for name, value in fields(item):
+        click.echo(f"{name}: {shown(value)}")
+    if item.body.strip():
+        click.echo()
+        click.echo("\n".join(map(shown, item.body.replace("\r\n", "\n").split("\n"))))
+    _print_attachments(sight)
+
+
+def _print_attachments(sight: _Sight) -> None:
+    for one in sight.attachments:
+        click.echo(f"[attachment {one.name}, {shown(one.content_type)}, {size(len(one.content))}]")
+
+
+def _print(sight: _Sight, *, html: bool) -> None:
+    raw = sight.raw
     for name, value in headers(raw):
         if name.lower() in SHOWN:
             click.echo(f"{name}: {value}")
@@ -66,33 +124,36 @@ def _print(raw: bytes, *, html: bool) -> None:
         say(f"note: the message has no {'HTML ' if html else ''}text")
     else:
         click.echo(text)
-    for attachment in attachments(raw):
-        click.echo(
-            f"[attachment {attachment.name}, {attachment.content_type}, {size(len(attachment.content))}]"
-        )
+    _print_attachments(sight)
 
 
-def _print_document(digest: str, raw: bytes) -> None:
+def _print_document(digest: str, kind: Kind, length: int, sight: _Sight) -> None:
+    raw = sight.raw
+    item: dict[str, Any] | None = None
+    if sight.record is not None and sight.record.details.item is not None:
+        item = msgspec.to_builtins(sight.record.details.item)
     print_json(
         {
             "type": "message",
             "id": digest,
-            "size": len(raw),
+            "kind": kind.value,
+            "size": length,
             "headers": [{"name": name, "value": value} for name, value in headers(raw)],
             "text": body(raw),
             "html": body(raw, "html"),
             "attachments": [
                 {"name": one.name, "content_type": one.content_type, "size": len(one.content)}
-                for one in attachments(raw)
+                for one in sight.attachments
             ],
+            "item": item,
         }
     )
 
 
-def _save(session: Session, raw: bytes, folder: Path) -> None:
+def _save(session: Session, sight: _Sight, folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        saved = [_write_new(folder, attachment) for attachment in attachments(raw)]
+        saved = [_write_new(folder, attachment) for attachment in sight.attachments]
     except OSError as error:
         raise StoreFailed(
             f'"{folder}" cannot be written: {error.strerror}', "check its space and rights"

@@ -6,7 +6,7 @@ Attachments stand in the calendar itself.
 """
 
 from calendar import monthrange
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from msgspec import Struct
@@ -54,13 +54,18 @@ class Entered(Struct, frozen=True):
 def calendar(item: Event | Task, attachments: Sequence[Attached] = (), uid: str = "") -> bytes:
     """Write one item as a calendar, in UTF-8 and with CRLF. What it names of `attachments` stands in it."""
     one = Entered(item, attachments, uid)
-    return calendar_of(zones_of([one]), [components(one)])
+    years: dict[str, tuple[int, int]] = {}
+    years_of(one, years)
+    return opening(written_zones(years)) + components(one) + CLOSING
 
 
-def calendar_of(zones: Mapping[str, bytes], parts: Iterable[bytes]) -> bytes:
-    """Make a calendar of VTIMEZONEs, by name, and of components."""
+def opening(zones: Mapping[str, bytes]) -> bytes:
+    """Begin a calendar with these VTIMEZONEs, by name; components follow, and `CLOSING`."""
     head = [line("BEGIN", "VCALENDAR"), line("VERSION", "2.0"), line("PRODID", "-//archiver//archiver//EN")]
-    return b"".join([*head, *(zones[name] for name in sorted(zones)), *parts, line("END", "VCALENDAR")])
+    return b"".join([*head, *(zones[name] for name in sorted(zones))])
+
+
+CLOSING = line("END", "VCALENDAR")
 
 
 def components(one: Entered) -> bytes:
@@ -75,14 +80,16 @@ def components(one: Entered) -> bytes:
     return b"".join(parts)
 
 
-def zones_of(entered: Iterable[Entered]) -> dict[str, bytes]:
-    """Write a VTIMEZONE for each zone that these items name, by its name."""
-    years: dict[str, tuple[int, int]] = {}
-    for one in entered:
-        for event in (one.item, *one.item.changed) if isinstance(one.item, Event) else ():
-            for name, first, last in _zones(event):
-                low, high = years.get(name, (first, last))
-                years[name] = min(low, first), max(high, last)
+def years_of(one: Entered, years: dict[str, tuple[int, int]]) -> None:
+    """Note in `years` the zones that an item names, and the years in which it does."""
+    for event in (one.item, *one.item.changed) if isinstance(one.item, Event) else ():
+        for name, first, last in _zones(event):
+            low, high = years.get(name, (first, last))
+            years[name] = min(low, first), max(high, last)
+
+
+def written_zones(years: Mapping[str, tuple[int, int]]) -> dict[str, bytes]:
+    """Write a VTIMEZONE for each zone, by its name."""
     return {name: vtimezone(name, first, last) for name, (first, last) in years.items()}
 
 

@@ -25,12 +25,14 @@ import msgspec
 from msgspec import Struct
 
 from archiver.errors import Damaged
+from archiver.formats.message import gist
 from archiver.items import Item
 from archiver.model import Flags, Kind
 
 MARK = b"X-Archiver-Item: "
 _VERSION = b"1"
 _TITLE_LIMIT = 200
+_NOTED = ("change_key", "size", "flags", "modified", "export_kind", "export_build", "extra")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _COPIED = re.compile(
     rb"^(?:From|Sender|Reply-To|To|Cc|Date|Subject|Message-ID|In-Reply-To|References):[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*",
@@ -149,6 +151,40 @@ def as_mail(raw: bytes) -> bytes:
         return raw
     record = unpack(raw)
     return record.body if record.body_type == "message/rfc822" and record.body else raw
+
+
+def mail_in(raw: bytes) -> bytes:
+    """Give the mail that a record carries, as `as_mail`; a record that is not whole is the message it is."""
+    try:
+        return as_mail(raw)
+    except Damaged:
+        return raw
+
+
+def essence(raw: bytes) -> str | None:
+    """Condense what a record says of its item, for comparison: its server writes it anew each time it is asked.
+
+    Its flags are no part of that, nor is its export, nor what the server notes for itself. None for what is no
+    record, not whole, or without anything that could be compared.
+    """
+    if not is_record(raw):
+        return None
+    try:
+        record = unpack(raw)
+    except Damaged:
+        return None
+    if not record.body and record.details.item is None:
+        return None
+    told = msgspec.to_builtins(record.details, order="deterministic")
+    for key in _NOTED:
+        told.pop(key, None)
+    if "item" in told:
+        told["item"].pop("modified", None)
+    is_mail = record.body_type == "message/rfc822"
+    body = gist(record.body) if is_mail else b"" if record.details.item is not None else record.body
+    files = [(one.name, hashlib.sha256(one.content).hexdigest()) for one in record.attachments]
+    said = json.dumps([told, hashlib.sha256(body).hexdigest(), files], sort_keys=True)
+    return hashlib.sha256(said.encode("ascii")).hexdigest()
 
 
 def _json(details: Details) -> bytes:

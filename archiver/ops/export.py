@@ -1,63 +1,92 @@
-"""export: plain files that any mail program opens. mbox and Maildir get LF lines, `.eml` the very bytes.
+"""export: plain files that any program opens. mbox and Maildir get LF lines, `.eml` the very bytes.
 
-Folder names come from a server, so nothing of them is trusted: each part becomes one harmless file name.
+Of a record, the mail in it is written. What is no mail can be written as calendars, contacts and texts, too
+(`export_items`). Folder names come from a server, so nothing of them is trusted (`export_paths`).
 """
 
-import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from archiver.errors import ArchiverError, RefusedForSafety, StoreFailed
 from archiver.events import MessageRead, Warned
 from archiver.formats import maildir, mbox
 from archiver.formats.message import safe_name
-from archiver.model import Entry
+from archiver.formats.record import mail_in
+from archiver.model import Entry, Kind
+from archiver.ops.export_items import items
+from archiver.ops.export_paths import below, make_folder, open_end, parts
 from archiver.ports import Reader, Reporter
 
-Target = Literal["mbox", "maildir", "eml"]
-_NAME_LIMIT = 150  # bytes of a folder's name as a file name; a file system takes 255
+Target = Literal["mbox", "maildir", "eml", "ics", "vcf", "txt"]
+TAKES: dict[Target, frozenset[Kind]] = {
+    "ics": frozenset({Kind.EVENT, Kind.TASK}),
+    "vcf": frozenset({Kind.CONTACT}),
+    "txt": frozenset({Kind.NOTE}),
+}
+"""The kinds of items that a target is for; mail files take all."""
 
 
 class ExportReport(Struct):
-    """What was written where."""
+    """What was written where. `left_out` counts what the target is not for, `older` former versions of items."""
 
     path: str
     messages: int = 0
     size: int = 0
     unreadable: int = 0
+    older: int = 0
+    left_out: dict[Kind, int] = field(default_factory=dict)
 
 
 def export(
-    entries: Iterable[Entry], reader: Reader, target: Target, path: Path, reporter: Reporter
+    entries: Iterable[Entry],
+    reader: Reader,
+    target: Target,
+    path: Path,
+    reporter: Reporter,
+    *,
+    records: bool = False,
 ) -> ExportReport:
-    """Write messages below `path`, which must be new or empty; one that cannot be read is told and left out."""
+    """Write messages below `path`, which must be new or empty; one that cannot be read is told and left out.
+
+    `records` says that they are items of a groupware server, of which the mail is wanted.
+    """
     report = ExportReport(str(path))
+    left_out: Counter[Kind] = Counter()
     by_digest: dict[str, list[Entry]] = {}
     for entry in _once(entries):
+        if entry.kind not in TAKES.get(target, frozenset(Kind)):
+            left_out[entry.kind] += 1
+            continue
         by_digest.setdefault(entry.digest, []).append(entry)
     try:
         _make_empty(path)
-        with _WRITERS[target](path) as write:
+        with _writer(target, path, report) as write:
             for first, found in reader.read_many(copies[0] for copies in by_digest.values()):
                 copies = by_digest[first.digest]
                 if isinstance(found, ArchiverError):
                     report.unreadable += len(copies)
                     reporter.report(Warned(f"message {first.digest[:12]} is left out: {found.text}"))
                     continue
+                content = mail_in(found) if records and first.kind is Kind.MAIL else found
                 for entry in copies:
-                    write(entry, found)
-                    report.messages += 1
-                    report.size += len(found)
+                    if write(entry, content):
+                        report.messages += 1
+                        report.size += len(content)
+                    else:
+                        left_out[entry.kind] += 1
+                        reporter.report(Warned(f"item {entry.digest[:12]} cannot be written as {target}"))
                     reporter.report(MessageRead(len(found)))
     except OSError as error:
         raise StoreFailed(
             f'"{path}" cannot be written: {error.strerror}', "check its space and rights"
         ) from error
+    report.left_out = dict(left_out)
     return report
 
 
@@ -70,7 +99,7 @@ def _once(entries: Iterable[Entry]) -> Iterator[Entry]:
         yield from [entry for entry in copies if not entry.vanished] or copies[-1:]
 
 
-Write = Callable[[Entry, bytes], None]
+Write = Callable[[Entry, bytes], bool]
 
 
 class _Writer(Protocol):
@@ -82,14 +111,14 @@ def _mbox(path: Path) -> Iterator[Write]:
     """One mboxrd file for each folder."""
     seen: set[Path] = set()
 
-    def write(entry: Entry, raw: bytes) -> None:
-        parts = _parts(entry.ref.folder)
-        file = path.joinpath(*map(_on_disk, parts[:-1]), _on_disk(parts[-1] + ".mbox"))
+    def write(entry: Entry, raw: bytes) -> bool:
+        file = below(path, entry.ref.folder, ".mbox")
         if file not in seen:
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(file.parent)
             seen.add(file)
-        with _open(file) as out:
+        with open_end(file) as out:
             out.write(mbox.plain(raw, entry.received))
+        return True
 
     yield write
 
@@ -100,19 +129,20 @@ def _maildir(path: Path) -> Iterator[Write]:
     made: set[Path] = set()
     number = 0
 
-    def write(entry: Entry, raw: bytes) -> None:
+    def write(entry: Entry, raw: bytes) -> bool:
         nonlocal number
         number += 1
-        folder = path if entry.ref.folder == "INBOX" else path / maildir.folder_name(_parts(entry.ref.folder))
+        folder = path if entry.ref.folder == "INBOX" else path / maildir.folder_name(parts(entry.ref.folder))
         if folder not in made:
             for name in ("cur", "new", "tmp"):
                 (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             made.add(folder)
         seconds = int(entry.received.timestamp()) if entry.received else 0
         name = f"{max(seconds, 0)}.{number}.{entry.digest[:16]}:{maildir.info(entry.flags)}"
-        with _open(folder / "cur" / name) as out:
+        with open_end(folder / "cur" / name) as out:
             out.write(raw.replace(b"\r\n", b"\n"))
         os.utime(folder / "cur" / name, (max(seconds, 0), max(seconds, 0)))
+        return True
 
     yield write
 
@@ -121,39 +151,30 @@ def _maildir(path: Path) -> Iterator[Write]:
 def _eml(path: Path) -> Iterator[Write]:
     """One file a message, byte for byte as the server sent it."""
 
-    def write(entry: Entry, raw: bytes) -> None:
-        folder = path.joinpath(*map(_on_disk, _parts(entry.ref.folder)))
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def write(entry: Entry, raw: bytes) -> bool:
+        folder = below(path, entry.ref.folder)
+        make_folder(folder)
         day = entry.received.strftime("%Y-%m-%d-%H%M%S") if entry.received else "undated"
-        with _open(folder / f"{day}-{safe_name(entry.ref.key, 'x')}-{entry.digest[:12]}.eml") as out:
+        with open_end(folder / f"{day}-{safe_name(entry.ref.key, 'x')}-{entry.digest[:12]}.eml") as out:
             out.write(raw)
+        return True
 
     yield write
 
 
+@contextmanager
+def _writer(target: Target, path: Path, report: ExportReport) -> Iterator[Write]:
+    if target in _WRITERS:
+        with _WRITERS[target](path) as write:
+            yield write
+        return
+    with items(path, target) as collected:
+        yield collected.take
+    report.older = collected.older
+    report.messages -= collected.older
+
+
 _WRITERS: dict[Target, _Writer] = {"mbox": _mbox, "maildir": _maildir, "eml": _eml}
-
-
-def _open(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "wb")
-
-
-def _parts(folder: str) -> list[str]:
-    return [_part(part.replace("%2F", "_").replace("%25", "%")) for part in folder.split("/")]
-
-
-def _part(name: str) -> str:
-    """Make one harmless file name; a long one is cut, and told from its likes by a hash."""
-    encoded = name.encode("utf-8", "replace")
-    if len(encoded) <= _NAME_LIMIT:
-        return safe_name(name, "_")
-    start = encoded[: _NAME_LIMIT - 20].decode("utf-8", "ignore")
-    return f"{safe_name(start, '_')}-{hashlib.sha256(encoded).hexdigest()[:12]}"
-
-
-def _on_disk(name: str) -> str:
-    """Give a name that is UTF-8 on the disk, whatever alphabet the user's locale has."""
-    return os.fsdecode(name.encode("utf-8", "replace"))
 
 
 def _make_empty(path: Path) -> None:

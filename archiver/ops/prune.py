@@ -6,7 +6,7 @@ A run that is killed between leaves intents without outcome, which the next pull
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from msgspec import Struct, field, structs
 
 from archiver.errors import ArchiverError, Damaged, FolderRefused, Interrupted, Unreachable
 from archiver.events import FolderFailed, MessagePruned, MessageRead, RunCommitted, Warned
+from archiver.formats.record import essence
 from archiver.formats.stand_in import is_stand_in
 from archiver.model import Entry, Folder, FolderState, Looked, Message, Removed
 from archiver.plan.prune import Cut, Evidence, Policy, Proof, Why, last_of, why_kept, why_not_chosen
@@ -27,7 +28,8 @@ class Pruning(Struct, frozen=True):
     """What a prune needs.
 
     `held` is the verified chain itself, replayed, not a cache of it; `times` tells when each of its runs was
-    committed; `to` is the folder that messages are moved to, None to remove them for good.
+    committed; `to` is the folder that messages are moved to, None to remove them for good. `named` are folders
+    whose whole names were given; `records` says that items of a groupware server are archived.
     """
 
     account: str
@@ -40,6 +42,8 @@ class Pruning(Struct, frozen=True):
     to: Folder | None
     reporter: Reporter
     stop: Callable[[], bool]
+    named: Set[str] = frozenset()
+    records: bool = False
 
     def check_stop(self) -> None:
         """Raise `Interrupted` where the user asked to stop."""
@@ -88,8 +92,9 @@ def plan(work: Pruning) -> list[FolderPlan]:
         entries.append(here)
     proofs = _read_back(work, [entry for one in plans for entry in one.removable])
     for one, here in zip(plans, entries, strict=True):
+        one.evidence = structs.replace(one.evidence, proofs=proofs)
         fetched = _fetch(work, one, one.removable) if one.policy.refetch else None
-        one.evidence = structs.replace(one.evidence, proofs=proofs, fetched=fetched)
+        one.evidence = structs.replace(one.evidence, fetched=fetched)
         if one.error is None:
             one.decide(here)
     return plans
@@ -97,7 +102,7 @@ def plan(work: Pruning) -> list[FolderPlan]:
 
 def _look(work: Pruning, state: FolderState, entries: Sequence[Entry]) -> FolderPlan:
     """Ask the server about the messages that the policy chooses, and leave those that a guard keeps."""
-    policy = work.policy
+    policy = structs.replace(work.policy, items=state.folder.name in work.named)
     in_trash = work.to is not None and work.to.name == state.folder.name
     made = FolderPlan(
         folder=state.folder,
@@ -136,7 +141,7 @@ def _read_back(work: Pruning, entries: Sequence[Entry]) -> dict[str, Proof]:
             broken.append(found)
             continue
         if hashlib.sha256(found).hexdigest() == entry.digest:
-            proofs[entry.digest] = Proof(is_stand_in(found))
+            proofs[entry.digest] = Proof(is_stand_in(found), essence(found) if work.records else None)
         work.reporter.report(MessageRead(entry.size))
     if broken:
         raise Damaged(
@@ -148,13 +153,18 @@ def _read_back(work: Pruning, entries: Sequence[Entry]) -> dict[str, Proof]:
 
 
 def _fetch(work: Pruning, one: FolderPlan, entries: Sequence[Entry]) -> dict[str, str]:
-    """Fetch what is to go once more: key -> digest of what the server gives."""
+    """Fetch what is to go once more: key -> digest of what the server gives, or of what is archived if it is that."""
     found = {}
+    archived = {entry.ref.key: entry.digest for entry in entries}
+    proofs = one.evidence.proofs or {}
     remotes = [one.evidence.looked.messages[entry.ref.key] for entry in entries]
     for message in work.source.fetch(remotes) if remotes else ():
         work.check_stop()
         if isinstance(message, Message):
-            found[message.remote.ref.key] = hashlib.sha256(message.raw).hexdigest()
+            key = message.remote.ref.key
+            proof = proofs.get(archived.get(key, ""))
+            same = proof is not None and proof.essence is not None and proof.essence == essence(message.raw)
+            found[key] = archived[key] if same else hashlib.sha256(message.raw).hexdigest()
     return found
 
 

@@ -14,11 +14,11 @@ from contextlib import closing
 from msgspec import Struct
 from msgspec.structs import replace
 
-from archiver.errors import ArchiverError, Damaged, FolderRefused, Interrupted, Unreachable
+from archiver.errors import ArchiverError, FolderRefused, Interrupted, Unreachable
 from archiver.events import FolderScanned, MessageRestored, Warned
 from archiver.formats.message import for_the_wire, gist
 from archiver.formats.message_id import message_id
-from archiver.formats.record import as_mail
+from archiver.formats.record import mail_in
 from archiver.model import (
     Appended,
     Done,
@@ -204,9 +204,9 @@ class FolderRestore:
             if some:
                 candidates[digest] = some
         fetched = {one.ref.key: one for some in candidates.values() for one in some}
-        gists = {key: gist(_mail(raw)) for key, raw in self._fetch(list(fetched.values()))}
+        gists = {key: gist(mail_in(raw)) for key, raw in self._fetch(list(fetched.values()))}
         ours = {
-            entry.digest: gist(_mail(raw))
+            entry.digest: gist(mail_in(raw))
             for entry, raw in self._read([self._entries[digest] for digest in candidates])
             if isinstance(raw, bytes)
         }
@@ -234,7 +234,7 @@ class FolderRestore:
             if self._work.stop():
                 raise _interrupted()
             entry, raw = found
-            yield entry, _mail(raw) if self._unwraps and isinstance(raw, bytes) else raw
+            yield entry, mail_in(raw) if self._unwraps and isinstance(raw, bytes) else raw
 
     # --- putting in -----------------------------------------------------------------------------------
 
@@ -355,14 +355,6 @@ class _Mail(Struct, frozen=True):
 
     size: int
     digest: str
-
-
-def _mail(raw: bytes) -> bytes:
-    """Give the mail that a record carries; a record that cannot be taken apart is the message it is."""
-    try:
-        return as_mail(raw)
-    except Damaged:
-        return raw
 
 
 def _interrupted() -> Interrupted:

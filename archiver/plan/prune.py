@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from archiver.model import Entry, Looked
+from archiver.model import Entry, Kind, Looked
 
 HALF = 0.5
 
@@ -18,6 +18,7 @@ HALF = 0.5
 class Why(StrEnum):
     """Why a message stays on the server."""
 
+    NO_MAIL = "no mail, and its folder is not named by its whole name"
     UNDATED = "its date of receipt is not known"
     TOO_YOUNG = "not old enough"
     TOO_SMALL = "not large enough"
@@ -36,7 +37,7 @@ class Why(StrEnum):
     OTHER_CONTENT = "its content on the server is another"
 
 
-CHOICE = frozenset({Why.UNDATED, Why.TOO_YOUNG, Why.TOO_SMALL, Why.AMONG_LAST})
+CHOICE = frozenset({Why.NO_MAIL, Why.UNDATED, Why.TOO_YOUNG, Why.TOO_SMALL, Why.AMONG_LAST})
 """What the policy says; the other reasons are guards against what it does not foresee."""
 
 
@@ -45,7 +46,7 @@ class Policy(Struct, frozen=True):
 
     `before` is exclusive and on the date of receipt, `larger` in bytes and exclusive, `last` counts messages of
     each folder; `settled` is the latest commit whose messages may go. `flagged`, `drafts` and `unread` take these
-    in, too.
+    in, too, and `items` what is no mail: a calendar is not to be emptied because it is old.
     """
 
     before: datetime | None = None
@@ -55,21 +56,26 @@ class Policy(Struct, frozen=True):
     flagged: bool = False
     drafts: bool = False
     unread: bool = False
+    items: bool = False
     refetch: bool = False
 
 
 class Proof(Struct, frozen=True):
-    """What reading a stored copy back has shown: its bytes are those archived; whether they are a stand-in."""
+    """What reading a stored copy back has shown: its bytes are those archived; whether they are a stand-in.
+
+    `essence` is what of them a server says the same way each time, where its bytes are never twice the same.
+    """
 
     stand_in: bool = False
+    essence: str | None = None
 
 
 class Evidence(Struct, frozen=True):
     """What is known beside the archive's own word, at one moment.
 
     `times` tells when each run was committed; `last` are the keys of the last messages of the folder; `looked`
-    is what the server says now; `proofs` are by digest, `fetched` (key -> digest of what the server gave) by key,
-    and both None before they were asked for.
+    is what the server says now; `proofs` are by digest, `fetched` by key (-> digest of what the server gave, or of
+    what is archived where that says the same), and both None before they were asked for.
     """
 
     times: Mapping[int, datetime]
@@ -97,7 +103,9 @@ def why_kept(entry: Entry, policy: Policy, evidence: Evidence) -> Why | None:
 
 
 def why_not_chosen(entry: Entry, policy: Policy, last: Set[str]) -> Why | None:
-    """Hold a message against the policy, on dates and sizes that were archived with it."""
+    """Hold a message against the policy, on its kind, and dates and sizes that were archived with it."""
+    if entry.kind is not Kind.MAIL and not policy.items:
+        return Why.NO_MAIL
     if policy.before is not None:
         if entry.received is None:
             return Why.UNDATED
@@ -144,7 +152,7 @@ def _why_marked(entry: Entry, policy: Policy, looked: Looked) -> Why | None:
         return Why.FLAGGED
     if "\\draft" in told and not policy.drafts:
         return Why.DRAFT
-    if "\\seen" not in told and not policy.unread:
+    if entry.kind is Kind.MAIL and "\\seen" not in told and not policy.unread:
         return Why.UNREAD
     return None
 

@@ -36,8 +36,8 @@ _GRAPH_RIGHTS = (  # to read alone: who restores or prunes sets scopes
     "Calendars.Read",
     "Contacts.Read",
     "Tasks.Read",
-    "MailboxItem.Export",
-    "MailboxSettings.Read",
+    "MailboxItem.Export",  # each item's full-fidelity export; with the next an administrator has to agree
+    "User.Read.All",
 )
 _MICROSOFT_SCOPES = {
     "imap": "https://outlook.office.com/IMAP.AccessAsUser.All",

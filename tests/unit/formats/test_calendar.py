@@ -9,7 +9,7 @@ import pytest
 import vobject
 from ical.calendar_stream import IcsCalendarStream
 
-from archiver.formats.calendar import calendar, calendar_of, other_components, vtimezones
+from archiver.formats.calendar import CLOSING, calendar, opening, other_components, vtimezones
 from archiver.formats.record import Attached
 from archiver.items import Attendee, Event, Moment, Person, Recurrence, Task
 
@@ -324,7 +324,7 @@ def test_a_calendar_made_elsewhere_is_taken_apart_line_by_line() -> None:
     assert list(vtimezones(content)) == ["W. Europe"]
     expected = b"BEGIN:VEVENT\r\nSUMMARY:a\r\n\tb\r\nBEGIN:VALARM\r\nEND:VALARM\r\nEND:VEVENT\r\n"
     assert other_components(content) == expected
-    joined = calendar_of(vtimezones(content), [other_components(content), other_components(content)])
+    joined = opening(vtimezones(content)) + other_components(content) * 2 + CLOSING
     assert joined.count(b"BEGIN:VEVENT") == 2
     assert joined.startswith(b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n")
     assert joined.endswith(b"END:VCALENDAR\r\n")

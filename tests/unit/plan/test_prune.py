@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from archiver.model import Entry, Looked, Place, Ref, Remote
-from archiver.plan.prune import Cut, Evidence, Policy, Proof, Why, brakes, last_of, why_kept
+from archiver.model import Entry, Kind, Looked, Place, Ref, Remote
+from archiver.plan.prune import CHOICE, Cut, Evidence, Policy, Proof, Why, brakes, last_of, why_kept
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 OLD = NOW - timedelta(days=400)
@@ -49,6 +49,29 @@ def test_the_day_before_is_old_enough_and_the_moment_itself_is_not() -> None:
     for received, why in ((limit - timedelta(seconds=1), None), (limit, Why.TOO_YOUNG), (NOW, Why.TOO_YOUNG)):
         entry = structs.replace(ENTRY, received=received)
         assert why_kept(entry, POLICY, evidence(structs.replace(REMOTE, received=received))) is why
+
+
+@pytest.mark.parametrize("kind", [Kind.EVENT, Kind.CONTACT, Kind.TASK, Kind.NOTE])
+def test_what_is_no_mail_goes_only_where_its_folder_is_named_read_or_not(kind: Kind) -> None:
+    entry = structs.replace(ENTRY, kind=kind)
+    for flags in ((), ("\\Seen",)):
+        assert why_kept(entry, POLICY, with_flags(*flags)) is Why.NO_MAIL
+        assert why_kept(entry, structs.replace(POLICY, items=True), with_flags(*flags)) is None
+    assert Why.NO_MAIL in CHOICE
+
+
+def test_mail_in_a_folder_that_is_named_is_guarded_as_anywhere() -> None:
+    assert why_kept(ENTRY, structs.replace(POLICY, items=True), with_flags()) is Why.UNREAD
+
+
+def test_what_is_no_mail_is_guarded_by_every_other_rule() -> None:
+    policy = structs.replace(POLICY, items=True)
+    entry = structs.replace(ENTRY, kind=Kind.EVENT)
+    assert why_kept(entry, policy, with_flags("\\Flagged")) is Why.FLAGGED
+    assert why_kept(entry, policy, with_flags("\\Draft")) is Why.DRAFT
+    assert why_kept(structs.replace(entry, received=None), policy, evidence()) is Why.UNDATED
+    assert why_kept(structs.replace(entry, received=NOW), policy, evidence()) is Why.TOO_YOUNG
+    assert why_kept(entry, policy, evidence(proofs={})) is Why.NOT_READ_BACK
 
 
 def test_what_has_no_date_is_not_old() -> None:

@@ -1,0 +1,342 @@
+"""Items put into a folder: by their full-fidelity export where it is there and taken, else made anew from JSON.
+
+Each item bears the mark of what it was made from (`writing.ARCHIVER_ID`), set in the request that makes it. What a
+folder bears already is read before the first item is put in, and searched for whenever an answer was lost: so no
+item is made twice.
+https://learn.microsoft.com/graph/import-exchange-mailbox-item
+"""
+
+import base64
+import logging
+from collections.abc import Iterable, Iterator
+
+from archiver.accounts.graph import listing, writing
+from archiver.accounts.graph.changes import item_path
+from archiver.accounts.graph.fetch import EXPORT_KIND, Exports
+from archiver.accounts.graph.folders import Native
+from archiver.accounts.graph.web import Json, Refusal, Web
+from archiver.accounts.link import TRIES
+from archiver.errors import Damaged, Forbidden, Unreachable
+from archiver.formats.record import Attached, Details, Record, is_record, unpack
+from archiver.items import Contact, Event, Task
+from archiver.model import Appended, Flags, Kind, Outgoing, Ref, Refused
+from archiver.plan.categories import categories_of
+from archiver.plan.labels import label_flags, without_labels
+
+_log = logging.getLogger(__name__)
+
+LIMIT = 4_000_000
+"""Bytes of JSON that one request takes (https://learn.microsoft.com/graph/api/user-post-messages)."""
+
+_IMPORTED = (EXPORT_KIND, "ews-export")
+_TOO_LARGE = (
+    "it is larger than Graph takes in one request (4 MB), and its archive holds no export that could be imported: "
+    "restore it by IMAP"
+)
+
+
+class Appending:
+    """Puts items into one folder."""
+
+    def __init__(self, web: Web, native: Native, exports: Exports) -> None:
+        self._web = web
+        self._native = native
+        self._exports = exports
+        self._kind = native.folder.kind
+        self._there: dict[str, Json] = {}
+        self._used: set[str] = set()
+        self._ids: set[str] | None = None
+        self._uids: dict[str, str] = {}  # of events: what the calendars of the world know them by -> id
+        self._imports = True
+        self._session: str | None = None
+
+    def __call__(self, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
+        """Put them in one by one, each answered once."""
+        first = True
+        for one in messages:
+            if first:
+                self._there, first = self._marked(), False
+            yield self._put(one)
+
+    def _put(self, one: Outgoing) -> Appended | Refused:
+        mark = self._mark(one)
+        if one.kind is not self._kind:
+            return Refused(
+                one.digest, f'the folder "{self._native.folder.name}" is for items of another kind'
+            )
+        try:
+            record = unpack(one.raw) if is_record(one.raw) else None
+            there = self._there.get(mark)
+            made, altered = (there, None) if there is not None else self._make(one, record, mark)
+            if made is not None and record is not None and record.attachments:
+                made, lost = self._complete(made, record)
+                altered = altered or lost
+        except (Refusal, Damaged) as error:
+            return Refused(one.digest, error.text)
+        if made is None:
+            return Refused(one.digest, altered or "it cannot be made again")
+        return Appended(one.digest, self._ref(made), altered)
+
+    def _complete(self, made: Json, record: Record) -> tuple[Json, str | None]:
+        """Add the attachments that an item lacks: they are put in after it, one by one."""
+        path = self._path(str(made["id"]))
+        item = record.details.item
+        photo = item.photo if isinstance(item, Contact) else None
+        has = self._attached(path)
+        lost, added = [], False
+        for one in record.attachments:
+            if one.name in has or (one.name == photo and has):
+                continue
+            try:
+                if one.name == photo:
+                    kind = {"Content-Type": one.media_type}
+                    self._web.patiently("PUT", f"{path}/photo/$value", body=one.content, headers=kind)
+                elif self._kind is Kind.CONTACT:
+                    lost.append(one.name)
+                    continue
+                else:
+                    self._attach(path, one)
+                added = True
+            except Refusal as error:
+                _log.info("an attachment is not taken: %s", error.text)
+                lost.append(one.name)
+        told = self._web.get(path, **listing.query(self._kind)) if added else made
+        names = ", ".join(f'"{name}"' for name in lost)
+        return told, f"Exchange Online does not take the attachments {names}" if lost else None
+
+    def _attached(self, path: str) -> set[str]:
+        """Give the names of what an item has attached; of a contact, tell whether it has a photo."""
+        if self._kind is not Kind.CONTACT:
+            return {str(one.get("name")) for one in self._web.all(f"{path}/attachments")}
+        try:
+            self._web.raw(f"{path}/photo/$value")
+        except Refusal as error:
+            if error.is_gone:
+                return set()
+            raise
+        return {"photo"}
+
+    def _attach(self, path: str, one: Attached) -> None:
+        """Attach a file; where the answer is lost, look whether it is there."""
+        tries = 0
+        while True:
+            try:
+                self._web.once("POST", f"{path}/attachments", body=writing.file_of(self._kind, one))
+            except Unreachable as error:
+                tries += 1
+                if tries >= TRIES:
+                    raise
+                self._web.rest(error, tries)
+                if one.name in self._attached(path):
+                    return
+            else:
+                return
+
+    def _mark(self, one: Outgoing) -> str:
+        copy = one.copy
+        while f"{one.digest}.{copy}" in self._used:
+            copy += 1
+        self._used.add(f"{one.digest}.{copy}")
+        return f"{one.digest}.{copy}"
+
+    def _ref(self, told: Json) -> Ref:
+        return listing.remote_of(self._native, told).ref
+
+    # --- what is there ----------------------------------------------------------------------------------
+
+    def _marked(self, mark: str | None = None) -> dict[str, Json]:
+        """Find the items of the folder that bear a mark, or this one: mark -> item."""
+        if self._kind is Kind.TASK:
+            return self._linked()
+        value = "null" if mark is None else f"'{mark}'"
+        how = "ne" if mark is None else "eq"
+        asked = listing.query(self._kind)
+        own = f"id eq '{writing.ARCHIVER_ID}'"
+        if "$expand" in asked:
+            asked["$expand"] = asked["$expand"].replace("$filter=", f"$filter={own} or ")
+        else:
+            asked["$expand"] = f"singleValueExtendedProperties($filter={own})"
+        asked["$filter"] = (
+            f"singleValueExtendedProperties/any(ep: ep/id eq '{writing.ARCHIVER_ID}' and ep/value {how} {value})"
+        )
+        found = {}
+        for told in self._web.all(self._native.items, **asked, **{"$top": "100"}):
+            for extended in told.get("singleValueExtendedProperties") or ():
+                if str(extended.get("id", "")).lower() == writing.ARCHIVER_ID.lower():
+                    found[str(extended["value"])] = told
+        return found
+
+    def _linked(self) -> dict[str, Json]:
+        found = {}
+        for told in self._web.all(self._native.items, **{"$expand": "linkedResources", "$top": "100"}):
+            for link in told.get("linkedResources") or ():
+                if link.get("applicationName") == writing.APPLICATION and link.get("externalId"):
+                    found[str(link["externalId"])] = told
+        return found
+
+    # --- making ---------------------------------------------------------------------------------------
+
+    def _make(self, one: Outgoing, record: Record | None, mark: str) -> tuple[Json | None, str | None]:
+        """Make an item; gives it as the server has it, and what it lacks, or None and why not."""
+        if record is not None and record.export is not None and self._imports:
+            made = self._import(record, record.export.data, mark)
+            if made is not None:
+                return made, None
+        body, altered = self._body(one, record, mark)
+        if body is None:
+            return None, altered
+        tries = 0
+        while True:
+            try:
+                answer = self._web.once("POST", self._native.items, body=body)
+                told = answer.json()
+                return (told if "id" in told else self._marked(mark)[mark]), altered
+            except Unreachable as error:  # it may have been made
+                tries += 1
+                if tries >= TRIES:
+                    raise
+                self._web.rest(error, tries)
+                found = self._marked(mark).get(mark)
+                if found is not None:
+                    return found, altered
+
+    def _body(self, one: Outgoing, record: Record | None, mark: str) -> tuple[Json | None, str | None]:
+        told: Json
+        item = record.details.item if record is not None else None
+        if self._kind is Kind.MAIL:
+            raw = one.raw if record is None or record.body_type != "message/rfc822" else record.body
+            flags = without_labels(one.flags)
+            told, altered = writing.message(raw, flags, one.received, mark)
+        elif isinstance(item, Event):
+            told, altered = writing.event(item, mark)
+        elif isinstance(item, Contact):
+            told, altered = writing.contact(item, mark)
+        elif isinstance(item, Task):
+            told, altered = writing.task(item, mark)
+        else:
+            return None, "its record does not say what it is"
+        size = sum(len(str(file.get("contentBytes", ""))) for file in told.get("attachments", ()))
+        if size + len(str((told.get("body") or {}).get("content", ""))) > LIMIT:
+            return None, _TOO_LARGE
+        return told, altered
+
+    # --- exports --------------------------------------------------------------------------------------
+
+    def _import(self, record: Record, data: bytes, mark: str) -> Json | None:
+        """Import an export; None where it is not taken, and the item is to be made from JSON."""
+        if record.export is None or record.export.kind not in _IMPORTED:
+            return None
+        before = self._snapshot()
+        item = record.details.item
+        meeting = isinstance(item, Event) and bool(item.attendees)
+        if meeting and isinstance(item, Event) and item.uid in self._uids:
+            return self._web.get(self._path(self._uids[item.uid]), **listing.query(self._kind))
+        sent = {"FolderId": self._native.id, "Mode": "create", "Data": base64.b64encode(data).decode()}
+        tries = 0
+        while True:
+            try:
+                item_id = str(self._web.elsewhere(self._import_url(), sent).json()["itemId"])
+                return self._tagged(item_id, None if meeting else mark)
+            except Forbidden as error:
+                self._imports = False
+                _log.info("exports are not imported: %s", error.text)
+                return None
+            except Refusal as error:
+                if error.status == 401 and tries < TRIES:  # the session has expired
+                    self._session = None
+                    tries += 1
+                    continue
+                _log.info("an export is not taken: %s", error.text)
+                return None
+            except Unreachable as error:
+                tries += 1
+                if tries >= TRIES:
+                    raise
+                self._web.rest(error, tries)
+                found = self._since(before, record.details)
+                if found is not None:
+                    return self._tagged(found, None if meeting else mark)
+
+    def _import_url(self) -> str:
+        """Give the address of the session; it is a secret, and never told."""
+        if self._session is None:
+            path = f"{self._exports.mailbox()}/createImportSession"
+            self._session = str(self._web.patiently("POST", path).json()["importUrl"])
+        return self._session
+
+    def _snapshot(self) -> set[str]:
+        if self._ids is None:
+            self._ids = {str(told["id"]) for told in self._list()}
+        return self._ids
+
+    def _list(self) -> Iterator[Json]:
+        """List the folder, and note which meetings it has, as they bear no mark."""
+        names = {Kind.MAIL: "subject", Kind.EVENT: "subject,iCalUId", Kind.CONTACT: "displayName"}
+        query = {"$select": f"id,{names[self._kind]}"} if self._kind in names else {}
+        for told in self._web.all(self._native.items, **query, **{"$top": "200"}):
+            if told.get("iCalUId"):
+                self._uids[str(told["iCalUId"])] = str(told["id"])
+            yield told
+
+    def _since(self, before: set[str], details: Details) -> str | None:
+        """Find the item of a lost answer: one that was not there, and is called so."""
+        for told in self._list():
+            called = next((told[name] for name in ("subject", "displayName", "title") if name in told), "")
+            if str(told["id"]) not in before and str(called or "") == details.subject:
+                return str(told["id"])
+        return None
+
+    def _path(self, item_id: str) -> str:
+        return item_path(self._web, self._native, item_id)
+
+    def _tagged(self, item_id: str, mark: str | None) -> Json:
+        """Mark an item that came by import, and read it under the id that it keeps.
+
+        A meeting has no mark: whatever is changed of one, those who are asked may be written to.
+        """
+        if mark is not None and self._kind is Kind.TASK:
+            self._web.patiently("POST", f"{self._path(item_id)}/linkedResources", body=writing.link(mark))
+        elif mark is not None:
+            body = {"singleValueExtendedProperties": [{"id": writing.ARCHIVER_ID, "value": mark}]}
+            self._web.patiently("PATCH", self._path(item_id), body=body)
+        told = self._web.get(self._path(item_id), **listing.query(self._kind))
+        self._snapshot().add(str(told["id"]))
+        return told
+
+
+def keep_flags(web: Web, native: Native, wanted: dict[str, tuple[str, Flags]]) -> dict[str, Flags]:
+    """Add flags to items: key -> id and flags. Gives what cannot be kept; what is gone lacks nothing."""
+    lost: dict[str, Flags] = {}
+    for key, (item_id, flags) in wanted.items():
+        path = item_path(web, native, item_id)
+        try:
+            told = web.get(path, **listing.query(native.folder.kind))
+        except Refusal as error:
+            if error.is_gone:
+                continue
+            raise
+        remote = listing.remote_of(native, told)
+        missing = frozenset(one for one in flags - remote.flags if one.lower() != "\\recent")
+        body = _patch(told, without_labels(missing))
+        if body:
+            told = web.patiently("PATCH", path, body=body).json()
+            told = web.get(path, **listing.query(native.folder.kind))
+        left = missing - listing.remote_of(native, told).flags
+        if left | label_flags(missing):
+            lost[key] = left | label_flags(missing)
+    return lost
+
+
+def _patch(told: Json, missing: Flags) -> Json:
+    body: Json = {}
+    names = categories_of(missing)
+    if names:
+        body["categories"] = [*(told.get("categories") or ()), *names]
+    if "\\Seen" in missing:
+        body["isRead"] = True
+    if "\\Flagged" in missing:
+        body["flag"] = {"flagStatus": "flagged"}
+    verb = writing.verb_of(missing)
+    if verb is not None:
+        body["singleValueExtendedProperties"] = [{"id": writing.VERB, "value": str(verb)}]
+    return body
