@@ -101,11 +101,8 @@ def is_record(raw: bytes) -> bool:
 
 def pack(record: Record) -> bytes:
     """Make the message, with CRLF lines but inside a `message/rfc822` body, which stays as it is."""
-    details = record.details
-    if record.export is not None:
-        details = msgspec.structs.replace(
-            details, export_kind=record.export.kind, export_build=record.export.build
-        )
+    kind, build = (record.export.kind, record.export.build) if record.export is not None else (None, None)
+    details = msgspec.structs.replace(record.details, export_kind=kind, export_build=build)
     parts = [(_part_head(record.body_type, None, b"binary"), record.body)]
     told = msgspec.json.format(_json(details), indent=1)
     parts.append((_part_head("application/json", "item.json", b"base64"), _base64(told)))

@@ -140,12 +140,12 @@ class EwsAccount:
 
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put items in by UploadItems or CreateItem, each once, whatever becomes of the replies."""
-        yield from Putting(self._service, self._tree.find(folder.name), folder.name).put(messages)
+        yield from Putting(self._service, self._tree, folder.name).put(messages)
 
     def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
         """See `CanAppend.keep_flags`: by UpdateItem."""
-        node = self._check(Ref(folder.name, epoch, ""))
-        return Putting(self._service, node, folder.name).keep_flags(wanted)
+        self._check(Ref(folder.name, epoch, ""))
+        return Putting(self._service, self._tree, folder.name).keep_flags(wanted)
 
     def trash(self) -> Folder | None:
         """Find the folder of deleted items."""

@@ -73,7 +73,7 @@ def of_mime(
         told["sensitivity"] = details.sensitivity.title()
         if details.item_class and details.item_class != "IPM.Note":
             lacks = (*lacks, f'its class "{details.item_class}"')
-    made = items.Message(mime_content=raw, is_read=seen, archiver_id=identity, **told)
+    made = items.Message(mime_content=raw, is_read=seen, archiver_identity=identity, **told)
     return Made(made, lacks)
 
 
@@ -82,7 +82,7 @@ def of_fields(
 ) -> Made:
     """Make an item of its neutral value."""
     told, lacks = marks(flags)
-    told["archiver_id"] = identity
+    told["archiver_identity"] = identity
     told["categories"] = told.get("categories") or list(given.categories) or None
     told["subject"] = given.subject or None
     told["body"] = given.body or None
@@ -210,7 +210,7 @@ def _task(given: Task, told: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
         "percent_complete": Decimal(given.percent),
         "reminder_is_set": given.reminder is not None,
         "reminder_due_by": _at(given.reminder) if given.reminder else None,
-        "recurrence": exchange_recurrence(given.recurrence, start, task=True)
+        "recurrence": exchange_recurrence(given.recurrence, start, of_task=True)
         if given.recurrence and start
         else None,
     }
@@ -283,6 +283,16 @@ def _date(raw: bytes) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def fault_of(account: Any, item: Any) -> str | None:
+    """Tell why an item cannot be sent, before it loses its neighbours; None for one that can."""
+    item.account = account
+    try:
+        item.clean(version=account.version)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        return f"a field of it cannot be written for Exchange ({type(error).__name__})"
+    return None
 
 
 def second(value: Any) -> float | None:

@@ -68,7 +68,7 @@ _EXTENDED = {
     "archiver_delivery": DeliveryTime,
     "archiver_submit": SubmitTime,
     "archiver_class": MessageClass,
-    "archiver_id": ArchiverId,
+    "archiver_identity": ArchiverId,
 }
 _CLASSES = (
     items.Item,

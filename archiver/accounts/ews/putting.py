@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from archiver.accounts.ews import making
 from archiver.accounts.ews.fetching import EXPORT_KIND
-from archiver.accounts.ews.folders import Node
+from archiver.accounts.ews.folders import Tree
 from archiver.accounts.ews.keys import SEEN, flags_of, item_id_of, key_of, kind_of
 from archiver.accounts.ews.marked import search
 from archiver.accounts.ews.pages import read_page
@@ -61,9 +61,10 @@ class _Parcel(Struct):
 class Putting:
     """Puts messages into one folder."""
 
-    def __init__(self, service: Service, node: Node, name: str) -> None:
+    def __init__(self, service: Service, tree: Tree, name: str) -> None:
         self._service = service
-        self._node = node
+        self._node = tree.find(name)
+        self._tree = tree
         self._name = name
         self._copies: Counter[str] = Counter()
         self._state: str | None = None
@@ -72,9 +73,10 @@ class Putting:
     def put(self, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put messages in, batch by batch; each is answered once."""
         given = iter(messages)
+        is_empty = self._tree.total(self._node, self._name) == 0  # then nothing in it was put in before
         while True:
             batch, ended = self._batch(given)
-            yield from self._put(batch)
+            yield from self._put(batch, ask=not is_empty)
             if isinstance(ended, StopIteration):
                 return
             if ended is not None:
@@ -106,10 +108,11 @@ class Putting:
                 reason = error.text
         return _Parcel(message, f"{message.digest}.{copy}", record, reason=reason)
 
-    def _put(self, batch: Sequence[_Parcel]) -> Iterator[Appended | Refused]:
+    def _put(self, batch: Sequence[_Parcel], *, ask: bool) -> Iterator[Appended | Refused]:
         if not batch:
             return
-        self._find(batch)
+        if ask:
+            self._find(batch)
         self._upload([one for one in batch if _is_open(one) and _export(one) is not None])
         self._create([one for one in batch if _is_open(one)])
         refs = self._refs([one for one in batch if one.item is not None])
@@ -205,8 +208,8 @@ class Putting:
             item = items.get(str(one.item))
             if item is None:
                 continue
-            item.archiver_id = one.identity
-            names = {"archiver_id", *_mark(item, one.message.flags)}
+            item.archiver_identity = one.identity
+            names = {"archiver_identity", *_mark(item, one.message.flags)}
             changes.append((item, sorted(names)))
         self._service.run(lambda account: _update(account, changes))
 
@@ -223,7 +226,9 @@ class Putting:
                 )
                 continue
             one.lacks = (*one.lacks, *made.lacks)
-            pairs.append((one, made.item))
+            one.reason = self._service.run(partial(making.fault_of, item=made.item))
+            if one.reason is None:
+                pairs.append((one, made.item))
         tries = 0
         while pairs:
             try:

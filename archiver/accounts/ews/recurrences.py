@@ -64,7 +64,7 @@ def _relative(pattern: Any) -> dict[str, Any]:
     return {"days": _SETS.get(day) or (DAYS[day - 1],), "week": _WEEKS[pattern.week_number]}
 
 
-def exchange_recurrence(given: Recurrence, start: date, *, task: bool = False) -> Any:
+def exchange_recurrence(given: Recurrence, start: date, *, of_task: bool = False) -> Any:
     """Write a recurrence of an event, or of a task, that first comes on a day."""
     if given.count is not None:
         boundary: Any = ews.NumberedPattern(start=_ews_date(start), number=given.count)
@@ -72,7 +72,7 @@ def exchange_recurrence(given: Recurrence, start: date, *, task: bool = False) -
         boundary = ews.EndDatePattern(start=_ews_date(start), end=_ews_date(given.until))
     else:
         boundary = ews.NoEndPattern(start=_ews_date(start))
-    kind = ews.TaskRecurrence if task else ews.Recurrence
+    kind = ews.TaskRecurrence if of_task else ews.Recurrence
     return kind(pattern=_exchange_pattern(given, start), boundary=boundary)
 
 

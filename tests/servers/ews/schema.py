@@ -35,7 +35,7 @@ def violations(envelope: bytes) -> list[str]:
         return []
     try:
         # references to control characters are what Exchange sends, and are looked past
-        root = etree.fromstring(_CONTROL.sub(b"", envelope))
+        root = etree.fromstring(_CONTROL.sub(b"", envelope), etree.XMLParser(huge_tree=True))
     except etree.XMLSyntaxError as error:
         return [f"no XML: {error}"]
     parts = [part for where in ("Header", "Body") for part in root.iterfind(f"{{{SOAP}}}{where}/*")]
@@ -43,7 +43,7 @@ def violations(envelope: bytes) -> list[str]:
     for part in parts:
         if part.tag in _UNCHECKED_HEADERS or not part.tag.startswith((f"{{{MESSAGES}}}", f"{{{TYPES}}}")):
             continue
-        alone = etree.ElementTree(etree.fromstring(etree.tostring(part)))
+        alone = etree.ElementTree(etree.fromstring(etree.tostring(part), etree.XMLParser(huge_tree=True)))
         schema = _schema()
         if not schema.validate(alone):
             told = [one.message for one in schema.error_log if not _LATER_NAMES.search(one.message)]

@@ -20,6 +20,12 @@ CLASSES = {
     "Task": "IPM.Task",
     "PostItem": "IPM.Post",
 }
+TRUTHS = set(
+    names("""
+    IsAllDayEvent ReminderIsSet IsResponseRequested AllowNewTimeProposal IsReadReceiptRequested
+    IsDeliveryReceiptRequested
+    """)
+)
 READ_ONLY = set(
     names("""
     ItemId ParentFolderId Size DateTimeReceived DateTimeSent DateTimeCreated HasAttachments IsDraft IsSubmitted
@@ -109,6 +115,8 @@ def set_field(site: Site, item: Item, field: Element, created: bool) -> None:
         item.item_class = field.text or ""
     elif name in READ_ONLY:
         raise Refused("ErrorInvalidPropertySet", f"Set action is invalid for property {name}.")
+    elif name in TRUTHS:
+        item.fields[name] = t(name, boolean(is_true(field.text)))
     else:
         item.fields[name] = clone(field)
         if name in TRUTHS:  # Exchange says them in words, however they were written
