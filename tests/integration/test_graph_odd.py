@@ -7,16 +7,24 @@ from pathlib import Path
 import pytest
 
 from archiver.accounts.graph.account import GraphAccount
-from archiver.accounts.graph.fetch import is_complete
+from archiver.accounts.graph.fetch import batches, is_complete
 from archiver.accounts.graph.web import GraphServer, Web
-from archiver.errors import ArchiverError, FolderRefused, Forbidden, LoginRefused, Unreachable
+from archiver.errors import (
+    ArchiverError,
+    FolderRefused,
+    Forbidden,
+    LoginRefused,
+    RefusedForSafety,
+    Unreachable,
+)
 from archiver.formats.record import unpack
-from archiver.model import AccessToken, Done, Kind, Message, Missed, Secret
+from archiver.model import AccessToken, Cursor, Done, Kind, Message, Missed, Ref, Remote, Secret, Unremoved
 from tests.contract.account import Copy, fetched, find, listed, mail
 from tests.scene import Scene
 from tests.servers.graph.filling import MAIL, fill
 from tests.servers.graph.owner import GraphOwner
 from tests.servers.graph.server import GraphDouble
+from tests.servers.graph.state import Item, Refused
 
 
 @pytest.fixture
@@ -107,7 +115,7 @@ def test_a_token_that_is_refused_before_its_time_is_renewed_once(double: GraphDo
 
 @pytest.mark.parametrize("renews", [True, False])
 def test_a_token_that_stays_refused_ends_with_what_to_do(double: GraphDouble, renews: bool) -> None:
-    double.tokens = set()
+    double.tokens = ()
     count: list[int] = []
 
     def renew() -> AccessToken:
@@ -122,7 +130,7 @@ def test_a_token_that_stays_refused_ends_with_what_to_do(double: GraphDouble, re
 
 
 def test_a_company_that_wants_the_sign_in_repeated_is_told_as_that(double: GraphDouble) -> None:
-    double.tokens, double.claims = set(), True
+    double.tokens, double.claims = (), True
     with pytest.raises(LoginRefused, match="repeated"):
         account_of(double, lambda: Secret("stale")).folders()
     assert len(double.seen) == 1
@@ -133,6 +141,37 @@ def test_a_token_is_sent_to_no_other_server(double: GraphDouble, owner: GraphOwn
     double.paging.page = 2
     with pytest.raises(Unreachable, match="another server"):
         owner.account().folders()
+
+
+def test_the_passwords_of_a_netrc_file_do_not_take_the_place_of_the_token(
+    owner: GraphOwner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ann password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert len(owner.account().folders()) == 9
+
+
+def test_a_link_of_another_server_is_not_followed_and_the_folder_is_compared(owner: GraphOwner) -> None:
+    owner.deliver("INBOX", mail(1))
+    copy = Copy()
+    copy.update(owner.account())
+    assert copy.cursor is not None
+    token = copy.cursor.token.replace(owner.double.url, "https://elsewhere.invalid/v1.0")
+    assert token != copy.cursor.token
+    copy.cursor = Cursor(copy.cursor.epoch, token)
+    assert [type(one) for one in copy.update(owner.account())] == [Done]
+
+
+@pytest.mark.parametrize(("name", "to"), [("Tasks", "Deleted Items"), ("Contacts", "Archive")])
+def test_what_is_no_mail_goes_to_the_deleted_items_or_nowhere(owner: GraphOwner, name: str, to: str) -> None:
+    fill(owner.mailbox)
+    account = owner.account()
+    (remote,) = listed(account, name)
+    with pytest.raises(RefusedForSafety):
+        list(account.remove(find(account, name), remote.ref.epoch, [remote.ref.key], find(account, to)))
+    assert len(listed(account, name)) == 1
 
 
 # --- too much, and too busy ---------------------------------------------------------------------------
@@ -264,14 +303,78 @@ def test_one_export_that_cannot_be_had_leaves_the_others(owner: GraphOwner) -> N
 
     def find_but_one(told: str, kind: str | None = None) -> object:
         if kind is None and told == bad:
-            from tests.servers.graph.state import Refused  # noqa: PLC0415
-
             raise Refused(500, "ErrorCorruptData")
         return kept(told, kind)
 
     owner.mailbox.find = find_but_one  # type: ignore[method-assign, assignment]  # an item that is corrupt
     exports = [unpack(one.raw).export for one in fetched(account, remotes)]
     assert [one is None for one in exports] == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("status", [500, 400])
+def test_exports_that_always_break_are_given_up_and_told_once(owner: GraphOwner, status: int) -> None:
+    account, ids, _ = break_one(owner)
+    owner.double.breaks = {"exportItems": status}
+    remotes = listed(account)
+    for _ in range(2):
+        assert [unpack(one.raw).export for one in fetched(account, remotes)] == [None] * len(ids)
+    assert len(owner.warnings) == 1
+
+
+def test_one_item_that_breaks_a_whole_export_leaves_the_others(
+    owner: GraphOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, _, bad = break_one(owner)
+    remotes = listed(account)
+    serve = owner.mailbox.blob
+
+    def blob(item: Item) -> bytes:
+        if item.id == bad:
+            raise Refused(500, "InternalServerError")
+        return serve(item)
+
+    monkeypatch.setattr(owner.mailbox, "blob", blob)
+    exports = [unpack(one.raw).export for one in fetched(account, remotes)]
+    assert [one is None for one in exports] == [False, False, True, False, False]
+    assert owner.warnings == []
+
+
+def test_an_item_that_is_edited_or_moved_after_it_was_listed_is_gone_as_that_version(
+    owner: GraphOwner,
+) -> None:
+    account, ids, _ = break_one(owner)
+    remotes = listed(account)
+    edited, moved = (owner.mailbox.items[ids[number]] for number in (1, 3))
+    owner.mailbox.change(edited, {"subject": "Edited"})
+    owner.mailbox.move(moved, owner.mailbox.folder("archive", "mail"))
+    told = list(account.fetch(remotes))
+    assert {one.remote.ref.key.partition("~")[0] for one in told if isinstance(one, Missed)} == {
+        edited.id,
+        moved.id,
+    }
+    assert {one.gone for one in told if isinstance(one, Missed)} == {True}
+    assert len(account.message_ids(remotes)) == 4, "moved, it is another folder's"
+
+
+@pytest.mark.parametrize("to", ["Archive", None])
+def test_what_a_server_says_it_removed_and_keeps_is_not_removed(
+    owner: GraphOwner, monkeypatch: pytest.MonkeyPatch, to: str | None
+) -> None:
+    account, _, _ = break_one(owner)
+    remotes = listed(account)
+    monkeypatch.setattr(owner.mailbox, "move", lambda item, folder: None)
+    monkeypatch.setattr(owner.mailbox, "remove", lambda item: None)
+    target = find(account, to) if to else None
+    told = list(account.remove(find(account, "INBOX"), remotes[0].ref.epoch, [remotes[0].ref.key], target))
+    assert told == [Unremoved(remotes[0].ref.key, "the server keeps it")]
+
+
+def test_exports_are_held_for_so_many_bytes_and_so_many_items_at_once() -> None:
+    small = [Remote(Ref("F", "e", str(number)), 10) for number in range(45)]
+    assert [len(one) for one in batches(small)] == [20, 20, 5]
+    large = [Remote(Ref("F", "e", str(number)), 20 << 20) for number in range(3)]
+    assert [len(one) for one in batches(large)] == [1, 1, 1]
+    assert list(batches([])) == []
 
 
 def test_ids_that_differ_in_case_alone_are_two_items(owner: GraphOwner) -> None:

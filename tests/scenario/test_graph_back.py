@@ -224,6 +224,14 @@ def test_mail_with_header_fields_that_exchange_does_not_take_tells_which(target:
     assert item.props["isRead"] is True
 
 
+def test_an_item_is_not_put_into_a_folder_of_another_kind(scene: Scene, target: GraphDouble) -> None:
+    account = GraphOwner(target).account()
+    (one,) = outgoing(scene)["Contacts"]
+    (answer,) = account.append(find(account, "INBOX"), iter([one]))
+    assert isinstance(answer, Refused)
+    assert target.mailbox.items == {}
+
+
 def test_signed_mail_brings_its_original_along(target: GraphDouble) -> None:
     account = GraphOwner(target).account()
     raw = MAIL.replace(b"multipart/mixed", b"multipart/signed")

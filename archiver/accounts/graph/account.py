@@ -156,8 +156,16 @@ class GraphAccount:
                 f'the messages are in the folder "{folder.name}" already', "remove them for good instead"
             )
         if target is not None and native.folder.kind is Kind.TASK:
+            text = "Graph does not say that it keeps deleted tasks"
+            raise RefusedForSafety(text, "remove them for good: --expunge")
+        if (
+            target is not None
+            and native.folder.kind is not Kind.MAIL
+            and target.folder.special_use != "\\Trash"
+        ):
             raise RefusedForSafety(
-                "Graph does not say that it keeps deleted tasks", "remove them for good: --expunge"
+                f'Graph moves no {native.folder.kind.value} to "{target.folder.name}"',
+                "let it go to the deleted items, or remove it for good: --expunge",
             )
         yield from delete.removed(self._web, native, keys, target)
 

@@ -60,6 +60,8 @@ class FolderChanges:
         self._kind = native.folder.kind
         self._since = since if since is not None and since.epoch == native.epoch else None
         self._token = _read(self._since.token) if self._since else None
+        if self._token is not None and not web.is_ours(self._token.link):
+            self._token = None  # of another server, or of this one before it was called otherwise
         self._ask_known = known
         self._known_by_key: Mapping[str, Flags] | None = None
         self._told: dict[str, _Told | None] = {}

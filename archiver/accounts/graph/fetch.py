@@ -11,7 +11,7 @@ from archiver.accounts.exchange import id_of
 from archiver.accounts.graph import listing, whole
 from archiver.accounts.graph.changes import item_path, read_item
 from archiver.accounts.graph.folders import Native
-from archiver.accounts.graph.web import AT_ONCE, Json, Lost, Refusal, Web, segment
+from archiver.accounts.graph.web import AT_ONCE, Broken, Json, Lost, Refusal, Web, segment
 from archiver.accounts.reasons import GONE
 from archiver.errors import Forbidden
 from archiver.formats import record
@@ -26,6 +26,9 @@ EXPORTED = 20
 
 HELD = 32 << 20
 """Bytes of items, as the server names their sizes, whose exports are held in memory at once."""
+
+FAILURES = 8
+"""Refused exports in a row, halved down to single items, after which none is asked for again."""
 
 DROPS = 3
 """Items in a row that the line was lost at, after which it is not held against the items."""
@@ -45,24 +48,17 @@ class Exports:
         self._warn = warn
         self._wanted = wanted
         self._mailbox: str | None = None
+        self._failures = 0
 
     def of(self, ids: Sequence[str]) -> dict[str, Export]:
         """Give the exports of at most 20 items by their ids; what cannot be had is not there."""
         if not self._wanted or not ids:
             return {}
-        try:
-            answer = self._ask(ids)
-        except (Forbidden, Refusal) as error:
-            if (
-                isinstance(error, Refusal) and len(ids) > 1
-            ):  # one id that it does not like must not lose the others
-                half = len(ids) // 2
-                return self.of(ids[:half]) | self.of(ids[half:])
-            if isinstance(error, Forbidden) or self._mailbox is None:
-                self._wanted = False
-                self._warn(
-                    f"items are archived without their full-fidelity export: {error.text}; {error.hint}"
-                )
+        answer = self._try(ids)
+        if answer is None and len(ids) > 1:  # one id that it does not like must not lose the others
+            half = len(ids) // 2
+            return self.of(ids[:half]) | self.of(ids[half:])
+        if answer is None:
             return {}
         found = {}
         for one in answer.get("value", ()):
@@ -79,14 +75,17 @@ class Exports:
     def _try(self, ids: Sequence[str]) -> Json | None:
         """Ask; None where it is refused. Where all exports are, that is told, and none is asked for again."""
         try:
-            return self._ask(ids)
-        except (Forbidden, Refusal) as error:
-            if isinstance(error, Forbidden) or self._mailbox is None:
+            told = self._ask(ids)
+        except (Forbidden, Refusal, Broken) as error:
+            self._failures += 1
+            if isinstance(error, Forbidden) or self._mailbox is None or self._failures >= FAILURES:
                 self._wanted = False
                 self._warn(
                     f"items are archived without their full-fidelity export: {error.text}; {error.hint}"
                 )
             return None
+        self._failures = 0
+        return told
 
     def able(self) -> bool:
         """Tell whether exports are wanted and may be had: an export of nothing is asked for."""
@@ -120,7 +119,7 @@ class Fetch:
         """Give them in order. What ends the account ends this too, and drops what is on its way."""
         pool = ThreadPoolExecutor(AT_ONCE)
         try:
-            for some in _batches(remotes):
+            for some in batches(remotes):
                 ids = [item_id for one in some if (item_id := id_of(one.ref.key)) is not None]
                 exports = pool.submit(self._exports.of, ids)
                 waiting: deque[Future[Message | Missed]] = deque()
@@ -180,7 +179,7 @@ class Fetch:
         return None
 
 
-def _batches(remotes: Sequence[Remote]) -> Iterator[list[Remote]]:
+def batches(remotes: Sequence[Remote]) -> Iterator[list[Remote]]:
     """Cut into pieces whose exports are asked for, and held, together."""
     some: list[Remote] = []
     size = 0

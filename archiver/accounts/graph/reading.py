@@ -6,7 +6,7 @@ https://learn.microsoft.com/graph/api/resources/event, .../contact, .../todotask
 import contextlib
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from html import unescape
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -92,7 +92,7 @@ def event(told: Json, attachments: Sequence[str] = ()) -> Event:
         cancelled=bool(told.get("isCancelled")),
         url=_text((told.get("onlineMeeting") or {}).get("joinUrl") or told.get("onlineMeetingUrl")),
         recurrence=recurrence_of(recurrence) if recurrence else None,
-        original=_original(told),
+        original=_original(told, zone, all_day=all_day),
         changed=tuple(event(one) for one in told.get("exceptionOccurrences") or ()),
         deleted=tuple(_deleted(told, zone)),
         attachments=tuple(attachments),
@@ -215,10 +215,16 @@ def plain(body: Json) -> str:
 
 
 def _at(told: Json | None, zone: str | None, *, all_day: bool) -> Moment:
-    at = _moment_of(told) or datetime.fromtimestamp(0, UTC)
-    if all_day:  # midnight, and the zone says nothing
-        return Moment(at.replace(tzinfo=ZoneInfo(zone)) if zone and at.utcoffset() is None else at, zone)
-    return Moment(at.astimezone(ZoneInfo(zone)) if zone else at, zone)
+    return _placed(_moment_of(told) or datetime.fromtimestamp(0, UTC), zone, all_day=all_day)
+
+
+def _placed(at: datetime, zone: str | None, *, all_day: bool) -> Moment:
+    """Put a time into its zone; of an all-day event, whatever zone it is told in, midnight stays midnight."""
+    place = ZoneInfo(zone) if zone else UTC
+    if not all_day:
+        return Moment(at.astimezone(place) if zone else at, zone)
+    day = at if at.time() == time.min else at.astimezone(place)
+    return Moment(datetime.combine(day.date(), time.min, place), zone)
 
 
 def _moment_of(told: Json | None) -> datetime | None:
@@ -231,9 +237,9 @@ def _moment_of(told: Json | None) -> datetime | None:
     return at
 
 
-def _original(told: Json) -> Moment | None:
+def _original(told: Json, zone: str | None, *, all_day: bool) -> Moment | None:
     at = moment(told.get("originalStart")) if told.get("type") in ("exception", "occurrence") else None
-    return Moment(at) if at is not None else None
+    return _placed(at, zone, all_day=all_day) if at is not None else None
 
 
 def _deleted(told: Json, zone: str | None) -> list[Moment]:

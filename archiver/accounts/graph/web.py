@@ -187,7 +187,7 @@ class Web:
     ) -> Answer:
         """Ask once. Raises `Lost` where it is unknown what became of it, `Busy` where nothing was done."""
         url = path if "://" in path else self._where.url + path
-        if "://" in path and not _is_below(path, self._where.url):
+        if "://" in path and not self.is_ours(path):
             raise Unreachable("Exchange Online names another server to go on with", "try again later")
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         sent = {"Prefer": f'IdType="ImmutableId", odata.maxpagesize={PAGE}', **(headers or {})}
@@ -201,6 +201,10 @@ class Web:
                 break
             self._judge_login(reply, again=again)
         return self._judge(method, url, reply, content)
+
+    def is_ours(self, link: str) -> bool:
+        """Tell whether a link is one of this server's."""
+        return link.startswith(self._where.url + "/")
 
     def elsewhere(self, url: str, body: Json) -> Answer:
         """Post to an address that is itself the permission, without a token."""
@@ -242,7 +246,6 @@ class Web:
         found = getattr(self._local, "session", None)
         if not isinstance(found, requests.Session):
             found = self._local.session = requests.Session()
-            found.trust_env = True
             self._sessions.append(found)
         return found
 
@@ -263,6 +266,7 @@ class Web:
                     params=dict(query) if query else None,
                     data=data,
                     headers=dict(headers),
+                    auth=_as_it_is,
                     timeout=self._where.timeout_s,
                     verify=verify,
                     allow_redirects=False,
@@ -314,13 +318,14 @@ class Web:
         self._pause(wait_s)
 
 
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep a request from the passwords of a .netrc file, which would take the place of the token."""
+    return request
+
+
 def segment(told: object) -> str:
     """Write an id as one segment of a path."""
     return quote(str(told), safe="=-_")
-
-
-def _is_below(link: str, base: str) -> bool:
-    return link.startswith(base + "/")
 
 
 def _host(url: str) -> str:

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from types import TracebackType
@@ -66,7 +67,8 @@ class GraphDouble:
 
     mailbox: Mailbox = field(default_factory=Mailbox)
     user: str = "ann@example.org"
-    tokens: set[str] = field(default_factory=lambda: {"good"})
+    tokens: Container[str] = frozenset({"good"})
+    """The tokens that are good; those of an `Authority` are its `access`."""
     claims: bool = False
     """Whether a token that is refused is refused with a claims challenge."""
     forbids: tuple[str, ...] = ()

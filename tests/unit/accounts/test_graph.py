@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -147,6 +148,24 @@ def test_an_event_keeps_the_clock_of_its_zone() -> None:
     assert (read.start.at.hour, read.start.zone) == (9, "Europe/Berlin")
     again, _ = writing.event(read, "mark")
     assert again["start"] == {"dateTime": "2026-07-01T09:00:00", "timeZone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize("told_at", ["2026-05-01T00:00:00.0000000", "2026-04-30T22:00:00.0000000"])
+def test_a_whole_day_is_a_day_of_its_zone_and_goes_back_as_it_was(told_at: str) -> None:
+    end = told_at.replace("-05-01", "-05-02").replace("-04-30", "-05-01")
+    told = {
+        "isAllDay": True,
+        "start": {"dateTime": told_at, "timeZone": "UTC"},
+        "end": {"dateTime": end, "timeZone": "UTC"},
+        "originalStartTimeZone": "W. Europe Standard Time",
+        "originalEndTimeZone": "W. Europe Standard Time",
+    }
+    read = reading.event(told)
+    assert read.start == Moment(datetime(2026, 5, 1, tzinfo=ZoneInfo("Europe/Berlin")), "Europe/Berlin")
+    assert read.end == Moment(datetime(2026, 5, 2, tzinfo=ZoneInfo("Europe/Berlin")), "Europe/Berlin")
+    again, _ = writing.event(read, "mark")
+    assert again["start"] == {"dateTime": "2026-05-01T00:00:00", "timeZone": "Europe/Berlin"}
+    assert again["end"] == {"dateTime": "2026-05-02T00:00:00", "timeZone": "Europe/Berlin"}
 
 
 def test_an_event_is_made_with_nobody_asked() -> None:
