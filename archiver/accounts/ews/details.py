@@ -127,9 +127,8 @@ def _event(item: Any, occurrences: Sequence[Any], common: dict[str, Any]) -> Eve
     changed = sorted(occurrences, key=lambda one: moment(one.start) or datetime.min.replace(tzinfo=UTC))
     last = item.end
     if item.is_all_day and item.start is not None and last is not None:
-        last = max(
-            last, item.start
-        )  # exchangelib is a day short where the clock went forward on the last one
+        # exchangelib is a day short where the clock went forward on the last one
+        last = max(last, item.start)
     return Event(
         uid=item.uid or item.id,
         start=_moment(item.start, zone),
