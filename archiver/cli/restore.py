@@ -179,8 +179,15 @@ def _tell(session: Session, name: str, target: str, restore: Restore, *, dry: bo
             {"folder": one.folder, "kind": one.kind.value, "messages": one.messages}
             for one in restore.left_out
         ]
-        told = {"type": "restored", "account": target, "dry_run": dry, "folders": documents}
-        print_json({**told, "left_out": left_out})
+        print_json(
+            {
+                "type": "restored",
+                "account": target,
+                "dry_run": dry,
+                "folders": documents,
+                "left_out": left_out,
+            }
+        )
         return
     for kind, what in ITEMS.items():
         count = sum(one.messages for one in restore.left_out if one.kind is kind)

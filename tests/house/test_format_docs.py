@@ -1,6 +1,8 @@
 """The specification of the archive format says what the code does: rows, words, numbers, examples to the byte."""
 
+import base64
 import hashlib
+import json
 import re
 from datetime import UTC, datetime
 from typing import Literal, get_args, get_origin
@@ -11,11 +13,12 @@ import pytest
 from archiver.archive import archive, keys, packing, sealing, writer
 from archiver.archive.roots import sign_root
 from archiver.errors import Damaged
-from archiver.formats import age, frames, lines, maildir, mbox, root, signify
+from archiver.formats import age, frames, lines, maildir, mbox, record, root, signify
 from archiver.formats import label as labels
 from archiver.formats import manifest as manifests
 from archiver.formats.age import header, stream
 from archiver.formats.index import decode_index, encode_index, hash_message_id
+from archiver.items import Note
 from archiver.model import Frame, Kind, Manifest, RunKind, Sealed
 from archiver.ports import Label
 from archiver.rows import AnyRow, FlagsRow, FolderRow, HeaderRow, MessageRow, VolumeRow
@@ -69,6 +72,52 @@ def example(name: str) -> bytes:
     if "␊" in text:
         text = text.replace("\n", "").replace("␍", "\r").replace("␊", "\n")
     return text.encode()
+
+
+DETAILS = {
+    "string": ("str", "Kind"),
+    "integer": ("int",),
+    "time": ("datetime",),
+    "flags": ("frozenset",),
+    "object": ("dict", "Event"),
+}
+
+
+def test_the_fields_of_an_item_are_those_of_its_record() -> None:
+    parts, told = tables("Item")
+    fields = msgspec.structs.fields(record.Details)
+    assert [row[0].strip("`") for row in told] == [field.name for field in fields]
+    for row, field in zip(told, fields, strict=True):
+        names = [getattr(one, "__name__", "") for one in (get_args(field.type) or (field.type,))]
+        origin = getattr(get_origin(field.type), "__name__", "")
+        assert {*names, origin} & set(DETAILS[row[1]]), (row, names)
+    assert [row[0] for row in parts] == ["the body", "`item.json`", "`item.export`", "the attachments"]
+
+
+def test_a_record_is_laid_out_as_it_is_specified() -> None:
+    details = record.Details(Kind.NOTE, "IPM.StickyNote", id="1", item=Note(body="milk"))
+    made = record.Record(
+        details, b"a\nb", "text/plain", record.Export("e", "1", b"x"), (record.Attached("ü", "a/b", b"y"),)
+    )
+    raw = record.pack(made)
+    assert raw.startswith(b"X-Archiver-Item: 1; kind=note\r\n")
+    (boundary,) = set(re.findall(rb"=_archiver_[0-9a-f]{32}", raw))
+    pieces = raw.split(b"--" + boundary + b"\r\n")[1:]
+    assert pieces[0].partition(b"\r\n\r\n")[2].rpartition(b"\r\n")[0] == b"a\nb"
+    assert [name for piece in pieces for name in re.findall(rb"filename\*=utf-8''(\S+)", piece)] == [
+        b"item.json",
+        b"item.export",
+        b"%C3%BC",
+    ]
+    told = json.loads(base64.b64decode(pieces[1].partition(b"\r\n\r\n")[2]))
+    assert told == {
+        "kind": "note",
+        "item_class": "IPM.StickyNote",
+        "id": "1",
+        "export_kind": "e",
+        "export_build": "1",
+        "item": {"type": "note", "body": "milk"},
+    }
 
 
 # --- tables ---------------------------------------------------------------------------------------------

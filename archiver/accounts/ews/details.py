@@ -125,10 +125,14 @@ def _event(item: Any, occurrences: Sequence[Any], common: dict[str, Any]) -> Eve
     zone = _zone(item._start_timezone)
     end_zone = _zone(item._end_timezone) or zone
     changed = sorted(occurrences, key=lambda one: moment(one.start) or datetime.min.replace(tzinfo=UTC))
+    last = item.end
+    if item.is_all_day and item.start is not None and last is not None:
+        # exchangelib is a day short where the clock went forward on the last one
+        last = max(last, item.start)
     return Event(
         uid=item.uid or item.id,
         start=_moment(item.start, zone),
-        end=_moment(item.end, end_zone, last_day=True),
+        end=_moment(last, end_zone, last_day=True),
         all_day=bool(item.is_all_day),
         location=item.location or "",
         organizer=_person(item.organizer) if item.organizer else None,

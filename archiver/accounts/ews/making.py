@@ -114,6 +114,7 @@ def _event(given: Event, told: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
         "start": _day(given.start.at) if given.all_day else _moment(given.start),
         "end": _last_day(given) if given.all_day else _moment(given.end),
         "is_all_day": given.all_day,
+        **_zones_of_days(given),
         "location": given.location or None,
         "legacy_free_busy_status": next(name for name, one in BUSY.items() if one == given.busy),
         "reminder_is_set": given.reminder is not None,
@@ -254,6 +255,13 @@ def _zone(name: str | None) -> Any:
 
 def _day(at: datetime) -> Any:
     return EWSDate(at.year, at.month, at.day)
+
+
+def _zones_of_days(given: Event) -> dict[str, Any]:
+    """Name the zones in which days are meant; without them exchangelib takes the account's, which is UTC."""
+    if not given.all_day:
+        return {}
+    return {"_start_timezone": _zone(given.start.zone), "_end_timezone": _zone(given.end.zone)}
 
 
 def _last_day(given: Event) -> Any:

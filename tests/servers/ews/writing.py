@@ -37,6 +37,13 @@ READ_ONLY = set(
     """)
 )
 
+TRUTHS = set(
+    names("""
+    ReminderIsSet IsAllDayEvent IsReadReceiptRequested IsDeliveryReceiptRequested IsResponseRequested
+    AllowNewTimeProposal IsOnlineMeeting HasBeenProcessed IsOutOfDate IsCancelled
+    """)
+)
+
 
 def create(site: Site, folder: Folder, given: Element) -> Item:
     """Make an item of an element of CreateItem; it is not in the folder yet. Refuses what is read-only."""
@@ -112,6 +119,8 @@ def set_field(site: Site, item: Item, field: Element, created: bool) -> None:
         item.fields[name] = t(name, boolean(is_true(field.text)))
     else:
         item.fields[name] = clone(field)
+        if name in TRUTHS:  # Exchange says them in words, however they were written
+            item.fields[name].text = boolean(is_true(field.text))
 
 
 def set_entry(item: Item, path: Element, field: Element) -> None:

@@ -127,21 +127,6 @@ def test_what_is_no_record_is_said_to_be_none(raw: bytes) -> None:
         unpack(raw)
 
 
-def test_a_record_whose_export_was_taken_off_takes_no_attachment_for_it() -> None:
-    attached = Attached("plan.txt", "text/plain", b"a plan")
-    whole = Record(
-        Details(kind=Kind.NOTE, item_class="IPM.X"),
-        b"a",
-        "text/plain",
-        Export("ews-export", "15.2", b"x"),
-        (attached,),
-    )
-    read = unpack(pack(whole))
-    bare = unpack(pack(Record(read.details, read.body, read.body_type, None, read.attachments)))
-    assert bare.export is None
-    assert bare.attachments == (attached,)
-
-
 # --- what it says, however often it is written anew ------------------------------------------------------
 
 
@@ -189,3 +174,18 @@ def test_what_is_no_record_or_holds_nothing_to_compare_says_nothing() -> None:
 def test_the_mail_in_a_record_that_is_not_whole_is_the_message_it_is() -> None:
     broken = pack(mail())[:-9]
     assert (mail_in(pack(mail())), mail_in(broken), mail_in(MAIL)) == (MAIL, broken, MAIL)
+
+
+def test_a_record_whose_export_was_taken_off_takes_no_attachment_for_it() -> None:
+    attached = Attached("plan.txt", "text/plain", b"a plan")
+    whole = Record(
+        Details(kind=Kind.NOTE, item_class="IPM.X"),
+        b"a",
+        "text/plain",
+        Export("ews-export", "15.2", b"x"),
+        (attached,),
+    )
+    read = unpack(pack(whole))
+    bare = unpack(pack(Record(read.details, read.body, read.body_type, None, read.attachments)))
+    assert bare.export is None
+    assert bare.attachments == (attached,)
