@@ -12,6 +12,7 @@ from typing import Any
 import click
 import pytest
 
+from archiver.plan import retry
 from tests import json_schemas
 from tests.cli.conftest import Mailboxes, account_words, mail, write_account
 from tests.cli.test_account_login import USER, sign_in_earlier, write_oauth_account
@@ -31,7 +32,6 @@ UNREACHED = {
     ("demo", "demo"): "tried below",
     ("import", "warned"): "files that change while they are read, twice",
     ("import", "folder-failed"): "files that vanish while they are read",
-    ("pull", "account-retried"): "it takes half a minute; tests/cli/test_pull_together.py hastens it",
 }
 
 
@@ -60,6 +60,13 @@ def closed(name: str) -> tuple[bytes, bytes]:
     return rb'(SELECT|EXAMINE) "?%s' % name.encode(), b"%t NO closed for today\r\n"
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a second try come at once."""
+    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.05)
+
+
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.timeout(900)  # a tour of all commands, of which some are slow on a busy machine
 def test_whatever_is_printed_is_as_published_and_all_that_is_published_is_printed(
     home: CommandLine,
@@ -148,6 +155,10 @@ def _pull_and_import(home: CommandLine, server: Dovecot, double: StatefulDouble,
     assert home("verify", "double", "--server", "--json").lines[0]["server"]["double"][0]["reasons"]
     home.config.write_text(text.rpartition("\n[account.wrong]")[0])
     assert home("pull", "double", "--json").exit == 0
+    away = home.config.read_text()
+    home.config.write_text(away.replace(f"port = {double.port}", "port = 1"))
+    assert home("pull", "double", "--retry", "1", "--json").exit == 20
+    home.config.write_text(away)
     folder = tmp_path / "saved"
     folder.mkdir()
     (folder / "good.eml").write_bytes(mail("good"))
@@ -182,6 +193,9 @@ def _restore(home: CommandLine, double: StatefulDouble, server: Dovecot, user: s
     assert home("restore", "double", "--json").exit == 3
     double.answers.clear()
     double.takes = lambda posted: None
+    (home.home / "day.ics").write_bytes(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+    assert home("import", home.home / "day.ics", "--to", "dates", "-q").exit == 0
+    assert home("restore", "dates", "--to", "double", "--json").document["left_out"]
     # Dovecot keeps no NUL
     double.boxes["INBOX"].put(Mail(b"Subject: nul\r\n\r\na\0b\r\n", "\\Seen"))
     assert home("pull", "double", "-q").exit == 0
