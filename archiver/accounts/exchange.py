@@ -33,7 +33,7 @@ def key_of(item_id: str, mark: str) -> str:
 def id_of(key: str) -> str | None:
     """Give the id in a key; None for what is none of ours."""
     item_id, found, mark = key.rpartition("~")
-    return item_id if found and item_id and re.fullmatch("[0-9a-f]{8}", mark) else None
+    return item_id if found and item_id and re.fullmatch("k?[0-9a-f]{8}", mark) else None
 
 
 def differences(

@@ -21,10 +21,10 @@ from msgspec.structs import replace
 
 from archiver.accounts.ews.account import EwsAccount, Wanted
 from archiver.accounts.ews.folders import Node
-from archiver.accounts.ews.keys import REPLIED, item_id_of
 from archiver.accounts.ews.properties import LISTED, paths
 from archiver.accounts.ews.transport import Endpoint
 from archiver.accounts.ews.wire import GetItem, UpdateItem, handles
+from archiver.accounts.exchange import REPLIED_TO_SENDER, id_of
 from archiver.model import (
     Appended,
     Change,
@@ -147,10 +147,10 @@ class Scratch:
 
     def flag(self, folder: str, key: str, flags: Iterable[str]) -> None:
         given = frozenset(flags)
-        verb = 104 if FORWARDED in given else REPLIED if "\\Answered" in given else None
+        verb = 104 if FORWARDED in given else REPLIED_TO_SENDER if "\\Answered" in given else None
 
         def update(account: Any) -> None:
-            identity = item_id_of(key)
+            identity = id_of(key)
             assert identity is not None
             (item,) = GetItem(account=account).call(handles([identity]), paths(LISTED), "IdOnly")
             item.is_read, item.categories = "\\Seen" in given, categories_of(given) or None
@@ -195,7 +195,7 @@ class Scratch:
         after = self._node("other")
         found = self.owner.changes(Folder(f"{self.home}/{folder}"), None, dict)
         keys = [one.remote.ref.key for one in found if isinstance(one, New)]
-        ids = [identity for key in keys if (identity := item_id_of(key)) is not None]
+        ids = [identity for key in keys if (identity := id_of(key)) is not None]
         if ids:
             self._run(lambda account: list(MoveItem(account=account).call(handles(ids), after.handle)))
         self._remove(before)

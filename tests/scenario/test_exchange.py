@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.accounts.ews.keys import item_id_of
+from archiver.accounts.exchange import id_of
 from archiver.errors import ArchiverError, Unreachable
 from archiver.formats.record import Record, unpack
 from archiver.plan.prune import Policy
@@ -77,7 +77,7 @@ def held(scene: Scene) -> dict[str, Record]:
     """Give what the archive holds of what is still there; fails for an item that it holds twice."""
     found: dict[str, Record] = {}
     for (_, key), raw in scene.here().items():
-        identity = item_id_of(key) or ""
+        identity = id_of(key) or ""
         assert identity not in found
         found[identity] = unpack(raw)
     return found
@@ -226,7 +226,7 @@ def test_a_prune_that_meets_a_fault_at_any_request_removes_nothing_that_is_not_a
         account = one.account()
         selection = Selection(include=("INBOX",))
         scene.pull(account=account, selection=selection)
-        archived = {item_id_of(entry.ref.key) for entry in scene.entries()}
+        archived = {id_of(entry.ref.key) for entry in scene.entries()}
         first = one.place("INBOX").deliver(mail(5))
         before = items_of(one)
         proxy.heal()

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from archiver.accounts.ews.fetching import Fetching
 from archiver.accounts.ews.folders import Node, Tree
-from archiver.accounts.ews.keys import item_id_of
 from archiver.accounts.ews.pages import FolderChanges
 from archiver.accounts.ews.properties import paths
 from archiver.accounts.ews.putting import Putting
@@ -20,6 +19,7 @@ from archiver.accounts.ews.removing import Removing
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.transport import Endpoint
 from archiver.accounts.ews.wire import GetItem, counted, handles
+from archiver.accounts.exchange import id_of
 from archiver.errors import FolderRefused
 from archiver.model import (
     Appended,
@@ -105,9 +105,7 @@ class EwsAccount:
         found: dict[str, str] = {}
         if remotes:
             self._check(remotes[0].ref)
-        wanted = {
-            identity: one.ref.key for one in remotes if (identity := item_id_of(one.ref.key)) is not None
-        }
+        wanted = {identity: one.ref.key for one in remotes if (identity := id_of(one.ref.key)) is not None}
         ids = list(wanted)
         for start in range(0, len(ids), _IDS):
             part = ids[start : start + _IDS]

@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from archiver.accounts.ews.details import details_of
 from archiver.accounts.ews.folders import is_open
-from archiver.accounts.ews.keys import fits, item_id_of, names_a_change, received_of
+from archiver.accounts.ews.keys import fits, names_a_change, received_of
 from archiver.accounts.ews.properties import content_paths
 from archiver.accounts.ews.refusals import Incomprehensible, is_passing, stops_all, words
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.wire import ExportItems, GetAttachment, GetItem, counted, handles
+from archiver.accounts.exchange import id_of
 from archiver.accounts.link import Busy
 from archiver.accounts.reasons import EMPTY, GONE
 from archiver.errors import Unreachable
@@ -64,7 +65,7 @@ class Fetching:
         """Give each item's record, or why it is not to be had; each once."""
         wanted: dict[str, Remote] = {}
         for remote in remotes:
-            identity = item_id_of(remote.ref.key)
+            identity = id_of(remote.ref.key)
             if identity is None or identity in wanted:
                 yield Missed(remote, GONE, gone=True)  # two keys of one item: the later one is its content
             else:
@@ -95,7 +96,7 @@ class Fetching:
             return False
 
     def _get(self, chunk: Sequence[Remote]) -> list[Message | Missed]:
-        ids = [str(item_id_of(one.ref.key)) for one in chunk]
+        ids = [str(id_of(one.ref.key)) for one in chunk]
         asked = content_paths({one.kind for one in chunk})
         items = self._items(ids, asked)
         again = [one for one in ids if isinstance(items[one], Exception) and is_passing(items[one])]

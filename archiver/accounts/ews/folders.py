@@ -8,10 +8,11 @@ from exchangelib.services.common import folder_ids_element
 from exchangelib.util import TNS
 from msgspec import Struct
 
-from archiver.accounts.ews.keys import class_of_folder, epoch_of, kind_of_folder
+from archiver.accounts.ews.keys import class_of_folder, kind_of_folder
 from archiver.accounts.ews.refusals import Incomprehensible
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.wire import CreateFolder, FindFolder, GetFolder, child, element, entries, is_last
+from archiver.accounts.exchange import epoch_of
 from archiver.errors import ArchiverError, FolderRefused, Forbidden
 from archiver.formats.folder_name import component, name_of
 from archiver.model import Folder, Kind

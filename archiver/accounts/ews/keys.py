@@ -13,14 +13,13 @@ from typing import Any
 
 import msgspec
 
+from archiver.accounts.exchange import ANSWERED, FORWARDED_ON, REPLIED_TO_ALL, REPLIED_TO_SENDER
 from archiver.model import Flags, Kind
 from archiver.plan.categories import FORWARDED, flag_of
 
-SEEN, FLAGGED, DRAFT, ANSWERED = "\\Seen", "\\Flagged", "\\Draft", "\\Answered"
+SEEN, FLAGGED, DRAFT = "\\Seen", "\\Flagged", "\\Draft"
 
-# [MS-OXOFLAG] section 2.2.1.1; [MS-OXOMSG] section 2.2.1.6
-_FLAGGED = 2
-REPLIED, REPLIED_TO_ALL, PASSED_ON = 102, 103, 104
+_FLAGGED = 2  # [MS-OXOFLAG] section 2.2.1.1
 
 _KINDS = (
     ("IPM.Appointment", Kind.EVENT),
@@ -37,11 +36,6 @@ _FOLDER_KINDS = (
     ("IPF.StickyNote", Kind.NOTE),
     ("IPF.Journal", Kind.NOTE),
 )
-
-
-def epoch_of(folder_id: str) -> str:
-    """Name the epoch of a folder, which ends when it is another one, whatever its name."""
-    return "exchange." + hashlib.sha256(folder_id.encode()).hexdigest()[:16]
 
 
 def kind_of(item_class: str | None) -> Kind:
@@ -65,12 +59,6 @@ def _among(rules: tuple[tuple[str, Kind], ...], given: str | None) -> Kind:
         if lower == name.lower() or lower.startswith(name.lower() + "."):
             return kind
     return Kind.MAIL
-
-
-def item_id_of(key: str) -> str | None:
-    """Give the server's id of an item by its key; None for what is no key."""
-    found, cut, mark = key.rpartition("~")
-    return found if cut and mark and found else None
 
 
 def key_of(item: Any) -> str:
@@ -118,8 +106,8 @@ def flags_of(item: Any) -> Flags:
             (SEEN, getattr(item, "is_read", False)),
             (DRAFT, getattr(item, "is_draft", False)),
             (FLAGGED, getattr(item, "archiver_flag", None) == _FLAGGED),
-            (ANSWERED, verb in (REPLIED, REPLIED_TO_ALL)),
-            (FORWARDED, verb == PASSED_ON),
+            (ANSWERED, verb in (REPLIED_TO_SENDER, REPLIED_TO_ALL)),
+            (FORWARDED, verb == FORWARDED_ON),
         )
         flags |= {flag for flag, is_so in told if is_so}
     return frozenset(flags)

@@ -15,8 +15,9 @@ from exchangelib.properties import Attendee, Mailbox, Member
 from msgspec import Struct
 
 from archiver.accounts.ews.details import BUSY, PHONES, PLACES, STATES
-from archiver.accounts.ews.keys import ANSWERED, DRAFT, FLAGGED, PASSED_ON, REPLIED, SEEN
+from archiver.accounts.ews.keys import DRAFT, FLAGGED, SEEN
 from archiver.accounts.ews.recurrences import exchange_recurrence
+from archiver.accounts.exchange import ANSWERED, FORWARDED_ON, REPLIED_TO_SENDER
 from archiver.formats.record import Attached, Details
 from archiver.items import Contact, ContactGroup, Event, Item, Moment, Note, Person, Task
 from archiver.model import Flags
@@ -48,10 +49,10 @@ def marks(flags: Flags) -> tuple[dict[str, Any], tuple[str, ...]]:
         told["archiver_flag"] = 2
     lacks = [flag for flag in sorted(flags) if flag.startswith("\\") and flag.lower() not in _KNOWN]
     if ANSWERED.lower() in lower:
-        told["archiver_verb"] = REPLIED
+        told["archiver_verb"] = REPLIED_TO_SENDER
         lacks += [FORWARDED] if FORWARDED.lower() in lower else []
     elif FORWARDED.lower() in lower:
-        told["archiver_verb"] = PASSED_ON
+        told["archiver_verb"] = FORWARDED_ON
     return told, tuple(f'the flag "{flag}"' for flag in lacks)
 
 

@@ -23,7 +23,6 @@ from archiver.accounts.ews.keys import (
     SEEN,
     fits,
     flags_of,
-    item_id_of,
     key_of,
     key_of_change,
     kind_of,
@@ -33,6 +32,7 @@ from archiver.accounts.ews.keys import (
 from archiver.accounts.ews.properties import LISTED, paths
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.wire import GetItem, SyncFolderItems, counted, handles
+from archiver.accounts.exchange import id_of
 from archiver.errors import FolderRefused, Unreachable
 from archiver.model import Change, Cursor, Done, Flags, New, Ref, Reflagged, Remote, Vanished
 from archiver.ports import Known
@@ -226,7 +226,7 @@ class FolderChanges:
     def _knowledge(self) -> dict[str, tuple[str, Flags]]:
         if self._known is None:
             known = self._ask_known() if self._since is not None else {}
-            pairs = ((item_id_of(key), key, flags) for key, flags in known.items())
+            pairs = ((id_of(key), key, flags) for key, flags in known.items())
             self._known = {identity: (key, flags) for identity, key, flags in pairs if identity is not None}
         return self._known
 

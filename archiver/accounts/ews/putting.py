@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from archiver.accounts.ews import making
 from archiver.accounts.ews.fetching import EXPORT_KIND
 from archiver.accounts.ews.folders import Tree
-from archiver.accounts.ews.keys import SEEN, flags_of, item_id_of, key_of, kind_of
+from archiver.accounts.ews.keys import SEEN, flags_of, key_of, kind_of
 from archiver.accounts.ews.marked import search
 from archiver.accounts.ews.pages import read_page
 from archiver.accounts.ews.properties import LISTED, paths
@@ -33,6 +33,7 @@ from archiver.accounts.ews.wire import (
     counted,
     handles,
 )
+from archiver.accounts.exchange import id_of
 from archiver.errors import Damaged, Unreachable
 from archiver.formats.record import Record, is_record, unpack
 from archiver.model import Appended, Flags, Kind, Outgoing, Ref, Refused
@@ -272,7 +273,7 @@ class Putting:
 
     def keep_flags(self, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
         """See `CanAppend.keep_flags`: by GetItem, and UpdateItem where something is lacking."""
-        ids = {identity: key for key in wanted if (identity := item_id_of(key)) is not None}
+        ids = {identity: key for key in wanted if (identity := id_of(key)) is not None}
         lost: dict[str, Flags] = {}
         items = self._items(list(ids))
         changes = []

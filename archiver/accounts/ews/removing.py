@@ -14,19 +14,12 @@ from exchangelib.properties import FolderId
 
 from archiver.accounts.ews.fetching import CHANGED
 from archiver.accounts.ews.folders import Node, Tree
-from archiver.accounts.ews.keys import (
-    change_key_of,
-    fits,
-    flags_of,
-    item_id_of,
-    kind_of,
-    names_a_change,
-    received_of,
-)
+from archiver.accounts.ews.keys import change_key_of, fits, flags_of, kind_of, names_a_change, received_of
 from archiver.accounts.ews.properties import LOOKED, paths
 from archiver.accounts.ews.refusals import stops_all, words
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.wire import DeleteItem, GetItem, MoveItem, counted, handles
+from archiver.accounts.exchange import id_of
 from archiver.errors import RefusedForSafety, Unreachable
 from archiver.model import Folder, Looked, Ref, Remote, Removed, Unremoved
 
@@ -113,7 +106,7 @@ class Removing:
         tries = 0
         left = list(keys)
         while left:
-            ids = [str(item_id_of(key)) for key in left]
+            ids = [str(id_of(key)) for key in left]
             given = handles(ids, [there[key].changekey for key in left])
             try:
                 told = self._service.once(partial(_ask, given=given, target=target))
@@ -129,7 +122,7 @@ class Removing:
 
     def _there(self, node: Node, keys: Sequence[str]) -> dict[str, Any]:
         """Get the items that are in the folder at this moment: key -> item."""
-        wanted = {key: identity for key in keys if (identity := item_id_of(key)) is not None}
+        wanted = {key: identity for key in keys if (identity := id_of(key)) is not None}
         ids = list(dict.fromkeys(wanted.values()))
         if not ids:
             return {}

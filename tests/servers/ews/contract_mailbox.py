@@ -6,8 +6,9 @@ from types import SimpleNamespace
 from xml.etree.ElementTree import Element
 
 from archiver.accounts.ews.account import EwsAccount, Wanted
-from archiver.accounts.ews.keys import DRAFT, FLAGGED, SEEN, item_id_of, key_of
+from archiver.accounts.ews.keys import DRAFT, FLAGGED, SEEN, key_of
 from archiver.accounts.ews.transport import Endpoint
+from archiver.accounts.exchange import id_of
 from archiver.model import Secret
 from archiver.plan.categories import FORWARDED, categories_of
 from tests.servers.ews.builder import Owner, Place
@@ -87,7 +88,7 @@ class EwsMailbox:
 
     def item(self, key: str) -> Item:
         """Find an item by its key."""
-        return self.owner.site.items[item_id_of(key) or ""]
+        return self.owner.site.items[id_of(key) or ""]
 
     def expunge(self, folder: str, *keys: str) -> None:
         """Remove messages."""
