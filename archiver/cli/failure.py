@@ -14,6 +14,13 @@ from archiver.errors import ArchiverError, Interrupted, StoreFailed, UsageError
 BUG = 70
 
 
+class _Bug(ArchiverError):
+    """What nobody thought of."""
+
+    code = "bug"
+    exit = BUG
+
+
 def tell(error: BaseException, arguments: Sequence[str]) -> int:
     """Tell a failure to whoever called, and give the exit code for it."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -26,6 +33,11 @@ def tell(error: BaseException, arguments: Sequence[str]) -> int:
         print_json_error(known.code, known.exit, known.text, known.hint)
     tell_error(known)
     return known.exit
+
+
+def bug_of(error: BaseException) -> ArchiverError:
+    """Give what is told of a bug: its name alone, since what it says of itself may hold mail."""
+    return _Bug(f"a bug in archiver: {type(error).__name__}")
 
 
 def tell_error(error: ArchiverError) -> None:
@@ -88,7 +100,7 @@ def _tell_bug(error: BaseException) -> int:
 
     places = "".join(traceback.format_tb(error.__traceback__))
     report = f"archiver {__version__}\n{places}{type(error).__name__}\n"
-    say(f"error: a bug in archiver: {type(error).__name__}")
+    say(f"error: {bug_of(error).text}")
     try:
         path = state_folder() / "bug-report.txt"
         path.write_text(report, "utf-8")

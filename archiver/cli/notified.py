@@ -8,7 +8,7 @@ import click
 
 from archiver import wiring
 from archiver.cli.alerts import last_runs, late, standing, warn
-from archiver.cli.failure import BUG, as_archiver_error
+from archiver.cli.failure import as_archiver_error, bug_of
 from archiver.cli.output import say
 from archiver.cli.session import Session
 from archiver.errors import ArchiverError, Incomplete, Interrupted, UsageError
@@ -101,11 +101,9 @@ class _Run:
         if error is None and alerts:
             outcome, code = "warning", WARNED
         if error is not None:
-            # of a bug the name alone: what it says of itself may hold mail
-            code, exit_code, text = "bug", BUG, f"a bug in archiver: {type(error).__name__}"
             outcome = "warning" if isinstance(known, Incomplete | Interrupted) else "failure"
-            if known is not None:
-                code, exit_code, text, hint = known.code, known.exit, known.text, known.hint
+            told = known or bug_of(error)
+            code, exit_code, text, hint = told.code, told.exit, told.text, told.hint
         return Notice(
             command=self._command,
             accounts=self._accounts,

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from archiver import wiring
-from archiver.cli.failure import as_archiver_error
+from archiver.cli.failure import as_archiver_error, bug_of
 from archiver.cli.names import account_names, folder_names
 from archiver.cli.nice import nice_option
 from archiver.cli.notified import notify_option
@@ -79,34 +79,40 @@ def command(
     failures: dict[str, ArchiverError] = {}
     seen: set[str] = set()
     interrupted = bug = None
-    with session.progress() as progress:
-        pulling = Pulling(session, accounts, wanted, progress)
-        retried = partial(_tell_retried, session, accounts, progress)
-        with (
-            SideBySide(pulling.lanes, pulling, limits, patience, retried) as side,
-            stoppable(side.wake) as stop,
-        ):
-            for account, outcome in zip(accounts, side.outcomes(stop), strict=True):
-                if isinstance(outcome, PullReport):
-                    seen.update(folder.folder for folder in outcome.folders)
-                    _note(session, outcome)
+    try:
+        with session.progress() as progress:
+            pulling = Pulling(session, accounts, wanted, progress)
+            retried = partial(_tell_retried, session, accounts, progress)
+            with (
+                SideBySide(pulling.lanes, pulling, limits, patience, retried) as side,
+                stoppable(side.wake) as stop,
+            ):
+                for account, outcome in zip(accounts, side.outcomes(stop), strict=True):
+                    if isinstance(outcome, PullReport):
+                        seen.update(folder.folder for folder in outcome.folders)
+                        _note(session, outcome)
+                        with progress.aside():
+                            _tell(session, outcome, dry=dry_run)
+                        if not outcome.complete and not dry_run:
+                            error = _incomplete(outcome, account.daily_download_limit)
+                            failures[account.name] = error
+                            session.failed.append(AccountFailed(account.name, error.code, error.text))
+                        continue
+                    known = as_archiver_error(outcome)
+                    if isinstance(known, Interrupted):
+                        interrupted = known
+                        continue
+                    if known is None:
+                        bug = bug or outcome  # the others are worth their mail all the same
+                    else:
+                        failures[account.name] = known
                     with progress.aside():
-                        _tell(session, outcome, dry=dry_run)
-                    if not outcome.complete and not dry_run:
-                        failures[account.name] = _incomplete(outcome, account.daily_download_limit)
-                    continue
-                error = as_archiver_error(outcome)
-                if isinstance(error, Interrupted):
-                    interrupted = error
-                elif error is None:
-                    bug = bug or outcome  # the others are worth their mail all the same
-                else:
-                    failures[account.name] = error
-                    with progress.aside():
-                        _tell_failed(session, account.name, error, alone=len(accounts) == 1)
-    session.failed += [AccountFailed(name, error.code, error.text) for name, error in failures.items()]
+                        _tell_failed(
+                            session, account.name, known or bug_of(outcome), alone=len(accounts) == 1
+                        )
+    finally:  # of those that were stopped, or never told of: the second Ctrl-C ends it anywhere
+        session.details += [report_document(each) for each in list(session.unfinished.values())]
     if bug or interrupted:
-        session.details += map(report_document, session.unfinished.values())
         raise bug or interrupted or AssertionError
     if seen:
         session.warn_unmatched((*folders, *exclude), seen)
@@ -165,6 +171,7 @@ def _tell_retried(
 def _tell_failed(session: Session, account: str, error: ArchiverError, *, alone: bool) -> None:
     """Note it for the report, and tell one of several; the last line of the run tells of them all."""
     told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
+    session.failed.append(AccountFailed(account, error.code, error.text))
     stopped = session.unfinished.pop(account, None)
     done = report_document(stopped) if stopped is not None else {"account": account}
     session.details.append({**done, **told})

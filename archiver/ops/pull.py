@@ -26,6 +26,7 @@ class Pull:
         )
         self._recognised = accept_other_mailbox or not self._held_before
         self._waiting: list[FolderPull] = []  # folders listed while it is open whose mailbox this is
+        self._committed = False
         self.report = PullReport(work.name, [], work.run.head)
 
     def __call__(self) -> PullReport:
@@ -33,6 +34,10 @@ class Pull:
         began = time.monotonic()
         try:
             self._pull()
+        except BaseException:
+            if not self._committed:
+                self.report.folders.clear()  # what they tell of may not have been committed
+            raise
         finally:
             self.report.took_s = time.monotonic() - began
         return self.report
@@ -41,12 +46,14 @@ class Pull:
         try:
             self._folders()
         except (OtherMailbox, StoreFailed, Damaged):
-            self.report.folders.clear()  # what they tell of may not have been committed
             raise  # nothing more may be written
         except ArchiverError:
             self._commit("checkpoint")
+            self._committed = True
             raise
         self._commit("run")
+        self._committed = True
+        self.report.ended = True
 
     def _commit(self, kind: RunKind) -> None:
         if not self._work.dry:

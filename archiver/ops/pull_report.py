@@ -42,17 +42,18 @@ class FolderReport(Struct):
 
 
 class PullReport(Struct):
-    """What a pull did in one account."""
+    """What a pull did in one account; `ended` is false where something stopped it, at the login or in the middle."""
 
     account: str
     folders: list[FolderReport]
     head: Head
     took_s: float = 0.0
+    ended: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every message of every folder is held or excluded by rule."""
-        return all(folder.complete for folder in self.folders)
+        """Whether it came to its end, and every message of every folder is held or excluded by rule."""
+        return self.ended and all(folder.complete for folder in self.folders)
 
     @property
     def waiting(self) -> int:

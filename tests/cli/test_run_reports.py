@@ -1,17 +1,23 @@
 """Each run leaves a report on this machine, and status shows how the last ones ended."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from archiver.cli.side_by_side import SideBySide
+from archiver.cli.stop import Stop
 from archiver.errors import ArchiverError, Interrupted, StoreFailed, Unreachable
 from archiver.events import Notice
 from archiver.notices import reports
 from archiver.notices.reports import Reports
 from archiver.ops import pull_folder
+from archiver.ops.pull import Pull
+from archiver.ops.pull_folder import Work
 from tests.cli.conftest import Mailboxes, mail, write_account
 from tests.command_line import CommandLine
 from tests.servers.dovecot import Dovecot
@@ -246,6 +252,91 @@ def test_what_was_pulled_before_a_run_was_stopped_stands_in_the_report(
     assert (report["outcome"], report["code"]) == ("warning", "interrupted")
     (account,) = report["details"]
     assert sum(one["new"] for one in account["folders"]) == 1
+
+
+def test_an_account_that_was_refused_at_login_is_not_complete(pulled: CommandLine, server: Dovecot) -> None:
+    good = pulled.config.read_text()
+    pulled.config.write_text(good.replace(f"echo {server.password}", "echo not-the-password"))
+    assert pulled("pull", "-q").exit == 21
+    (account,) = pulled("runs", "--report", "last", "--json").document["details"]
+    assert (account["code"], account["folders"], account["complete"]) == ("login-refused", [], False)
+
+
+def test_an_account_stopped_after_its_last_folder_is_not_complete(
+    pulled: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise Interrupted("stopped as asked")
+
+    monkeypatch.setattr(Pull, "_record_gone", stop)
+    assert pulled("pull", "-q").exit == 130
+    (account,) = pulled("runs", "--report", "last", "--json").document["details"]
+    assert all(one["balance"] for one in account["folders"])
+    assert account["complete"] is False
+
+
+def test_what_was_not_committed_is_in_no_report(
+    pulled: CommandLine, mailboxes: Mailboxes, ann: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailboxes.deliver(ann, mail("more"), folder="Archive/2023")
+
+    def full(self: Any, kind: str) -> None:
+        raise StoreFailed("the disk is full")
+
+    stop_at_inbox(monkeypatch, Unreachable("the line is dead"))
+    monkeypatch.setattr(Work, "commit", full)
+    assert pulled("pull", "-q").exit == StoreFailed.exit
+    (account,) = pulled("runs", "--report", "last", "--json").document["details"]
+    assert (account["code"], account["folders"], account["head"]["seq"]) == ("store-failed", [], 1)
+
+
+def test_a_bug_in_one_account_is_told_of_that_account_and_keeps_no_other(
+    pulled: CommandLine, server: Dovecot, mailboxes: Mailboxes, ann: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_account(pulled, server, "bob", mailboxes.new())
+    write_account(pulled, server, "eve", "nobody-of-this-name")
+    mailboxes.deliver(ann, mail("more"), folder="Archive/2023")
+    real = pull_folder.FolderPull.take
+
+    def take(self: pull_folder.FolderPull) -> Any:
+        balance = real(self)
+        if self.new:
+            raise ZeroDivisionError("a subject")
+        return balance
+
+    monkeypatch.setattr(pull_folder.FolderPull, "take", take)
+    done = pulled("pull", "--json")
+    assert done.exit == 70
+    assert "ann: a bug in archiver: ZeroDivisionError\n" in done.err
+    assert "a subject" not in done.err
+    assert [line["type"] for line in done.lines] == ["account-failed", "pull", "account-failed"]
+    report = pulled("runs", "--report", "last", "--json").document
+    assert [(one["account"], one["code"]) for one in report["failed"]] == [
+        ("ann", "bug"),
+        ("eve", "login-refused"),
+    ]
+    found = {one["account"]: (one.get("code"), one["complete"]) for one in report["details"]}
+    assert found == {"ann": ("bug", False), "bob": (None, True), "eve": ("login-refused", False)}
+    assert report["details"][0]["folders"] == [], "nothing of it was committed"
+
+
+def test_the_second_ctrl_c_takes_nothing_from_the_report(
+    pulled: CommandLine, server: Dovecot, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_account(pulled, server, "eve", "nobody-of-this-name")
+    real = SideBySide.outcomes
+
+    def outcomes(self: SideBySide[Any], stop: Stop) -> Iterator[Any]:
+        yield from islice(real(self, stop), 2)
+        raise KeyboardInterrupt
+
+    write_account(pulled, server, "zoe", mailboxes.new())
+    monkeypatch.setattr(SideBySide, "outcomes", outcomes)
+    stop_at_inbox(monkeypatch, Interrupted("stopped as asked"))
+    assert pulled("pull", "-q").exit == 130
+    report = pulled("runs", "--report", "last", "--json").document
+    assert [(one["account"], one["code"]) for one in report["failed"]] == [("eve", "login-refused")]
+    assert {"ann", "eve"} <= {one["account"] for one in report["details"]}
 
 
 def test_a_report_that_is_not_there_or_not_the_only_one_is_a_slip(pulled: CommandLine) -> None:
