@@ -24,7 +24,7 @@ LastRuns = Mapping[str, datetime | None]
 
 
 def warn(alerts: Iterable[Alert]) -> None:
-    """Warn, one line each, even where all else is to be quiet."""
+    """Warn, one line each, whatever else is to be quiet."""
     for each in alerts:
         say(f"warning: {each.text}")
 

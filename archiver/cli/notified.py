@@ -1,6 +1,7 @@
 """How a run ended: kept in a report, and told by `--notify` to who was not there."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -13,6 +14,7 @@ from archiver.cli.output import say
 from archiver.cli.session import Session
 from archiver.errors import ArchiverError, Incomplete, Interrupted, UsageError
 from archiver.events import WARNED, Alert, Notice
+from archiver.plan.notify import REMIND_AFTER_DAYS, untold
 
 if TYPE_CHECKING:
     from archiver.notices.herald import Herald
@@ -77,7 +79,7 @@ class _Run:
         if self._herald is None and isinstance(known, UsageError):
             return  # a slip of who types is no run
         alerts = [] if isinstance(known, Interrupted) else self._alerts()
-        warn(alerts)
+        warn(self._untold(alerts) if self._session.quiet else alerts)
         notice = self._notice(error, known, tuple(alerts))
         try:
             if self._session.well:
@@ -87,6 +89,15 @@ class _Run:
             say(f"warning: {failure.text}")
         if self._herald is not None:
             self._herald.tell(notice)
+
+    def _untold(self, alerts: list[Alert]) -> list[Alert]:
+        """Leave out what the runs before have said: of each night's output cron makes a mail."""
+        this = self._command, self._accounts
+        try:
+            alike = (one for one in wiring.reports().newest() if (one.command, one.accounts) == this)
+            return untold(alerts, alike, self._began, timedelta(days=REMIND_AFTER_DAYS))
+        except (ArchiverError, OSError):
+            return alerts
 
     def _alerts(self) -> list[Alert]:
         session = self._session

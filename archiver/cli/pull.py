@@ -101,6 +101,7 @@ def command(
                     known = as_archiver_error(outcome)
                     if isinstance(known, Interrupted):
                         interrupted = known
+                        _note_failed(session, account.name, known)
                         continue
                     if known is None:
                         bug = bug or outcome  # the others are worth their mail all the same
@@ -110,8 +111,9 @@ def command(
                         _tell_failed(
                             session, account.name, known or bug_of(outcome), alone=len(accounts) == 1
                         )
-    finally:  # of those that were stopped, or never told of: the second Ctrl-C ends it anywhere
-        session.details += [report_document(each) for each in list(session.unfinished.values())]
+    finally:
+        for name in [*session.unfinished]:  # the second Ctrl-C ended the run before they were asked
+            _note_failed(session, name, Interrupted("interrupted"))
     if bug or interrupted:
         raise bug or interrupted or AssertionError
     if seen:
@@ -170,16 +172,22 @@ def _tell_retried(
 
 def _tell_failed(session: Session, account: str, error: ArchiverError, *, alone: bool) -> None:
     """Note it for the report, and tell one of several; the last line of the run tells of them all."""
-    told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
+    told = _note_failed(session, account, error)
     session.failed.append(AccountFailed(account, error.code, error.text))
-    stopped = session.unfinished.pop(account, None)
-    done = report_document(stopped) if stopped is not None else {"account": account}
-    session.details.append({**done, **told})
     if alone:
         return
     if session.json:
         print_json({"type": "account-failed", "account": account, **told})
     say(f"{account}: {error.text}")
+
+
+def _note_failed(session: Session, account: str, error: ArchiverError) -> dict[str, Any]:
+    """Note what the report of the run is to say of an account that was not pulled to its end; give why."""
+    told = {"code": error.code, "exit": error.exit, "message": error.text, "hint": error.hint}
+    stopped = session.unfinished.pop(account, None)
+    done = report_document(stopped) if stopped is not None else {"account": account}
+    session.details.append({**done, **told})
+    return told
 
 
 def _note(session: Session, report: PullReport) -> None:

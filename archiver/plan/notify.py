@@ -1,12 +1,12 @@
 """What a notice is sent for: each trouble once, its end once, and a reminder where it lasts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from archiver.events import WARNED, Notice
+from archiver.events import WARNED, Alert, Notice
 
 Occasion: TypeAlias = Literal["failure", "warning", "always"]
 REMIND_AFTER_DAYS = 7
@@ -63,6 +63,36 @@ def news(occasion: Occasion, notice: Notice, before: Troubles, remind: timedelta
     passing = occasion != "failure" and any(one.once for one in notice.warnings)
     heard = {about: _told(one, notice.ended) if about in found else one for about, one in now.items()}
     return News(always or fresh or passing or bool(unheard_past), over, heard, {**unheard_past, **now})
+
+
+def untold(
+    alerts: Sequence[Alert], before: Iterable[Notice], now: datetime, remind: timedelta | None
+) -> list[Alert]:
+    """Choose what somebody is to read who is told by each run: what is new, what happened, and a reminder.
+
+    `before` are the runs of the same kind, the newest first; those that were stopped know of nothing.
+    """
+    left = {(one.kind, one.about) for one in alerts if not one.once}
+    since, last = dict[tuple[str, str], datetime](), None
+    for run in before:
+        if run.code == _STOPPED:
+            continue
+        last = last or run.began
+        left &= {(one.kind, one.about) for one in run.warnings}
+        since |= dict.fromkeys(left, run.began)
+        if not left:
+            break
+    return [
+        one
+        for one in alerts
+        if one.once or not _was_told(since.get((one.kind, one.about)), last, now, remind)
+    ]
+
+
+def _was_told(since: datetime | None, last: datetime | None, now: datetime, remind: timedelta | None) -> bool:
+    if since is None or last is None:
+        return False
+    return not remind or (now - since) // remind <= (last - since) // remind
 
 
 def _found(occasion: Occasion, notice: Notice) -> dict[str, Trouble]:

@@ -92,6 +92,20 @@ def test_a_disk_that_is_nearly_full_is_a_warning_of_each_run_and_of_status(
     assert "  pull  done, with warnings: archive " in status.text
 
 
+def test_a_run_that_is_to_be_quiet_prints_a_warning_once_and_again_after_a_week(
+    pulled: CommandLine, monkeypatch: pytest.MonkeyPatch, later: Callable[[float], None]
+) -> None:
+    fill_disk(monkeypatch, 95)
+    counts = []
+    for day in (0, 2, 4, 6, 8, 9):
+        later(day)
+        counts.append(len(warnings(pulled("pull", "-q"))))
+        assert last_report(pulled)["code"] == "warned", "told or not, it stands in the report"
+    assert counts == [1, 0, 0, 0, 1, 0]
+    assert len(warnings(pulled("pull"))) == 1, "who does not ask for quiet is told each time"
+    assert len(warnings(pulled("pull", "ann", "-q"))) == 1, "another command, maybe another reader"
+
+
 def test_a_warning_is_told_once_and_its_end_once_where_warnings_are_asked_for(
     pulled: CommandLine, monkeypatch: pytest.MonkeyPatch, listener: Listener
 ) -> None:

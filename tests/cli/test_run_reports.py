@@ -252,6 +252,22 @@ def test_what_was_pulled_before_a_run_was_stopped_stands_in_the_report(
     assert (report["outcome"], report["code"]) == ("warning", "interrupted")
     (account,) = report["details"]
     assert sum(one["new"] for one in account["folders"]) == 1
+    assert (account["code"], account["complete"]) == ("interrupted", False)
+
+
+def test_the_accounts_of_a_run_that_was_stopped_stand_in_its_report_in_their_order(
+    pulled: CommandLine, server: Dovecot, mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_account(pulled, server, "bob", "nobody-of-this-name")
+    write_account(pulled, server, "eve", mailboxes.new())
+    stop_at_inbox(monkeypatch, Interrupted("stopped as asked"))
+    assert pulled("pull", "-q").exit == 130
+    report = pulled("runs", "--report", "last", "--json").document
+    assert [(one["account"], one["code"]) for one in report["details"]] == [
+        ("ann", "interrupted"),
+        ("bob", "login-refused"),
+        ("eve", "interrupted"),
+    ]
 
 
 def test_an_account_that_was_refused_at_login_is_not_complete(pulled: CommandLine, server: Dovecot) -> None:
@@ -336,7 +352,10 @@ def test_the_second_ctrl_c_takes_nothing_from_the_report(
     assert pulled("pull", "-q").exit == 130
     report = pulled("runs", "--report", "last", "--json").document
     assert [(one["account"], one["code"]) for one in report["failed"]] == [("eve", "login-refused")]
-    assert {"ann", "eve"} <= {one["account"] for one in report["details"]}
+    assert [(one["account"], one["code"]) for one in report["details"][:2]] == [
+        ("ann", "interrupted"),
+        ("eve", "login-refused"),
+    ]
 
 
 def test_a_report_that_is_not_there_or_not_the_only_one_is_a_slip(pulled: CommandLine) -> None:

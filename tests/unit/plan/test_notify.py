@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from archiver.events import AccountFailed, Alert, Notice
-from archiver.plan.notify import News, Occasion, Troubles, news
+from archiver.plan.notify import News, Occasion, Troubles, news, untold
 
 NIGHT = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -217,3 +217,39 @@ def test_who_asks_for_failures_alone_from_now_on_hears_of_no_end_of_a_warning() 
     )
     part = news("warning", PART, {}, WEEK).heard
     assert not news("failure", FINE, part, WEEK).send
+
+
+# --- what each run prints, and cron makes a mail of -------------------------------------------------------
+
+
+def printed(*nights: Notice, remind: timedelta | None = WEEK) -> list[tuple[int, list[Alert]]]:
+    before: list[Notice] = []
+    found = []
+    for night, one in enumerate(nights):
+        at = NIGHT + timedelta(days=night)
+        shown = untold(one.warnings, iter(before), at, remind)
+        found += [(night, shown)] if shown else []
+        before.insert(0, replace(one, began=at, ended=at + timedelta(minutes=5)))
+    return found
+
+
+def test_a_warning_that_lasts_is_printed_by_the_first_run_and_once_a_week() -> None:
+    assert printed(*[warned(FULL)] * 16) == [(0, [FULL]), (7, [FULL]), (14, [FULL])]
+    assert printed(*[warned(FULL)] * 16, remind=None) == [(0, [FULL])]
+
+
+def test_a_warning_that_comes_back_or_is_another_one_is_printed() -> None:
+    assert printed(warned(FULL), FINE, warned(FULL)) == [(0, [FULL]), (2, [FULL])]
+    assert printed(warned(FULL), warned(FULLER, ENDS)) == [(0, [FULL]), (1, [ENDS])]
+    other = Alert("space", "away", "the disk is 91% full; free some space")
+    assert printed(warned(FULL), warned(other)) == [(0, [FULL]), (1, [other])]
+
+
+def test_what_happened_is_printed_whenever_it_happens() -> None:
+    assert printed(warned(SHRANK), warned(SHRANK)) == [(0, [SHRANK]), (1, [SHRANK])]
+
+
+def test_a_run_that_was_stopped_ends_no_warning_and_one_that_failed_tells_it() -> None:
+    assert printed(warned(FULL), STOPPED, warned(FULL)) == [(0, [FULL])]
+    failed = warned(FULL, outcome="failure", code="unreachable")
+    assert printed(failed, warned(FULL)) == [(0, [FULL])]
