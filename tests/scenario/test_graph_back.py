@@ -22,7 +22,7 @@ from tests.scene import Scene
 from tests.servers.fault_proxy import FaultProxy, cut_after, unavailable
 from tests.servers.graph.filling import MAIL, PICTURE, fill
 from tests.servers.graph.owner import GraphOwner
-from tests.servers.graph.server import GraphDouble
+from tests.servers.graph.server import GraphDouble, Reply, Request
 
 
 @pytest.fixture
@@ -188,6 +188,85 @@ def test_a_lost_answer_at_any_request_makes_no_second_copy(
             assert all(isinstance(one, Appended) for one in answers)
             assert subjects(target) == subjects(source)
             assert target.sent_invitations == 0
+
+
+def asked_to_one(source: GraphDouble) -> None:
+    """Have Bob asked to one occurrence of the series, which nobody is asked to as a whole."""
+    (series,) = [one for one in source.mailbox.items.values() if one.props.get("subject") == "Standup"]
+    (late,) = series.props["exceptionOccurrences"]
+    late["attendees"] = [{"type": "required", "emailAddress": {"name": "Bob", "address": "bob@example.org"}}]
+    source.mailbox.touch(series, "content")
+
+
+def test_a_series_that_people_are_asked_to_once_is_neither_changed_nor_removed(
+    scene: Scene, source: GraphDouble, target: GraphDouble
+) -> None:
+    asked_to_one(source)
+    owner = GraphOwner(source, export=True)
+    scene.pull(account=owner.account())
+    for _ in range(2):
+        put_back(scene, GraphOwner(target).account())
+        assert target.sent_invitations == 0
+        assert subjects(target) == subjects(source)
+    account = owner.account()
+    (series,) = [
+        one for one in listed(account, "Calendar") if owner.item(one.ref.key).props["subject"] == "Standup"
+    ]
+    (told,) = account.remove(find(account, "Calendar"), series.ref.epoch, [series.ref.key], None)
+    assert isinstance(told, Unremoved)
+    assert source.sent_invitations == 0
+
+
+def test_a_meeting_with_two_files_of_one_name_is_put_back_with_these_two(
+    scene: Scene, source: GraphDouble, target: GraphDouble
+) -> None:
+    for item in source.mailbox.items.values():
+        if item.props.get("subject") == "Meeting":
+            item.attachments.append({**item.attachments[0], "id": "ATT-second"})
+            source.mailbox.touch(item, "content")
+    scene.pull(account=GraphOwner(source, export=True).account())
+    put_back(scene, GraphOwner(target).account())
+    (made,) = [one for one in target.mailbox.items.values() if one.props.get("subject") == "Meeting"]
+    assert [one["name"] for one in made.attachments] == ["agenda.txt", "plan.docx", "agenda.txt"]
+    assert target.sent_invitations == 0
+
+
+def test_a_meeting_that_lacks_a_file_is_not_changed_and_that_is_told(
+    scene: Scene, source: GraphDouble, target: GraphDouble
+) -> None:
+    account = GraphOwner(target).account()
+    put_back(scene, account)
+    (made,) = [one for one in target.mailbox.items.values() if one.props.get("subject") == "Meeting"]
+    made.attachments.clear()
+    told = [one.altered for one in put_back(scene, GraphOwner(target).account()) if isinstance(one, Appended)]
+    assert [one for one in told if one] == ['Exchange Online does not take the attachments "agenda.txt"']
+    assert target.sent_invitations == 0
+
+
+def test_a_meeting_that_is_there_is_not_made_anew_where_exports_are_no_more_imported(
+    scene: Scene, target: GraphDouble
+) -> None:
+    put_back(scene, GraphOwner(target).account())
+    before = subjects(target)
+    target.forbids = ("createImportSession",)
+    put_back(scene, GraphOwner(target).account())
+    assert subjects(target) == before
+
+
+def test_an_imported_item_whose_mark_is_refused_is_not_made_once_more(
+    scene: Scene, source: GraphDouble, target: GraphDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve = GraphDouble.answer
+
+    def refusing(double: GraphDouble, request: Request) -> Reply:
+        if double is target and request.method == "PATCH":
+            return Reply(400, {"error": {"code": "ErrorInvalidExtendedProperty", "message": ""}})
+        return serve(double, request)
+
+    monkeypatch.setattr(GraphDouble, "answer", refusing)
+    answers = put_back(scene, GraphOwner(target).account())
+    assert all(isinstance(one, Appended) for one in answers)
+    assert subjects(target) == subjects(source)
 
 
 def test_an_import_session_that_expires_is_made_anew(
