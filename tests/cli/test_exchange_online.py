@@ -2,12 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import icalendar
+import msgspec
 import pytest
+import vobject
 
+from archiver.formats.record import unpack
 from tests.command_line import CommandLine
 from tests.servers.authority import CLIENT_ID, Authority
-from tests.servers.graph.filling import fill
+from tests.servers.graph.filling import PICTURE, fill, zoned
 from tests.servers.graph.server import GraphDouble
 
 ADDRESS = "ann@example.org"
@@ -122,3 +128,97 @@ def test_what_stops_a_pull_is_told_with_what_to_do(
     done = home("pull", "work")
     assert done.exit == exit_code
     assert word in done.err
+
+
+# --- round trip -----------------------------------------------------------------------------------------
+
+
+def yearly_task(double: GraphDouble) -> None:
+    """Put in a task that comes again."""
+    pattern = {"type": "absoluteYearly", "interval": 1, "month": 5, "dayOfMonth": 31}
+    span = {"type": "numbered", "startDate": "2026-05-31", "numberOfOccurrences": 3}
+    props = {"title": "Taxes", "status": "notStarted", "importance": "normal", "categories": ["Money"]}
+    more = {"dueDateTime": zoned("2026-05-31", 0), "recurrence": {"pattern": pattern, "range": span}}
+    double.mailbox.add(double.mailbox.folder("defaultList", "task"), {**props, **more})
+
+
+def records(home: CommandLine, name: str) -> dict[str, Any]:
+    """Give what the archive has of an account, by subject."""
+    told = home("list", name, "--json").document["messages"]
+    return {one["subject"]: unpack(home("show", one["id"], "--raw").out) for one in told}
+
+
+def differences(was: Any, now: Any) -> set[str]:
+    """Name the fields that two items do not have alike."""
+    old, new = (msgspec.to_builtins(one.details.item) or {} for one in (was, now))
+    found = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+    if [(one.name, one.content) for one in was.attachments] != [
+        (one.name, one.content) for one in now.attachments
+    ]:
+        found.add("files")
+    return found
+
+
+ANEW = {"created", "modified"}
+"""What a server gives every item anew."""
+
+BY_FIELDS = {
+    "Meeting": {"uid", "attendees", "organizer"},
+    "Holiday": {"uid"},
+    "Standup": {"uid", "changed", "deleted"},
+    "On call": {"uid"},
+}
+"""What else comes back otherwise where items are made anew: of the people and the exceptions a restore tells."""
+
+
+@pytest.mark.parametrize("by_fields", [False, True])
+def test_all_items_come_back_as_they_were(
+    home: CommandLine, online: GraphDouble, other: GraphDouble, by_fields: bool
+) -> None:
+    yearly_task(online)
+    if by_fields:
+        other.forbids = ("createImportSession",)
+    assert home("pull", "work", "-q").exit == 0
+    done = home("restore", "work", "--to", "new", "--json")
+    assert done.exit == 0, done.err
+    (report,) = [line for line in done.lines if line["type"] == "restored"]
+    reasons = "; ".join(one["reason"] for folder in report["folders"] for one in folder["altered"])
+    assert ("without 1 changed and 1 cancelled occurrences" in reasons) is by_fields
+    assert ("without the 1 people who are asked" in reasons) is by_fields
+    assert home("pull", "new", "-q").exit == 0
+    before, after = records(home, "work"), records(home, "new")
+    assert before.keys() == after.keys()
+    found = {subject: differences(before[subject], after[subject]) - ANEW for subject in before}
+    assert {subject: names for subject, names in found.items() if names} == (BY_FIELDS if by_fields else {})
+    assert other.sent_invitations == 0
+
+
+@pytest.mark.parametrize("name", ["work", "new"])
+def test_calendars_and_contacts_come_out_as_other_libraries_read_them_before_and_after_a_restore(
+    home: CommandLine, online: GraphDouble, tmp_path: Path, name: str
+) -> None:
+    yearly_task(online)
+    assert home("pull", "work", "-q").exit == home("restore", "work", "--to", "new", "-q").exit == 0
+    assert home("pull", "new", "-q").exit == 0
+    for target in ("ics", "vcf"):
+        assert home("export", name, "--to", target, tmp_path / target, "-q").exit == 0
+    parsed: Any = icalendar.Calendar.from_ical((tmp_path / "ics" / "Calendar.ics").read_bytes())
+    events = {str(one["SUMMARY"]): one for one in parsed.walk("VEVENT")}
+    assert events.keys() == {"Meeting", "Holiday", "Standup", "Standup, late"}
+    series, late = events["Standup"], events["Standup, late"]
+    assert (series["RRULE"]["FREQ"], series["RRULE"]["BYDAY"]) == (["WEEKLY"], ["MO"])
+    assert [f"{one.dt:%m-%d %H:%M}" for one in series["EXDATE"].dts] == ["03-16 09:00"]
+    assert (
+        f"{late['RECURRENCE-ID'].dt:%m-%d %H:%M} {late['DTSTART'].dt:%m-%d %H:%M}"
+        == "03-09 09:00 03-09 11:00"
+    )
+    assert str(late["UID"]) == str(series["UID"])
+    assert str(events["Holiday"]["DTSTART"].dt) == "2026-05-01", "a day without a time"
+    assert "bob@example.org" in str(events["Meeting"]["ATTENDEE"]).lower()
+    tasks: Any = icalendar.Calendar.from_ical((tmp_path / "ics" / "Tasks.ics").read_bytes())
+    rules = {str(one["SUMMARY"]): one.get("RRULE") for one in tasks.walk("VTODO")}
+    assert rules["Pay the bill"] is None
+    assert (rules["Taxes"]["FREQ"], rules["Taxes"]["COUNT"]) == (["YEARLY"], [3])
+    (card,) = vobject.readComponents((tmp_path / "vcf" / "Contacts.vcf").read_bytes().decode())
+    assert (card.fn.value, card.photo.value) == ("Bob Builder", PICTURE)
+    assert {one.value for one in card.contents["tel"]} == {"+49 30 1234", "+49 170 1234"}

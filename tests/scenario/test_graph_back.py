@@ -2,6 +2,8 @@
 
 import copy
 import hashlib
+import os
+import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,13 +18,17 @@ from archiver.errors import ArchiverError, Unreachable
 from archiver.formats.record import pack, unpack
 from archiver.model import Appended, Folder, Kind, Outgoing, Refused, Removed, Unremoved
 from archiver.plan.prune import Policy
+from archiver.plan.pull import Selection
 from tests.contract.account import find, listed
-from tests.scenario.test_graph import FAULTS, held
+from tests.scenario.test_graph import FAULTS, STEP, check, held, through
 from tests.scene import Scene
 from tests.servers.fault_proxy import FaultProxy, cut_after, unavailable
-from tests.servers.graph.filling import MAIL, PICTURE, fill
+from tests.servers.graph.filling import MAIL, PICTURE, fill, fill_many
 from tests.servers.graph.owner import GraphOwner
-from tests.servers.graph.server import GraphDouble
+from tests.servers.graph.server import GraphDouble, Reply, Request
+
+ITEMS = int(os.environ.get("ARCHIVER_TEST_GRAPH_ITEMS", "80"))
+MAILS = Selection(include=("INBOX", "Sent Items", "Archive"))
 
 
 @pytest.fixture
@@ -165,8 +171,13 @@ def test_equal_messages_that_the_folder_is_to_have_twice_are_there_twice(
 def test_a_lost_answer_at_any_request_makes_no_second_copy(
     scene: Scene, source: GraphDouble, fault: str, imports: bool
 ) -> None:
-    at, total = 1, 99
-    while at <= total:
+    with GraphDouble() as target:
+        if not imports:
+            target.forbids = ("createImportSession",)
+        put_back(scene, GraphOwner(target).account())
+        total = len(target.seen)
+    assert total > 30
+    for at in range(1, total + 1, min(STEP, 4)):
         with (
             GraphDouble() as target,
             FaultProxy(target.url.removesuffix("/v1.0")) as proxy,
@@ -183,8 +194,86 @@ def test_a_lost_answer_at_any_request_makes_no_second_copy(
             assert all(isinstance(one, Appended) for one in answers)
             assert subjects(target) == subjects(source)
             assert target.sent_invitations == 0
-            total = min(total, len(proxy.seen))
-        at += 4
+
+
+def asked_to_one(source: GraphDouble) -> None:
+    """Have Bob asked to one occurrence of the series, which nobody is asked to as a whole."""
+    (series,) = [one for one in source.mailbox.items.values() if one.props.get("subject") == "Standup"]
+    (late,) = series.props["exceptionOccurrences"]
+    late["attendees"] = [{"type": "required", "emailAddress": {"name": "Bob", "address": "bob@example.org"}}]
+    source.mailbox.touch(series, "content")
+
+
+def test_a_series_that_people_are_asked_to_once_is_neither_changed_nor_removed(
+    scene: Scene, source: GraphDouble, target: GraphDouble
+) -> None:
+    asked_to_one(source)
+    owner = GraphOwner(source, export=True)
+    scene.pull(account=owner.account())
+    for _ in range(2):
+        put_back(scene, GraphOwner(target).account())
+        assert target.sent_invitations == 0
+        assert subjects(target) == subjects(source)
+    account = owner.account()
+    (series,) = [
+        one for one in listed(account, "Calendar") if owner.item(one.ref.key).props["subject"] == "Standup"
+    ]
+    (told,) = account.remove(find(account, "Calendar"), series.ref.epoch, [series.ref.key], None)
+    assert isinstance(told, Unremoved)
+    assert source.sent_invitations == 0
+
+
+def test_a_meeting_with_two_files_of_one_name_is_put_back_with_these_two(
+    scene: Scene, source: GraphDouble, target: GraphDouble
+) -> None:
+    for item in source.mailbox.items.values():
+        if item.props.get("subject") == "Meeting":
+            item.attachments.append({**item.attachments[0], "id": "ATT-second"})
+            source.mailbox.touch(item, "content")
+    scene.pull(account=GraphOwner(source, export=True).account())
+    put_back(scene, GraphOwner(target).account())
+    (made,) = [one for one in target.mailbox.items.values() if one.props.get("subject") == "Meeting"]
+    assert [one["name"] for one in made.attachments] == ["agenda.txt", "plan.docx", "agenda.txt"]
+    assert target.sent_invitations == 0
+
+
+def test_a_meeting_that_lacks_a_file_is_not_changed_and_that_is_told(
+    scene: Scene, source: GraphDouble, target: GraphDouble
+) -> None:
+    account = GraphOwner(target).account()
+    put_back(scene, account)
+    (made,) = [one for one in target.mailbox.items.values() if one.props.get("subject") == "Meeting"]
+    made.attachments.clear()
+    told = [one.altered for one in put_back(scene, GraphOwner(target).account()) if isinstance(one, Appended)]
+    assert [one for one in told if one] == ['Exchange Online does not take the attachments "agenda.txt"']
+    assert target.sent_invitations == 0
+
+
+def test_a_meeting_that_is_there_is_not_made_anew_from_an_archive_without_exports(
+    scene: Scene, source: GraphDouble, target: GraphDouble
+) -> None:
+    put_back(scene, GraphOwner(target).account())
+    before = subjects(target)
+    plain = Scene(scene.state.parent / "plain")
+    plain.pull(account=GraphOwner(source).account())
+    put_back(plain, GraphOwner(target).account())
+    assert subjects(target)["Meeting"] == before["Meeting"] == 1
+
+
+def test_an_imported_item_whose_mark_is_refused_is_not_made_once_more(
+    scene: Scene, source: GraphDouble, target: GraphDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve = GraphDouble.answer
+
+    def refusing(double: GraphDouble, request: Request) -> Reply:
+        if double is target and request.method == "PATCH":
+            return Reply(400, {"error": {"code": "ErrorInvalidExtendedProperty", "message": ""}})
+        return serve(double, request)
+
+    monkeypatch.setattr(GraphDouble, "answer", refusing)
+    answers = put_back(scene, GraphOwner(target).account())
+    assert all(isinstance(one, Appended) for one in answers)
+    assert subjects(target) == subjects(source)
 
 
 def test_an_import_session_that_expires_is_made_anew(
@@ -251,6 +340,40 @@ def test_what_is_larger_than_a_request_may_be_is_refused_with_another_way(target
     assert target.mailbox.items == {}
 
 
+def test_a_mailbox_of_all_kinds_goes_through_every_verb(tmp_path: Path, target: GraphDouble) -> None:
+    """Pulled in parts, with edits in between, through faults; verified, put back twice, pruned."""
+    with GraphDouble() as double, FaultProxy(double.url.removesuffix("/v1.0")) as proxy:
+        fill(double.mailbox)
+        fill_many(double.mailbox, ITEMS // 2 - len(double.mailbox.items))
+        scene, owner = Scene(tmp_path / "many"), through(double, proxy)
+        scene.pull(account=owner.account())
+        check(scene, owner)
+        rng, busy = random.Random(7), list(double.mailbox.items.values())
+        for item in rng.sample(busy, len(busy) // 10):
+            name = next(one for one in ("subject", "title", "displayName") if one in item.props)
+            double.mailbox.change(item, {name: f"{item.props[name]}, edited"})
+        fill_many(double.mailbox, ITEMS - len(busy) + len(busy) // 20)
+        for item in rng.sample(busy, len(busy) // 20):
+            double.mailbox.remove(item)
+        for number, make in enumerate(FAULTS.values()):
+            proxy.inject(make(), nth=len(proxy.seen) + 3 + 7 * number)
+        scene.pull(account=owner.account())
+        assert len(check(scene, owner)) == ITEMS
+        assert scene.verify(messages=True).findings == []
+        head = scene.chain().head()
+        scene.pull(account=owner.account())
+        assert scene.chain().head() == head
+        for _ in range(2):
+            assert all(isinstance(one, Appended) for one in put_back(scene, GraphOwner(target).account()))
+            assert subjects(target) == subjects(double)
+        mails = {one.id for one in double.mailbox.items.values() if one.kind == "mail"}
+        scene.prune(Policy(unread=True), account=owner.account(), to="Deleted Items", selection=MAILS)
+        assert {
+            one.id for one in double.mailbox.inside(double.mailbox.folder("deleteditems", "mail").id)
+        } == mails
+        assert (double.sent_invitations, target.sent_invitations) == (0, 0)
+
+
 # --- taking out ---------------------------------------------------------------------------------------
 
 
@@ -298,15 +421,29 @@ def test_an_item_that_was_edited_after_it_was_archived_is_not_removed(
         assert account.look(find(account, name), remote.ref.epoch, [remote.ref.key]).messages == {}
 
 
+def six_mails(double: GraphDouble) -> None:
+    """Put in what a removal is tried with."""
+    inbox = double.mailbox.folder("inbox", "mail")
+    for number in range(6):
+        double.mailbox.deliver(inbox, MAIL.replace(b"figures@", b"%d@" % number))
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_removal_through_faults_tells_the_truth(tmp_path: Path, name: str) -> None:
-    at, total = 1 + list(FAULTS).index(name) % 3, 99
-    while at <= total:
+    policy = Policy(unread=True)
+    with GraphDouble() as double:
+        six_mails(double)
+        scene, owner = Scene(tmp_path / "clean"), GraphOwner(double)
+        scene.pull(account=owner.account())
+        start = len(double.seen)
+        scene.prune(policy, account=owner.account(), to="Deleted Items")
+        total = len(double.seen) - start
+    assert total > 30
+    step = 2 * STEP - 1
+    for at in range(1 + list(FAULTS).index(name) % 3 % step, total + 1, step):
         for lasting in (1, 4):
             with GraphDouble() as double, FaultProxy(double.url.removesuffix("/v1.0")) as proxy:
-                inbox = double.mailbox.folder("inbox", "mail")
-                for number in range(6):
-                    double.mailbox.deliver(inbox, MAIL.replace(b"figures@", b"%d@" % number))
+                six_mails(double)
                 scene = Scene(tmp_path / f"{at}-{lasting}")
                 owner = GraphOwner(double)
                 owner.url, double.public = f"{proxy.url}/v1.0", proxy.url
@@ -315,8 +452,7 @@ def test_a_removal_through_faults_tells_the_truth(tmp_path: Path, name: str) -> 
                 for number in range(at, at + lasting):
                     proxy.inject(FAULTS[name](), nth=start + number)
                 with suppress(ArchiverError):
-                    scene.prune(Policy(unread=True), account=owner.account(), to="Deleted Items")
-                total = min(total, len(proxy.seen) - start)
+                    scene.prune(policy, account=owner.account(), to="Deleted Items")
                 proxy.heal()
                 scene.pull(account=owner.account())
                 scene.check()
@@ -329,7 +465,6 @@ def test_a_removal_through_faults_tells_the_truth(tmp_path: Path, name: str) -> 
                 }
                 moved = {one.id for one in double.mailbox.inside(trash)}
                 assert {id_of(key) for key in gone} == moved
-        at += 7
 
 
 def test_folders_of_every_kind_are_made_once(target: GraphDouble) -> None:

@@ -10,15 +10,15 @@ import base64
 import logging
 from collections.abc import Iterable, Iterator
 
-from archiver.accounts.graph import listing, writing
-from archiver.accounts.graph.changes import item_path
+from archiver.accounts.graph import listing, whole, writing
+from archiver.accounts.graph.changes import is_meeting, item_path
 from archiver.accounts.graph.fetch import EXPORT_KIND, Exports
 from archiver.accounts.graph.folders import Native
 from archiver.accounts.graph.web import Json, Refusal, Web
 from archiver.accounts.link import TRIES
 from archiver.errors import Damaged, Forbidden, Unreachable
 from archiver.formats.record import Attached, Details, Record, is_record, unpack
-from archiver.items import Contact, Event, Task
+from archiver.items import Contact, Event, Item, Task
 from archiver.model import Appended, Flags, Kind, Outgoing, Ref, Refused
 from archiver.plan.categories import categories_of
 from archiver.plan.labels import label_flags, without_labels
@@ -83,6 +83,7 @@ class Appending:
         item = record.details.item
         photo = item.photo if isinstance(item, Contact) else None
         has = self._attached(path)
+        closed = _asks(item) and is_meeting(self._web, self._native, str(made["id"]))
         lost, added = [], False
         for one in record.attachments:
             if one.name in has or (one.name == photo and has):
@@ -91,7 +92,9 @@ class Appending:
                 if one.name == photo:
                     kind = {"Content-Type": one.media_type}
                     self._web.patiently("PUT", f"{path}/photo/$value", body=one.content, headers=kind)
-                elif self._kind is Kind.CONTACT:
+                elif (
+                    self._kind is Kind.CONTACT or closed
+                ):  # of a meeting that has a file more, people are told
                     lost.append(one.name)
                     continue
                 else:
@@ -107,7 +110,7 @@ class Appending:
     def _attached(self, path: str) -> set[str]:
         """Give the names of what an item has attached; of a contact, tell whether it has a photo."""
         if self._kind is not Kind.CONTACT:
-            return {str(one.get("name")) for one in self._web.all(f"{path}/attachments")}
+            return {name for name, _ in whole.named(self._web, path)}
         try:
             self._web.raw(f"{path}/photo/$value")
         except Refusal as error:
@@ -178,6 +181,9 @@ class Appending:
 
     def _make(self, one: Outgoing, record: Record | None, mark: str) -> tuple[Json | None, str | None]:
         """Make an item; gives it as the server has it, and what it lacks, or None and why not."""
+        there = self._meeting(record)
+        if there is not None:
+            return there, None
         if record is not None and record.export is not None and self._imports:
             made = self._import(record, record.export.data, mark)
             if made is not None:
@@ -227,16 +233,12 @@ class Appending:
         if record.export is None or record.export.kind not in _IMPORTED:
             return None
         before = self._snapshot()
-        item = record.details.item
-        meeting = isinstance(item, Event) and bool(item.attendees)
-        if meeting and isinstance(item, Event) and item.uid in self._uids:
-            return self._web.get(self._path(self._uids[item.uid]), **listing.query(self._kind))
         sent = {"FolderId": self._native.id, "Mode": "create", "Data": base64.b64encode(data).decode()}
+        item_id: str | None = None
         tries = 0
-        while True:
+        while item_id is None:
             try:
                 item_id = str(self._web.elsewhere(self._import_url(), sent).json()["itemId"])
-                return self._tagged(item_id, None if meeting else mark)
             except Forbidden as error:
                 self._imports = False
                 _log.info("exports are not imported: %s", error.text)
@@ -253,9 +255,18 @@ class Appending:
                 if tries >= TRIES:
                     raise
                 self._web.rest(error, tries)
-                found = self._since(before, record.details)
-                if found is not None:
-                    return self._tagged(found, None if meeting else mark)
+                item_id = self._since(before, record.details)
+        return self._tagged(item_id, None if _asks(record.details.item) else mark)
+
+    def _meeting(self, record: Record | None) -> Json | None:
+        """Find a meeting that is there already, by what the calendars of the world know it by: it bears no mark."""
+        item = record.details.item if record is not None else None
+        if not isinstance(item, Event) or not _asks(item):
+            return None
+        self._snapshot()
+        if item.uid not in self._uids:
+            return None
+        return self._web.get(self._path(self._uids[item.uid]), **listing.query(self._kind))
 
     def _import_url(self) -> str:
         """Give the address of the session; it is a secret, and never told."""
@@ -292,16 +303,25 @@ class Appending:
     def _tagged(self, item_id: str, mark: str | None) -> Json:
         """Mark an item that came by import, and read it under the id that it keeps.
 
-        A meeting has no mark: whatever is changed of one, those who are asked may be written to.
+        A meeting has no mark: whatever is changed of one, those who are asked may be written to. An item whose mark
+        is not taken is there all the same: it is not made once more.
         """
-        if mark is not None and self._kind is Kind.TASK:
-            self._web.patiently("POST", f"{self._path(item_id)}/linkedResources", body=writing.link(mark))
-        elif mark is not None:
-            body = {"singleValueExtendedProperties": [{"id": writing.ARCHIVER_ID, "value": mark}]}
-            self._web.patiently("PATCH", self._path(item_id), body=body)
+        try:
+            if mark is not None and self._kind is Kind.TASK:
+                self._web.patiently("POST", f"{self._path(item_id)}/linkedResources", body=writing.link(mark))
+            elif mark is not None:
+                body = {"singleValueExtendedProperties": [{"id": writing.ARCHIVER_ID, "value": mark}]}
+                self._web.patiently("PATCH", self._path(item_id), body=body)
+        except (Forbidden, Refusal) as error:
+            _log.info("the mark of an item is not taken: %s", error.text)
         told = self._web.get(self._path(item_id), **listing.query(self._kind))
         self._snapshot().add(str(told["id"]))
         return told
+
+
+def _asks(item: Item | None) -> bool:
+    """Tell whether others are asked to an event, or to one occurrence of a series."""
+    return isinstance(item, Event) and any(one.attendees for one in (item, *item.changed))
 
 
 def keep_flags(web: Web, native: Native, wanted: dict[str, tuple[str, Flags]]) -> dict[str, Flags]:

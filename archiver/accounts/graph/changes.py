@@ -239,6 +239,17 @@ def read_item(web: Web, native: Native, item_id: str) -> Json | None:
     return told if told.get("parentFolderId", native.id) == native.id else None
 
 
+def is_meeting(web: Web, native: Native, item_id: str) -> bool:
+    """Tell whether others are asked to an event, or to one of a series: what is done to it, they are told."""
+    path = item_path(web, native, item_id)
+    told = web.get(path, **{"$select": "attendees,type"})
+    if told.get("attendees") or told.get("type") != "seriesMaster":
+        return bool(told.get("attendees"))
+    names = "id,attendees,exceptionOccurrences"
+    more = web.get(path, **{"$select": names, "$expand": "exceptionOccurrences"})
+    return any(one.get("attendees") for one in more.get("exceptionOccurrences") or ())
+
+
 def item_path(web: Web, native: Native, item_id: str) -> str:
     """Tell where an item is found: mail, events and contacts by their ids alone, a task below its list."""
     match native.folder.kind:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from archiver.accounts.exchange import id_of
 from archiver.accounts.graph import listing
-from archiver.accounts.graph.changes import item_path, read_item
+from archiver.accounts.graph.changes import is_meeting, item_path, read_item
 from archiver.accounts.graph.folders import Native
 from archiver.accounts.graph.web import AT_ONCE, Json, Refusal, Web
 from archiver.accounts.link import TRIES
@@ -55,7 +55,7 @@ def _remove(web: Web, native: Native, key: str, to: Native | None) -> Removed | 
         told, remote = found
         if remote.ref.key != key:
             return Unremoved(key, CHANGED)
-        if native.folder.kind is Kind.EVENT and _is_meeting(web, native, told):
+        if native.folder.kind is Kind.EVENT and is_meeting(web, native, str(told["id"])):
             return Unremoved(key, MEETING)
         try:
             _order(web, native, told, to)
@@ -71,12 +71,6 @@ def _remove(web: Web, native: Native, key: str, to: Native | None) -> Removed | 
         if _read(web, native, key) is not None:
             return Unremoved(key, KEPT)
         return Removed(key, _place(web, key, to))
-
-
-def _is_meeting(web: Web, native: Native, told: Json) -> bool:
-    """Tell whether others are asked: to remove it would cancel it, or decline it, and tell them."""
-    found = web.get(item_path(web, native, str(told["id"])), **{"$select": "attendees"})
-    return bool(found.get("attendees"))
 
 
 def _order(web: Web, native: Native, told: Json, to: Native | None) -> None:

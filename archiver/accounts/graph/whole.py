@@ -1,6 +1,7 @@
 """Events, contacts and tasks whole: with their exceptions, attachments and pictures."""
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 from archiver.accounts.graph import listing, reading
@@ -72,28 +73,30 @@ def _files(web: Web, path: str, told: Json) -> list[Attached]:
     if not told.get("hasAttachments"):
         return []
     found: list[Attached] = []
-    for one in web.all(f"{path}/attachments"):
+    for name, one in named(web, path):
         whole: dict[str, Any] = one
-        if "referenceAttachment" in str(one.get("@odata.type", "")):
-            continue  # a link to a file that lies elsewhere
         if "contentBytes" not in one and "item" not in str(one.get("@odata.type", "")).lower():
             whole = web.get(f"{path}/attachments/{segment(one['id'])}")
         if "contentBytes" in whole:
             content = base64.b64decode(str(whole["contentBytes"] or ""), validate=True)
         else:
             content = web.raw(f"{path}/attachments/{segment(one['id'])}/$value").body
-        name = _unused(str(whole.get("name") or "attachment"), found)
         found.append(Attached(name, str(whole.get("contentType") or "application/octet-stream"), content))
     return found
 
 
-def _unused(name: str, files: list[Attached]) -> str:
-    """Give a name that no other attachment has."""
-    taken = {one.name for one in files} | {_PHOTO}
-    number, wanted = 2, name
-    while wanted in taken:
-        wanted, number = f"{number}-{name}", number + 1
-    return wanted
+def named(web: Web, path: str) -> Iterator[tuple[str, Json]]:
+    """List the attachments of an item, each under a name that no other has; links to files elsewhere are none."""
+    taken = {_PHOTO}
+    for one in web.all(f"{path}/attachments"):
+        if "referenceAttachment" in str(one.get("@odata.type", "")):
+            continue
+        number, wanted = 2, str(one.get("name") or "attachment")
+        name = wanted
+        while name in taken:
+            name, number = f"{number}-{wanted}", number + 1
+        taken.add(name)
+        yield name, one
 
 
 def _photo(web: Web, path: str) -> Attached | None:

@@ -185,3 +185,31 @@ def _tasks(mailbox: Mailbox) -> dict[str, Item]:
     )
     task.attachments.append(attached("bill.txt", b"42 euro"))
     return {"task": task}
+
+
+def fill_many(mailbox: Mailbox, count: int) -> None:
+    """Put in so many more: half of them mail, the rest events, contacts and tasks."""
+    homes = [mailbox.folder(name, "mail") for name in ("inbox", "archive")]
+    calendar, tasks = mailbox.folder("calendar", "event"), mailbox.folder("defaultList", "task")
+    contacts = mailbox.folder("contacts", "contact")
+    first = mailbox.generation
+    for number in range(first, first + count):
+        day = f"2026-{1 + number % 12:02d}-{1 + number % 28:02d}"
+        match number % 6:
+            case 0 | 1 | 2:
+                raw = MAIL.replace(b"figures@", b"many-%d@" % number).replace(
+                    b"Figures", b"Figures %d" % number
+                )
+                mailbox.deliver(homes[number % 2], raw)
+            case 3:
+                props = {"start": zoned(day, 9), "end": zoned(day, 10), "type": "singleInstance"}
+                zones = {"originalStartTimeZone": "UTC", "originalEndTimeZone": "UTC"}
+                known = f"040000008200E00074C5B7101A82E009{number:08d}"
+                mailbox.add(calendar, {"subject": f"Event {number}", "iCalUId": known, **props, **zones})
+            case 4:
+                made = mailbox.add(contacts, {"displayName": f"Person {number}", "emailAddresses": []})
+                made.photo = PICTURE if number % 4 else None
+            case _:
+                mailbox.add(
+                    tasks, {"title": f"Task {number}", "status": "notStarted", "importance": "normal"}
+                )

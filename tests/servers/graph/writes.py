@@ -245,7 +245,7 @@ def change(double: "GraphDouble", request: "Request", what: str, item: str) -> "
     told = _checked(request, one.kind)
     if one.kind == "mail" and not one.props.get("isDraft") and not told.keys() <= ALWAYS:
         raise Refused(400, "ErrorInvalidOperation", "The message is no draft.")
-    if one.kind == "event" and (one.props.get("attendees") or told.get("attendees")):
+    if _asks(one) or (one.kind == "event" and told.get("attendees")):
         double.sent_invitations += 1
     extended = _extended(told)
     if FLAGS in extended:
@@ -255,6 +255,12 @@ def change(double: "GraphDouble", request: "Request", what: str, item: str) -> "
     names = [*told, *(["singleValueExtendedProperties"] if extended else [])]
     double.mailbox.touch(one, *(names if one.kind == "mail" else ["content"]))
     return _shown(double, request, one)
+
+
+def _asks(one: Item) -> bool:
+    """Tell whether people are asked to an event, or to one occurrence of it."""
+    events = [one.props, *one.props.get("exceptionOccurrences", ())]
+    return one.kind == "event" and any(each.get("attendees") for each in events)
 
 
 def _match(request: "Request", one: Item) -> None:
@@ -292,7 +298,7 @@ def remove(double: "GraphDouble", request: "Request", what: str, item: str) -> "
 
 
 def _gone(double: "GraphDouble", one: Item) -> "Reply":
-    if one.kind == "event" and one.props.get("attendees"):
+    if _asks(one):
         double.sent_invitations += 1  # that the meeting is cancelled, or that it is declined
     double.mailbox.remove(one)
     return said(None, 204)
@@ -311,7 +317,7 @@ def attach(double: "GraphDouble", request: "Request", what: str, item: str) -> "
         raise Refused(400, "BadRequest", "The type of the attachment is wrong.")
     if len(told["contentBytes"]) > 4 << 20:
         raise Refused(413, "ErrorAttachmentSizeLimitExceeded", "The attachment is too large.")
-    if one.kind == "event" and one.props.get("attendees"):
+    if _asks(one):
         double.sent_invitations += 1
     _files(one, [told])
     double.mailbox.touch(one, "content")
