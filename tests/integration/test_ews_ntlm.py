@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from exchangelib.transport import AUTH_TYPE_MAP, GSSAPI
 
 from archiver.accounts.ews.account import EwsAccount
 from archiver.accounts.ews.transport import Endpoint, SignIn
-from archiver.errors import LoginRefused, Unreachable
+from archiver.errors import ConfigInvalid, LoginRefused, Unreachable
 from archiver.model import Message, Secret
 from tests.contract.account import listed, mail
 from tests.contract.exchange import gist
@@ -80,7 +81,47 @@ def test_a_server_too_busy_for_a_challenge_is_waited_for(double: EwsDouble, sign
     accounts(double).silent = True
     with pytest.raises(Unreachable):
         account.folders()
-    assert waits
+    assert set(waits) == {3}
     accounts(double).silent = False
     assert len(listed(account)) == 3
     account.close()
+
+
+@pytest.mark.parametrize("sign_in", SIGN_INS)
+def test_a_server_that_offers_ntlm_and_begins_none_refuses_the_login(
+    double: EwsDouble, sign_in: SignIn
+) -> None:
+    waits: list[float] = []
+    accounts(double).broken = ""
+    with pytest.raises(LoginRefused, match="NTLM") as refused:
+        signed_in(double, sign_in, waits).folders()
+    assert refused.value.hint
+    assert waits == []
+
+
+@pytest.mark.parametrize("challenge", ["AAAA", "TlRMTVNTUAAC", "not base64!"])
+def test_a_challenge_that_makes_no_sense_is_told_in_plain_words(double: EwsDouble, challenge: str) -> None:
+    accounts(double).broken = challenge
+    with pytest.raises(Unreachable, match="the challenge of NTLM cannot be understood"):
+        signed_in(double, "ntlm", []).folders()
+
+
+def test_a_log_in_over_tls_belongs_to_the_server_that_it_was_made_for(
+    double: EwsDouble, tmp_path: Path
+) -> None:
+    if double.ca_file is None:
+        pytest.skip("nothing tells servers apart without TLS")
+    other = tmp_path / "other"
+    other.mkdir()
+    with EwsDouble(tls=other, ntlm=tmp_path / "others") as foreign:
+        accounts(double).bindings = accounts(foreign).bindings
+    with pytest.raises(LoginRefused):
+        signed_in(double, "ntlm", []).folders()
+
+
+@pytest.mark.skipif(GSSAPI in AUTH_TYPE_MAP, reason="the library for Kerberos is installed")
+def test_kerberos_without_its_library_says_what_to_install() -> None:
+    where = Endpoint("https://localhost:1/EWS/Exchange.asmx", ADDRESS, sign_in="kerberos")
+    with pytest.raises(ConfigInvalid, match="Kerberos") as refused:
+        EwsAccount(where, lambda: Secret("secret")).folders()
+    assert refused.value.hint

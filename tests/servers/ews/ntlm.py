@@ -28,6 +28,8 @@ class Accounts:
         """How many log-ins were begun."""
         self.silent = False
         """Whether it is too busy for a challenge."""
+        self.broken: str | None = None
+        """What to answer instead of a challenge; nothing where it is empty."""
 
     def write(self, passwords: dict[str, str]) -> None:
         """Set who may come in: `user@domain` or `DOMAIN\\user` -> password."""
@@ -50,8 +52,13 @@ class Login:
     def step(self, header: str) -> str | None:
         """Take in a token; gives the challenge to answer with, or None when `user` is known, or refused."""
         self.user = None
+        kind, _, value = header.partition(" ")
+        if kind != "NTLM":
+            return None
+        if self._accounts.broken is not None:
+            return self._accounts.broken
         try:
-            token = base64.b64decode(header.partition(" ")[2])
+            token = base64.b64decode(value)
         except binascii.Error:
             return None
         with _ENVIRONMENT, self._accounts.known():

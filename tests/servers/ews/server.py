@@ -159,18 +159,9 @@ class EwsDouble:
     def _answer(
         self, path: str, login: str | None, raw: bytes, connection: Login | None
     ) -> tuple[int, dict[str, str], bytes]:
-        if connection is not None and self.accounts is not None:
-            if login is not None and self.accounts.silent:
-                return 503, {"Retry-After": "3"}, b""
-            self.accounts.write(self.passwords)
-            challenge = connection.step(login) if login is not None else None
-            if challenge is not None:
-                return 401, {"WWW-Authenticate": f"NTLM {challenge}"}, b""
-            user = connection.user
-        else:
-            user = self._user(login)
+        user, refusal = self._login(login, connection)
         if user is None:
-            return 401, {"WWW-Authenticate": self._offer(login)}, b""
+            return refusal
         headers = {"Content-Type": "text/xml; charset=utf-8"}
         try:
             with self._turn(), self._lock:
@@ -249,10 +240,22 @@ class EwsDouble:
             raise Faulted("ErrorInvalidOperation")
         return operation(call)
 
-    def _offer(self, login: str | None) -> str:
-        if self.accounts is not None:
-            return "Negotiate, NTLM"
-        return 'Bearer realm="", error="invalid_token"' if _is_bearer(login) else 'Basic realm="exchange"'
+    def _login(
+        self, login: str | None, connection: Login | None
+    ) -> tuple[str | None, tuple[int, dict[str, str], bytes]]:
+        """Tell whose the request is, and what to answer if it is nobody's."""
+        if connection is None or self.accounts is None:
+            offer = (
+                'Bearer realm="", error="invalid_token"' if _is_bearer(login) else 'Basic realm="exchange"'
+            )
+            return self._user(login), (401, {"WWW-Authenticate": offer}, b"")
+        if login is not None and self.accounts.silent:
+            return None, (503, {"Retry-After": "3"}, b"")
+        self.accounts.write(self.passwords)
+        challenge = connection.step(login) if login is not None else None
+        if challenge:
+            return None, (401, {"WWW-Authenticate": f"NTLM {challenge}"}, b"")
+        return connection.user, (401, {"WWW-Authenticate": "Negotiate, NTLM"}, b"")
 
     def _user(self, login: str | None) -> str | None:
         kind, _, value = (login or "").partition(" ")
