@@ -18,7 +18,7 @@ def rows() -> list[list[str]]:
 
 
 def test_all_hazards_are_there_in_their_order() -> None:
-    assert [row[0].partition(":")[0] for row in rows()] == [f"H{number}" for number in range(1, 12)]
+    assert [row[0].partition(":")[0] for row in rows()] == [f"H{number}" for number in range(1, 13)]
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row[0].partition(":")[0])

@@ -6,6 +6,7 @@ item, a wrong password is tried for an hour, and parts of a batch come twice. ar
 
 import logging
 import re
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal
@@ -19,12 +20,14 @@ from exchangelib.errors import (
     UnauthorizedError,
 )
 from exchangelib.protocol import FailFast, Protocol
+from exchangelib.transport import AUTH_TYPE_MAP, GSSAPI
 from exchangelib.util import is_xml
 from msgspec import Struct
 from oauthlib.oauth2 import OAuth2Token
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as ConnectionFailed
+from spnego.exceptions import SpnegoError
 
 from archiver.accounts.ews.refusals import KNOWN, Disabled, Incomprehensible, translate
 from archiver.errors import ConfigInvalid
@@ -35,11 +38,12 @@ SignIn = Literal["auto", "basic", "ntlm", "kerberos", "oauth"]
 _AUTH = {
     "basic": exchangelib.BASIC,
     "ntlm": exchangelib.NTLM,
-    "kerberos": getattr(exchangelib, "GSSAPI", "gssapi"),
+    "kerberos": GSSAPI,
     "oauth": exchangelib.OAUTH2,
 }
 _END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?Envelope\s*>\s*\Z")
 _TAIL = 200  # bytes
+_BUSY = (429, 502, 503, 504)
 
 # the one prints the whole content of what it cannot read, the other every request and reply
 for _name in ("exchangelib.fields", "exchangelib.util", "exchangelib.util.xml"):
@@ -81,6 +85,9 @@ class Adapter(HTTPAdapter):
         if self._ca_file is not None:
             kwargs["verify"] = self._ca_file
         reply = super().send(request, *args, **kwargs)
+        if _is_handshake(request) and reply.status_code in _BUSY:
+            reply.close()
+            raise _busy(reply)  # requests_ntlm would look for a challenge in it
         if reply.status_code == 200 or (reply.status_code == 500 and is_xml(reply.content)):
             check_whole(reply.content)
         return reply
@@ -102,8 +109,8 @@ class Policy(FailFast):  # type: ignore[misc]
             raise UnauthorizedError("HTTP 401")
         if status == 403:
             raise Disabled("HTTP 403")
-        if status in (429, 502, 503, 504):
-            raise ErrorServerBusy(f"HTTP {status}", back_off=_retry_after(response))
+        if status in _BUSY:
+            raise _busy(response)
         if status == 302 and "genericerrorpage" in response.headers.get("location", "").lower():
             raise ErrorInternalServerTransientError("HTTP 302 to an error page")
         if status == 500 and not is_xml(response.content):
@@ -111,6 +118,15 @@ class Policy(FailFast):  # type: ignore[misc]
         if status >= 400 and status != 500:
             raise Incomprehensible(f"HTTP {status}")
         super().raise_response_errors(response)
+
+
+def _is_handshake(request: PreparedRequest) -> bool:
+    return str(request.headers.get("Authorization", "")).startswith(("NTLM ", "Negotiate "))
+
+
+def _busy(response: Response) -> Exception:
+    busy: Exception = ErrorServerBusy(f"HTTP {response.status_code}", back_off=_retry_after(response))
+    return busy
 
 
 def _retry_after(response: Response) -> float | None:
@@ -156,6 +172,11 @@ class Session:
 
 def open_session(endpoint: Endpoint, ask: Callable[[], Secret]) -> Session:
     """Log in, and ask the server its version. Raises what a user can be told."""
+    if endpoint.sign_in == "kerberos" and GSSAPI not in AUTH_TYPE_MAP:
+        raise ConfigInvalid(
+            "signing in by Kerberos needs a library that is not installed",
+            'install it: pip install "archiver[kerberos]"; or choose another sign-in',
+        )
     session = Session(endpoint, ask())
     try:
         _ = session.account.version.build
@@ -165,6 +186,22 @@ def open_session(endpoint: Endpoint, ask: Callable[[], Secret]) -> Session:
         said = error.__context__ if isinstance(error.__context__, ResponseMessageError) else error
         raise translate(said, endpoint.address) from error
     return session
+
+
+def _signing_in(send: Callable[..., Response]) -> Callable[..., Response]:
+    """Make errors of the library for NTLM, which has its own of every kind, such as others raise."""
+
+    def guarded(request: PreparedRequest, **kwargs: Any) -> Response:
+        try:
+            return send(request, **kwargs)
+        except PermissionError as error:
+            raise UnauthorizedError("it offers NTLM, and gives no challenge") from error
+        except (SpnegoError, struct.error, ValueError) as error:
+            if isinstance(error, KNOWN):
+                raise
+            raise Incomprehensible("the challenge of NTLM cannot be understood") from error
+
+    return guarded
 
 
 def _account(endpoint: Endpoint, secret: Secret) -> Any:
@@ -194,6 +231,7 @@ def _account(endpoint: Endpoint, secret: Secret) -> Any:
     def raw_session(prefix: str, **kwargs: Any) -> Any:
         made = plain(prefix, **kwargs)
         made.mount(prefix, Adapter(endpoint.ca_file))
+        made.send = _signing_in(made.send)
         return made
 
     protocol.raw_session = raw_session

@@ -17,6 +17,7 @@ from tests.servers.ews import directory, folders, items, schema, soap
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.call import Call
 from tests.servers.ews.layout import furnish, furnish_public
+from tests.servers.ews.ntlm import Accounts, Login
 from tests.servers.ews.plans import Plans
 from tests.servers.ews.refusals import Faulted, Refused
 from tests.servers.ews.search import find_item
@@ -42,7 +43,15 @@ class Seen:
 class EwsDouble:
     """The server. Start it as a context manager; on its way out it raises what broke the schemas."""
 
-    def __init__(self, *, tls: Path | None = None, build: soap.Build | None = None, seed: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        tls: Path | None = None,
+        build: soap.Build | None = None,
+        seed: str = "",
+        ntlm: Path | None = None,
+    ) -> None:
+        """`ntlm` is a file that it may write its users to: then it asks for NTLM instead of Basic."""
         self.site = Site(seed)
         self.states = States()
         self.plans = Plans()
@@ -61,6 +70,8 @@ class EwsDouble:
         self.violations: list[str] = []
         """What broke the schemas, and requests that the double does not know."""
         self._tls = tls
+        self._ntlm = ntlm
+        self.accounts: Accounts | None = None
         self._lock = threading.RLock()
         self._under_way = 0
         self._counting = threading.Lock()
@@ -71,9 +82,15 @@ class EwsDouble:
         double = self
 
         class Visit(Quiet):
+            login: Login | None = None
+
             def do_POST(self) -> None:
                 body = self.read_body()
-                status, headers, answer = double._answer(self.path, self.headers.get("Authorization"), body)
+                if double.accounts is not None and self.login is None:
+                    self.login = Login(double.accounts)
+                status, headers, answer = double._answer(
+                    self.path, self.headers.get("Authorization"), body, self.login
+                )
                 with contextlib.suppress(OSError):  # who asked hung up
                     self.send_response(status)
                     for name, value in headers.items():
@@ -86,6 +103,8 @@ class EwsDouble:
         self.url = self._serving.url + PATH
         self.discover_url = self._serving.url + DISCOVER_PATH
         self.ca_file = self._serving.ca_file
+        if self._ntlm is not None:
+            self.accounts = Accounts(self._ntlm, self.ca_file)
         return self
 
     def __exit__(
@@ -137,13 +156,12 @@ class EwsDouble:
 
     # --- answering ------------------------------------------------------------------------------
 
-    def _answer(self, path: str, login: str | None, raw: bytes) -> tuple[int, dict[str, str], bytes]:
-        user = self._user(login)
+    def _answer(
+        self, path: str, login: str | None, raw: bytes, connection: Login | None
+    ) -> tuple[int, dict[str, str], bytes]:
+        user, refusal = self._login(login, connection)
         if user is None:
-            challenge = (
-                'Bearer realm="", error="invalid_token"' if _is_bearer(login) else 'Basic realm="exchange"'
-            )
-            return 401, {"WWW-Authenticate": challenge}, b""
+            return refusal
         headers = {"Content-Type": "text/xml; charset=utf-8"}
         try:
             with self._turn(), self._lock:
@@ -221,6 +239,23 @@ class EwsDouble:
             self.violations.append(f"the double does not know the operation {request.operation}")
             raise Faulted("ErrorInvalidOperation")
         return operation(call)
+
+    def _login(
+        self, login: str | None, connection: Login | None
+    ) -> tuple[str | None, tuple[int, dict[str, str], bytes]]:
+        """Tell whose the request is, and what to answer if it is nobody's."""
+        if connection is None or self.accounts is None:
+            offer = (
+                'Bearer realm="", error="invalid_token"' if _is_bearer(login) else 'Basic realm="exchange"'
+            )
+            return self._user(login), (401, {"WWW-Authenticate": offer}, b"")
+        if login is not None and self.accounts.silent:
+            return None, (503, {"Retry-After": "3"}, b"")
+        self.accounts.write(self.passwords)
+        challenge = connection.step(login) if login is not None else None
+        if challenge:
+            return None, (401, {"WWW-Authenticate": f"NTLM {challenge}"}, b"")
+        return connection.user, (401, {"WWW-Authenticate": "Negotiate, NTLM"}, b"")
 
     def _user(self, login: str | None) -> str | None:
         kind, _, value = (login or "").partition(" ")
