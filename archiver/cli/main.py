@@ -121,7 +121,8 @@ def main() -> NoReturn:
         code = 1
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt | Interrupted):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C is not to cut off the exit code
+            for number in (signal.SIGINT, signal.SIGTERM):  # asked twice, it still gives the exit code
+                signal.signal(number, signal.SIG_IGN)
         code = tell(error, sys.argv[1:])
         if isinstance(error, OSError):
             _silence()  # what could not be written cannot be at exit either

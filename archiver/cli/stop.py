@@ -62,4 +62,9 @@ def stoppable(wake: Callable[[], None] | None = None) -> Iterator[Stop]:
     finally:
         signal.alarm(0)
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # what is still to be done is short, and asked again it ends like the run: by an interruption, no death
+            signal.signal(number, _interrupt if stop.asked else handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
