@@ -76,7 +76,7 @@ def reports_as_published(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Dovecot]:
     require("dovecot")
-    with Dovecot([f"user{number}" for number in range(300)]) as running:
+    with Dovecot([f"user{number}" for number in range(3000)]) as running:
         yield running
 
 
