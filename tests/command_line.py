@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ class CommandLine:
             mock.patch.object(sys, "stdout", out),
             mock.patch.object(sys, "stderr", err),
             contextlib.chdir(self.home),
+            signals_given_back(),
         ):
             try:
                 main()
@@ -140,9 +142,25 @@ def _checked(words: Sequence[object], done: Done) -> Done:
 
 
 @contextlib.contextmanager
+def signals_given_back() -> Iterator[None]:
+    """Have signals handled afterwards as before: a command that ends need not see to it, its process ends too."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+@contextlib.contextmanager
 def signals_as_in_a_terminal() -> Iterator[None]:
     """Have no signal ignored in what is started here, even where the tests run under nohup or in the background."""
-    ignored = [one for one in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(one) == signal.SIG_IGN]
+    ignored = [
+        one
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(one) == signal.SIG_IGN
+    ]
     for one in ignored:
         signal.signal(one, signal.SIG_DFL)
     try:
