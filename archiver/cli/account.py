@@ -8,10 +8,10 @@ import click
 
 from archiver import wiring
 from archiver.cli.exchange import exchange_keys, exchange_options, refuse_exchange_options, with_endpoint
-from archiver.cli.names import account_names, archive_names, folder_names
+from archiver.cli.names import account_names, folder_names
 from archiver.cli.output import number, print_json, print_table, say, shown
 from archiver.cli.servers import keys_of
-from archiver.cli.session import Session, Subcommands, shared_options
+from archiver.cli.session import Session, Subcommands, archive_option, shared_options
 from archiver.cli.sign_in import sign_in
 from archiver.config import AccountSettings, Security, add_account, check_account, remove_account
 from archiver.config.reader import MBOX_FORMS
@@ -70,13 +70,7 @@ def command() -> None:
 @click.option(
     "--exclude", multiple=True, metavar="GLOB", help="Folders to leave out.", shell_complete=folder_names
 )
-@click.option(
-    "--archive",
-    "archive_name",
-    metavar="NAME",
-    help="The archive, where there are several.",
-    shell_complete=archive_names,
-)
+@archive_option
 @click.option("--no-test", is_flag=True, help="Do not try the login.")
 @shared_options
 def add(session: Session, name: str | None, archive_name: str | None, no_test: bool, **given: Any) -> None:

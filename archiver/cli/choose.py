@@ -11,7 +11,7 @@ from archiver import wiring
 from archiver.archive.archive import Archive
 from archiver.catalog.several import SeveralCatalogs
 from archiver.catalog.sqlite import SqliteCatalog
-from archiver.cli.names import folder_names
+from archiver.cli.names import folders_option
 from archiver.cli.session import Session, catalogs
 from archiver.errors import UsageError
 from archiver.plan.select import Filter, parse_size, parse_time
@@ -30,14 +30,7 @@ class Chosen(Struct, frozen=True):
 def filter_options(function: F) -> F:
     """Give a command `--folder`, `--from`, `--since`, `--before`, `--larger-than`, `--present`, `--as-of`."""
     for option in (
-        click.option(
-            "--folder",
-            "folders",
-            multiple=True,
-            metavar="GLOB",
-            help="In these folders alone.",
-            shell_complete=folder_names,
-        ),
+        folders_option("In these folders alone."),
         click.option("--from", "sender", metavar="TEXT", help="From has this in it. Needs the passphrase."),
         click.option("--since", metavar="DATE", help="Received then or later: 2024-05-31, 30d, 1y."),
         click.option("--before", metavar="DATE", help="Received before."),

@@ -10,10 +10,10 @@ from archiver import wiring
 from archiver.accounts.files.account import FilesAccount
 from archiver.accounts.files.disk import text_of
 from archiver.archive.writer import ChainOwner
-from archiver.cli.names import account_names, archive_names
+from archiver.cli.names import account_names
 from archiver.cli.output import number, print_json, size
 from archiver.cli.pull import report_document
-from archiver.cli.session import Session, shared_options
+from archiver.cli.session import Session, archive_option, shared_options
 from archiver.cli.stop import stoppable
 from archiver.config import AccountSettings
 from archiver.config.reader import MBOX_FORMS
@@ -38,13 +38,7 @@ from archiver.plan.pull import Selection
     shell_complete=account_names,
 )
 @click.option("--form", type=click.Choice(MBOX_FORMS), help="How mbox files are quoted, where you know it.")
-@click.option(
-    "--archive",
-    "archive_name",
-    metavar="NAME",
-    help="The archive, where there are several.",
-    shell_complete=archive_names,
-)
+@archive_option
 @click.option("--dry-run", is_flag=True, help="Tell what would be taken in.")
 @shared_options
 def command(

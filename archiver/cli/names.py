@@ -1,12 +1,14 @@
 """The names that a shell completes: accounts, archives, folders. Quick, without network, silent on any error."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from archiver.config import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def account_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
@@ -27,6 +29,13 @@ def account_and_archive_names(context: click.Context, param: click.Parameter, in
 def folder_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Give the folders that the local catalogs know, of the accounts named on the command line or of all."""
     return _beginning(incomplete, lambda: _folders(context))
+
+
+def folders_option(text: str) -> Callable[[F], F]:
+    """Give a command `--folder`, which takes globs and says `text` in the help."""
+    return click.option(
+        "--folder", "folders", multiple=True, metavar="GLOB", help=text, shell_complete=folder_names
+    )
 
 
 def _beginning(incomplete: str, names: Callable[[], Iterable[str]]) -> list[str]:

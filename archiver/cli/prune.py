@@ -12,7 +12,7 @@ from archiver.archive.archive import Archive
 from archiver.archive.writer import ChainOwner
 from archiver.catalog.sqlite import SqliteCatalog
 from archiver.cli.consent import agree, yes_option
-from archiver.cli.names import account_names, folder_names
+from archiver.cli.names import account_names, folder_names, folders_option
 from archiver.cli.nice import nice_option
 from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, size
@@ -38,14 +38,7 @@ GRACE_OF_SCHEDULE = "7d"
 @click.option("--older-than", metavar="AGE", help="Received longer ago than 30d, 6m, 1y, or before a date.")
 @click.option("--larger-than", metavar="SIZE", help="Larger than 300K, 5M, 2G.")
 @click.option("--keep-last", type=click.IntRange(1), metavar="N", help="Not the last N messages of a folder.")
-@click.option(
-    "--folder",
-    "folders",
-    multiple=True,
-    metavar="GLOB",
-    help="In these folders alone.",
-    shell_complete=folder_names,
-)
+@folders_option("In these folders alone.")
 @click.option(
     "--exclude", multiple=True, metavar="GLOB", help="Not in these folders.", shell_complete=folder_names
 )

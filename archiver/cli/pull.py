@@ -7,7 +7,7 @@ import click
 
 from archiver import wiring
 from archiver.cli.failure import as_archiver_error, bug_of
-from archiver.cli.names import account_names, folder_names
+from archiver.cli.names import account_names, folder_names, folders_option
 from archiver.cli.nice import nice_option
 from archiver.cli.notified import notify_option
 from archiver.cli.output import number, print_json, say, size
@@ -30,14 +30,7 @@ from archiver.plan.turns import JOBS, Limits
 
 @click.command("pull")
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=account_names)
-@click.option(
-    "--folder",
-    "folders",
-    multiple=True,
-    metavar="GLOB",
-    help="These folders alone.",
-    shell_complete=folder_names,
-)
+@folders_option("These folders alone.")
 @click.option(
     "--exclude", multiple=True, metavar="GLOB", help="Not these folders.", shell_complete=folder_names
 )

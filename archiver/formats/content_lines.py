@@ -58,16 +58,6 @@ def unfolded(content: bytes) -> Iterator[bytes]:
     yield from (one for one in re.split(rb"\r?\n", _FOLD.sub(b"", content)) if one)
 
 
-def value_of(one: bytes) -> str:
-    """Give the text after the first colon that no quotes hold; of an unfolded line."""
-    found = re.match(rb'(?:[^":]|"[^"]*")*:(.*)', one, re.DOTALL)
-    return re.sub(
-        r"\\([\\;,nN])",
-        lambda at: "\n" if at[1] in "nN" else at[1],
-        found[1].decode("utf-8", "replace") if found else "",
-    )
-
-
 def _quoted(value: str) -> str:
     """Write a parameter's value; the three characters that it cannot hold by RFC 6868."""
     told = plain(value).replace("^", "^^").replace("\n", "^n").replace('"', "^'")

@@ -1,19 +1,17 @@
 """Which class serves which kind of account.
 
-A kind is one line in a registry here; its module is imported when it is used.
+A kind is one line in a registry here, and a function that imports its module when it is used.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from archiver.accounts.daily import DailyLimit
-from archiver.config import (
-    AccountSettings,
-    state_folder,
-)
+from archiver.config import AccountSettings, state_folder
 from archiver.config.exchange import backend_of, endpoint_of
+from archiver.config.settings import AccountKind
 from archiver.errors import ConfigInvalid, UsageError
 from archiver.model import Secret
 from archiver.ports import Account
@@ -42,17 +40,13 @@ def open_account(
 
     What it warns of while it is made is about its settings: told where these are made, not at each use.
     """
-    module, _, factory = _ACCOUNTS[settings.kind].partition(":")
-    make: Callable[[AccountSettings, Callable[[], Secret], Warn], Account] = getattr(
-        import_module(module), factory
-    )
     made = warn_of_settings
 
     def tell(text: str) -> None:
         if made:
             warn(text)
 
-    account = make(settings, password or (lambda: _secret(settings)), tell)
+    account = _ACCOUNTS[settings.kind](settings, password or (lambda: _secret(settings)), tell)
     made = True
     return account
 
@@ -205,11 +199,11 @@ def make_exchange(settings: AccountSettings, password: Callable[[], Secret], war
     return EwsAccount(where, password, warn, wanted)
 
 
-_ACCOUNTS = {
-    "exchange": "archiver.wiring.accounts:make_exchange",
-    "files": "archiver.wiring.accounts:make_files",
-    "imap": "archiver.wiring.accounts:make_imap",
-    "pop3": "archiver.wiring.accounts:make_pop3",
+_ACCOUNTS: Mapping[AccountKind, Callable[[AccountSettings, Callable[[], Secret], Warn], Account]] = {
+    "exchange": make_exchange,
+    "files": make_files,
+    "imap": make_imap,
+    "pop3": make_pop3,
 }
 
 
