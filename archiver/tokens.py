@@ -86,7 +86,10 @@ def sign_in(settings: AccountSettings, way: Literal["device", "browser"], show: 
 
 def ways(settings: AccountSettings) -> tuple[Literal["device", "browser"], ...]:
     """Tell how one can sign in, the usual way first: with a code where there is one, as that works everywhere."""
-    provider = _provider(settings, with_secret=False)
+    wanted, provider = _oauth(settings), _provider(settings, with_secret=False)
+    if provider.authority is not None:
+        has_secret = wanted.client_secret_command or wanted.client_secret_file
+        return ("browser",) if has_secret else ("device", "browser")
     found: list[Literal["device", "browser"]] = []
     if provider.device_url:
         found.append("device")
@@ -200,7 +203,8 @@ def _alone(settings: AccountSettings) -> Iterator[None]:
 def _client(settings: AccountSettings) -> str:
     """Write down who signs in where, as what and for what: a sign-in is good for this alone."""
     wanted = _oauth(settings)
-    where = wanted.token_url or wanted.tenant
+    cloud = f"{wanted.authority}/" if wanted.authority else ""
+    where = wanted.token_url or f"{cloud}{wanted.tenant}"
     return " ".join((settings.user, wanted.provider, where, wanted.client_id, *wanted.scopes))
 
 
@@ -210,9 +214,15 @@ def _provider(settings: AccountSettings, *, with_secret: bool = True) -> oauth.P
     scope = " ".join(wanted.scopes)
     if wanted.provider == "microsoft":
         what = settings.kind if settings.exchange is None else backend_of(settings.exchange)
-        as_program = signs_in_as_program(settings)
+        own_ca = settings.ca_file if wanted.authority else None  # else it is for the mail server alone
         return oauth.microsoft(
-            wanted.client_id, secret, scope or None, what, wanted.tenant, program=as_program
+            wanted.client_id,
+            secret,
+            scope or None,
+            what,
+            f"{wanted.authority or oauth.PUBLIC_CLOUD}/{wanted.tenant}",
+            ca_file=str(own_ca) if own_ca else None,
+            program=signs_in_as_program(settings),
         )
     if wanted.provider == "google":
         return oauth.google(wanted.client_id, secret, scope or None)
