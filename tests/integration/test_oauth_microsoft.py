@@ -19,6 +19,7 @@ from archiver.model import Secret
 from tests.servers.authority import TENANT, Authority, provider
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+DISCOVERY = f"/{TENANT}/v2.0/.well-known/openid-configuration"
 
 
 @pytest.fixture
@@ -44,10 +45,7 @@ def browse(authority: Authority) -> oauth.Granted:
 
 def test_it_asks_the_authority_for_its_addresses_and_nobody_else(authority: Authority) -> None:
     refresh(authority)
-    assert [path for path, _ in authority.seen] == [
-        f"/{TENANT}/v2.0/.well-known/openid-configuration",
-        "/token",
-    ]
+    assert [path for path, _ in authority.seen] == [DISCOVERY, "/token"]
 
 
 def test_a_tenant_that_is_not_there_is_told(authority: Authority) -> None:
@@ -225,8 +223,10 @@ def test_a_program_signs_in_by_its_certificate_without_anybody(
 def test_a_program_with_another_certificate_is_refused(authority: Authority, key: rsa.RSAPrivateKey) -> None:
     other = rsa.generate_private_key(65537, 2048)
     authority.certificate = certificate_of(other)
-    with pytest.raises(ConfigInvalid):
+    with pytest.raises(ConfigInvalid, match="does not know this certificate") as told:
         oauth.as_program(provider(authority), certificate_of(key) + key_of(key), NOW)
+    assert "upload it" in str(told.value.hint)
+    assert [path for path, _ in authority.seen] == [DISCOVERY, "/token"]
 
 
 def test_what_is_no_certificate_with_its_key_is_told_before_anything_is_sent(
@@ -234,6 +234,7 @@ def test_what_is_no_certificate_with_its_key_is_told_before_anything_is_sent(
 ) -> None:
     curve = ec.generate_private_key(ec.SECP256R1())
     other = rsa.generate_private_key(65537, 2048)
+    form, locked = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"pw")
     for pem in (
         b"",
         b"x",
@@ -241,6 +242,7 @@ def test_what_is_no_certificate_with_its_key_is_told_before_anything_is_sent(
         key_of(key),
         certificate_of(curve) + key_of(curve),
         certificate_of(key) + key_of(other),
+        certificate_of(key) + key.private_bytes(serialization.Encoding.PEM, form, locked),
     ):
         with pytest.raises(ConfigInvalid, match="certificate to sign in with"):
             oauth.as_program(provider(authority), pem, NOW)

@@ -33,6 +33,21 @@ _MICROSOFT: Mapping[str, tuple[str, str, type[ArchiverError]]] = {
     ),
     "7000215": ("the client secret is wrong", "give the value of the secret, not its ID", ConfigInvalid),
     "7000222": ("the client secret has expired", "make a new one at the provider", ConfigInvalid),
+    "700027": (
+        "Microsoft does not know this certificate of the client",
+        "upload it to the client, under Certificates & secrets; the old one may have expired",
+        ConfigInvalid,
+    ),
+    "700024": (
+        "what the certificate signed is too old or too new",
+        "set the clock of this machine right",
+        ConfigInvalid,
+    ),
+    "7000229": (
+        "nobody has let this client into the tenant",
+        "have an administrator grant it the permissions in this tenant",
+        ConfigInvalid,
+    ),
     "700016": ("this tenant does not know the client ID", "check client-id and tenant", ConfigInvalid),
     "90002": ("there is no such tenant", "check tenant", ConfigInvalid),
     "50011": (
