@@ -20,6 +20,7 @@ from tests.servers.dovecot import Dovecot
 from tests.terminal import Terminal
 
 USER = "ann"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def mail_server(authority: Authority) -> Iterator[Dovecot]:
 def home(home: CommandLine, authority: Authority, mail_server: Dovecot) -> CommandLine:
     """A home whose account "ann" signs in by OAuth."""
     write_oauth_account(home, mail_server, authority)
-    home.environment["BROWSER"] = _browser(home.home)
+    home.environment["BROWSER"] = browser(home.home, authority)
     return home
 
 
@@ -57,12 +58,14 @@ def write_oauth_account(home: CommandLine, mail_server: Dovecot, authority: Auth
         )
 
 
-def _browser(folder: Path) -> str:
+def browser(folder: Path, authority: Authority) -> str:
     """Make a program that visits an address as a browser does, and follows where it is sent."""
     path = folder / "browser"
     path.write_text(
-        f"#!{sys.executable}\nimport sys, urllib.request\n"
-        f"print(urllib.request.urlopen(sys.argv[1], timeout=10).status, file=open({str(folder / 'visited')!r}, 'a'))\n"
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from tests.servers.authority import visit\n"
+        f"print(visit(sys.argv[1], {authority.ca_file and str(authority.ca_file)!r}),"
+        f" file=open({str(folder / 'visited')!r}, 'a'))\n"
     )
     path.chmod(0o755)
     return f"{path} %s"
@@ -347,6 +350,7 @@ def test_an_account_is_added_with_a_provider_and_a_client_of_ones_own(
         ("--oauth microsoft", "archiver has no client of its own"),
         ("--client-id x", "--client-id goes with --oauth"),
         ("--oauth google --client-id x --tenant y", "oauth.tenant"),
+        ("--oauth microsoft --client-id x --authority http://a", "oauth.authority"),
         ("--oauth google --client-id x --password-keyring", "keep one of them"),
     ],
 )

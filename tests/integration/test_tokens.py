@@ -72,7 +72,9 @@ def keyring(state: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
 def account(authority: Authority, state: Path) -> AccountSettings:
     if authority.tls:
         oauth = OAuthSettings("microsoft", CLIENT_ID, tenant=TENANT, authority=authority.microsoft)
-        return AccountSettings("ann", "mail", "imap", "localhost", "ann", ca_file=authority.ca_file, oauth=oauth)
+        return AccountSettings(
+            "ann", "mail", "imap", "localhost", "ann", ca_file=authority.ca_file, oauth=oauth
+        )
     oauth = OAuthSettings(
         "generic",
         CLIENT_ID,

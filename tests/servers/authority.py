@@ -56,6 +56,21 @@ def signed_claims(assertion: str, certificate: bytes) -> dict[str, Any] | None:
     return found
 
 
+def visit(url: str, ca_file: Path | None) -> int:
+    """Do what a browser does, which trusts a file of certificates."""
+    trust = ssl.create_default_context(cafile=ca_file) if url.startswith("https") else None
+    try:
+        with urllib.request.urlopen(url, timeout=10, context=trust) as answer:
+            form = _FORM.fullmatch(answer.read().decode())
+        if form is None:
+            return int(answer.status)
+        fields = {name: html.unescape(value) for name, value in _FIELD.findall(form[2])}
+        with urllib.request.urlopen(form[1], urlencode(fields).encode(), timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 _FORM = re.compile('<form method="post" action="([^"]*)">(.*)</form>')
 _FIELD = re.compile('<input type="hidden" name="([^"]*)" value="([^"]*)">')
 
@@ -139,19 +154,7 @@ class Authority:
 
     def visit(self, url: str) -> int:
         """Do what a browser does: follow an address to where it leads, and give the status there."""
-        try:
-            with urllib.request.urlopen(url, timeout=10, context=self._trust_me(url)) as answer:
-                form = _FORM.fullmatch(answer.read().decode())
-            if form is None:
-                return int(answer.status)
-            fields = {name: html.unescape(value) for name, value in _FIELD.findall(form[2])}
-            with urllib.request.urlopen(form[1], urlencode(fields).encode(), timeout=10) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-
-    def _trust_me(self, url: str) -> ssl.SSLContext | None:
-        return ssl.create_default_context(cafile=self.ca_file) if url.startswith("https") else None
+        return visit(url, self.ca_file)
 
     def revoke(self) -> None:
         """Forget all tokens, as a changed password does."""

@@ -2,11 +2,12 @@
 
 import datetime
 import ipaddress
+import secrets
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
@@ -18,7 +19,12 @@ def make_certificate(
 ) -> None:
     """Write a certificate that is its own authority, and its key, as PEM; good for a day if nothing else is said."""
     secret = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, "localhost"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, secrets.token_hex(8)),  # two may be trusted at once
+        ]
+    )
     now = datetime.datetime.now(datetime.UTC)
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     made = (
@@ -39,3 +45,19 @@ def make_certificate(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
+
+
+def make_client_certificate(path: Path) -> bytes:
+    """Write the certificate of a program that signs in as itself, and its RSA key; give the certificate, PEM."""
+    secret = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "archiver")])
+    now = datetime.datetime.now(datetime.UTC)
+    ends = now + datetime.timedelta(days=1)
+    made = x509.CertificateBuilder(name, name, secret.public_key(), 1, now, ends).sign(
+        secret, hashes.SHA256()
+    )
+    certificate = made.public_bytes(serialization.Encoding.PEM)
+    form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path.write_bytes(certificate + secret.private_bytes(serialization.Encoding.PEM, form, none))
+    path.chmod(0o600)
+    return certificate
