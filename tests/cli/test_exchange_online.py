@@ -87,6 +87,22 @@ def test_a_token_that_ended_is_renewed_without_a_word(home: CommandLine, authori
     assert (done.exit, done.err) == (0, "")
 
 
+def test_what_the_company_wants_of_a_token_is_asked_for_and_where_it_wants_a_person_that_is_told(
+    home: CommandLine, authority: Authority, online: GraphDouble
+) -> None:
+    online.claims = True
+    authority.access.clear()
+    done = home("pull", "work", "-q")
+    assert (done.exit, done.err) == (0, "")
+    assert authority.forms("/token")[-1]["claims"] == '{"access_token":{}}'
+    authority.access.clear()
+    authority.refuses = {"refresh_token": ("interaction_required", "AADSTS50076: multi-factor")}
+    done = home("pull", "work", "-q")
+    assert done.exit == 21
+    assert "the company wants a second factor" in done.err
+    assert "archiver account login work" in done.err
+
+
 def test_a_program_pulls_by_its_certificate_and_nobody_signs_in(
     home: CommandLine, authority: Authority, online: GraphDouble
 ) -> None:

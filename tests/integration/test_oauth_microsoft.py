@@ -17,6 +17,7 @@ from archiver.accounts import oauth
 from archiver.errors import ConfigInvalid, Forbidden, LoginRefused, Unreachable, Untrusted, UsageError
 from archiver.model import Secret
 from tests.servers.authority import TENANT, Authority, provider
+from tests.servers.certificate import make_certificate
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DISCOVERY = f"/{TENANT}/v2.0/.well-known/openid-configuration"
@@ -74,9 +75,13 @@ def test_an_address_without_tls_is_asked_and_shown_to_nobody(
     assert len(authority.seen) == 1
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_trusted(authority: Authority) -> None:
-    with pytest.raises(Untrusted, match="not trusted"):
-        refresh(authority, replace(provider(authority), ca_file=None))
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(authority: Authority, tmp_path: Path) -> None:
+    other = tmp_path / "other.pem"
+    make_certificate(other, tmp_path / "other.key")
+    for ca_file, hint in ((None, "SSL_CERT_FILE"), (str(other), str(other))):
+        with pytest.raises(Untrusted, match="not trusted") as told:
+            refresh(authority, replace(provider(authority), ca_file=ca_file))
+        assert hint in str(told.value.hint)
     assert authority.seen == []
 
 
@@ -114,6 +119,19 @@ def test_what_is_asked_for_at_every_sign_in_may_stand_in_the_scopes_and_need_not
     assert asked == [{"mail", "offline_access", "openid", "profile"}] * 2
 
 
+def test_what_a_server_wants_of_a_token_is_asked_for_with_it(
+    authority: Authority, key: rsa.RSAPrivateKey
+) -> None:
+    authority.certificate = certificate_of(key)
+    claims = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
+    old = Secret(authority.grant()["refresh_token"])
+    for wanted in (claims, None):
+        old = oauth.refreshed(provider(authority), old, NOW, wanted).refresh
+        oauth.as_program(provider(authority), key_of(key) + authority.certificate, NOW, wanted)
+    sent = [json.loads(form["claims"]) if "claims" in form else None for form in authority.forms("/token")]
+    assert sent == [json.loads(claims)] * 2 + [None] * 2
+
+
 def test_a_client_with_a_secret_signs_in_by_browser_and_by_no_code(authority: Authority) -> None:
     authority.client_secret = "s3cret"
     with pytest.raises(UsageError, match="no code to a client with a secret") as told:
@@ -122,6 +140,17 @@ def test_a_client_with_a_secret_signs_in_by_browser_and_by_no_code(authority: Au
     assert authority.seen == []
     granted = browse(authority)
     assert oauth.refreshed(provider(authority), granted.refresh, NOW).access.reveal() in authority.access
+
+
+def test_an_authority_without_codes_leads_to_the_browser(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = authority.discover()
+    del named["device_authorization_endpoint"]
+    monkeypatch.setattr(authority, "discover", lambda: named)
+    with pytest.raises(UsageError, match="gives no codes"):
+        oauth.begin_device(provider(authority), NOW)
+    assert browse(authority).access.reveal() in authority.access
 
 
 def test_a_person_who_may_not_have_a_code_is_told_before_there_is_one(authority: Authority) -> None:

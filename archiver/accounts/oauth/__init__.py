@@ -65,11 +65,11 @@ def sign_in_by_browser(
     return browser.sign_in_by_browser(provider, user, show, clock, wait_s)
 
 
-def refreshed(provider: Provider, old: Secret, now: datetime) -> Granted:
-    """Trade a refresh token for a new access token.
+def refreshed(provider: Provider, old: Secret, now: datetime, claims: str | None = None) -> Granted:
+    """Trade a refresh token for a new access token, of which Microsoft's servers may want `claims`.
 
     Raises `Unreachable`, `Untrusted`, `ConfigInvalid`, `Forbidden`, `LoginRefused`.
     """
     if provider.authority is not None:
-        return entra.refreshed(provider, old, now)
+        return entra.refreshed(provider, old, now, claims)
     return grants.refreshed(provider, old, now)

@@ -22,6 +22,8 @@ from archiver.accounts.oauth.refusals import refused
 from archiver.errors import ArchiverError, ConfigInvalid, Unreachable, UsageError
 from archiver.model import AccessToken, Secret
 
+_log = logging.getLogger(__name__)
+
 App: TypeAlias = Any
 
 _BY_MSAL = {"openid", "profile", "offline_access"}
@@ -29,10 +31,15 @@ _BY_MSAL = {"openid", "profile", "offline_access"}
 
 
 def begin_device(provider: Provider, now: datetime) -> DeviceCode:
-    """Ask for a code. Raises `UsageError` for a client with a secret, which gets none, else as `refreshed`."""
+    """Ask for a code. Raises `UsageError` where there is none: for a client with a secret, on an old AD FS.
+
+    Else as `refreshed`.
+    """
     if provider.client_secret is not None:
         raise UsageError("Microsoft gives no code to a client with a secret", "use --browser")
     app = _application(provider)
+    if not app.authority.device_authorization_endpoint:
+        raise UsageError("this authority gives no codes", "use --browser")
     return read_code(_asked(lambda: app.initiate_device_flow(_scopes(provider))), provider, now)
 
 
@@ -79,23 +86,26 @@ def sign_in_by_browser(
     return granted(_asked(lambda: app.acquire_token_by_auth_code_flow(flow, answer)), provider, clock())
 
 
-def refreshed(provider: Provider, old: Secret, now: datetime) -> Granted:
-    """Trade a refresh token for a new access token.
+def refreshed(provider: Provider, old: Secret, now: datetime, claims: str | None = None) -> Granted:
+    """Trade a refresh token for a new access token, with the `claims` that a server wants of it (JSON).
 
-    Raises `Unreachable`, `Untrusted`, `ConfigInvalid`, `Forbidden`, `LoginRefused`.
+    Raises `Unreachable`, `Untrusted`, `ConfigInvalid`, `Forbidden`, `LoginRefused`. Claims:
+    https://learn.microsoft.com/entra/identity-platform/claims-challenge
     """
-    app = _application(provider)
-    told = _asked(lambda: app.acquire_token_by_refresh_token(old.reveal(), _scopes(provider)))
+    app, more = _application(provider), {"claims": claims}
+    told = _asked(lambda: app.acquire_token_by_refresh_token(old.reveal(), _scopes(provider), data=more))
     return granted(told, provider, now, old)
 
 
-def as_program(provider: Provider, certificate: bytes, now: datetime) -> tuple[AccessToken, datetime]:
+def as_program(
+    provider: Provider, certificate: bytes, now: datetime, claims: str | None = None
+) -> tuple[AccessToken, datetime]:
     """Get an access token, and until when it is good. `certificate` is PEM, with its RSA key unencrypted.
 
     Raises `ConfigInvalid` for what is no such certificate, and as `refreshed`.
     """
     app = _application(provider, _credential(certificate))
-    told = _asked(lambda: app.acquire_token_for_client(_scopes(provider)))
+    told = _asked(lambda: app.acquire_token_for_client(_scopes(provider), claims_challenge=claims))
     return read_access(told, provider, now)
 
 
@@ -146,7 +156,8 @@ def _asked(ask: Callable[[], Any]) -> Any:
     """Give what msal tells; what it makes of an answer that it cannot read becomes `Unreachable`."""
     try:
         return ask()
-    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        _log.debug("msal makes a %s of an answer", type(error).__name__)  # its text may hold the answer
         raise Unreachable(
             "Microsoft's answer is not one to a sign-in",
             "try again; check authority and tenant, and any proxy between",

@@ -53,9 +53,9 @@ def send(
         with answer:
             status, raw = int(answer.status), answer.read(LIMIT_BYTES)
     except urllib.error.URLError as error:
-        raise _unreachable(host, error.reason) from None
+        raise _unreachable(host, error.reason, ca_file) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise _unreachable(host, error) from None
+        raise _unreachable(host, error, ca_file) from None
     _log.debug("%s answers %d", host, status)
     if status >= 500 or status == 429:
         raise Unreachable(f'"{host}" cannot serve a sign-in now (HTTP {status})', "try again later")
@@ -71,13 +71,15 @@ def send(
     return status, told
 
 
-def _unreachable(host: str, reason: object) -> Unreachable | Untrusted:
+def _unreachable(host: str, reason: object, ca_file: str | None) -> Unreachable | Untrusted:
     import ssl  # noqa: PLC0415 -- the standard library has loaded it by now
 
     if isinstance(reason, ssl.SSLCertVerificationError):
         return Untrusted(
             f'the certificate of "{host}" is not trusted: {reason.verify_message.lower()}',
-            "a proxy that opens TLS wants its certificates named in SSL_CERT_FILE",
+            f'its authority\'s has to be in "{ca_file}"'
+            if ca_file
+            else "a proxy that opens TLS wants its certificates named in SSL_CERT_FILE",
         )
     text = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
     return Unreachable(f'"{host}" cannot be reached for the sign-in: {text.lower()}', "try again later")
