@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import mail
-from tests.cli.test_account_login import USER, browser, secrets_of, sign_in
+from tests.cli.test_account_login import USER, browser, mail_server_of, sign_in, tokens_shown
 from tests.command_line import CommandLine
-from tests.require import require
 from tests.servers.authority import CLIENT_ID, TENANT, Authority
 from tests.servers.dovecot import Dovecot
 from tests.terminal import Terminal
@@ -16,18 +14,13 @@ from tests.terminal import Terminal
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Iterator[Authority]:
-    tls = tmp_path / "authority"
-    tls.mkdir()
-    with Authority(tls=tls, user=USER) as running:
+    with Authority(tls=tmp_path, user=USER) as running:
         yield running
 
 
 @pytest.fixture
 def mail_server(authority: Authority) -> Iterator[Dovecot]:
-    require("dovecot")
-    introspection = f"{authority.url}/introspect?token="
-    with Dovecot([USER], mechanisms="plain xoauth2", introspection=introspection) as running:
-        running.deliver(USER, mail("one"))
+    with mail_server_of(authority) as running:
         yield running
 
 
@@ -77,17 +70,7 @@ def test_ctrl_c_while_waiting_ends_it(home: CommandLine, authority: Authority) -
 
 
 def test_no_output_log_or_file_shows_a_token(home: CommandLine, authority: Authority) -> None:
-    authority.lives_s = 0
-    said = ""
-    for words in (["account", "login", "ann"], ["account", "test", "ann"], ["pull"], ["status"]):
-        done = home.typed(*words, "-vv")
-        assert done.exit == 0, done.err
-        said += done.text + done.err
-    secrets = secrets_of(authority)
-    assert len(secrets) > 4
-    assert [one for one in secrets if one in said] == []
-    files = [path for path in home.home.rglob("*") if path.is_file()]
-    assert [path for path in files for one in secrets if one.encode() in path.read_bytes()] == []
+    assert tokens_shown(home, authority) == []
 
 
 def test_a_sign_in_that_was_revoked_is_told_at_once(home: CommandLine, authority: Authority) -> None:

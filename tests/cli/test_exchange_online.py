@@ -9,11 +9,12 @@ import icalendar
 import msgspec
 import pytest
 import vobject
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from archiver.formats.record import unpack
 from tests.command_line import CommandLine
 from tests.servers.authority import CLIENT_ID, TENANT, Authority
-from tests.servers.certificate import make_client_certificate
+from tests.servers.certificate import certificate_of, key_of
 from tests.servers.graph.filling import PICTURE, fill, zoned
 from tests.servers.graph.server import GraphDouble
 
@@ -22,9 +23,7 @@ ADDRESS = "ann@example.org"
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Iterator[Authority]:
-    tls = tmp_path / "authority"
-    tls.mkdir()
-    with Authority(tls=tls, user=ADDRESS) as running:
+    with Authority(tls=tmp_path, user=ADDRESS) as running:
         yield running
 
 
@@ -106,8 +105,10 @@ def test_what_the_company_wants_of_a_token_is_asked_for_and_where_it_wants_a_per
 def test_a_program_pulls_by_its_certificate_and_nobody_signs_in(
     home: CommandLine, authority: Authority, online: GraphDouble
 ) -> None:
-    path = home.home / "client.pem"
-    authority.certificate = make_client_certificate(path)
+    path, key = home.home / "client.pem", rsa.generate_private_key(65537, 2048)
+    authority.certificate = certificate_of(key)
+    path.write_bytes(key_of(key) + authority.certificate)
+    path.chmod(0o600)
     _write(home, "program", online, authority, f'client-certificate-file = "{path}"\n')
     authority.seen.clear()
     online.seen.clear()
@@ -123,7 +124,7 @@ def test_a_program_pulls_by_its_certificate_and_nobody_signs_in(
     done = home("account", "login", "program")
     assert done.exit == 2
     assert "needs nobody" in done.err
-    authority.certificate = make_client_certificate(home.home / "other.pem")
+    authority.certificate = certificate_of(rsa.generate_private_key(65537, 2048))
     done = home.typed("pull", "program", "-q")
     assert done.exit == 14
     assert "does not know this certificate" in done.err

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec.structs import replace
 
@@ -17,7 +15,7 @@ from archiver.accounts import oauth
 from archiver.errors import ConfigInvalid, Forbidden, LoginRefused, Unreachable, Untrusted, UsageError
 from archiver.model import Secret
 from tests.servers.authority import TENANT, Authority, provider
-from tests.servers.certificate import make_certificate
+from tests.servers.certificate import certificate_of, key_of, make_certificate
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DISCOVERY = f"/{TENANT}/v2.0/.well-known/openid-configuration"
@@ -221,18 +219,6 @@ _SECRET = ("code", "code_verifier", "device_code", "refresh_token", "nonce", "st
 # --- a program that signs in as itself -------------------------------------------------------------------
 
 
-def certificate_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    """A certificate that a key made for itself, PEM."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "archiver")])
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=365))
-    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-def key_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, form, none)
-
-
 @pytest.fixture(scope="module")
 def key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
@@ -263,7 +249,6 @@ def test_what_is_no_certificate_with_its_key_is_told_before_anything_is_sent(
 ) -> None:
     curve = ec.generate_private_key(ec.SECP256R1())
     other = rsa.generate_private_key(65537, 2048)
-    form, locked = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"pw")
     for pem in (
         b"",
         b"x",
@@ -271,7 +256,7 @@ def test_what_is_no_certificate_with_its_key_is_told_before_anything_is_sent(
         key_of(key),
         certificate_of(curve) + key_of(curve),
         certificate_of(key) + key_of(other),
-        certificate_of(key) + key.private_bytes(serialization.Encoding.PEM, form, locked),
+        certificate_of(key) + key_of(key, b"pw"),
     ):
         with pytest.raises(ConfigInvalid, match="certificate to sign in with"):
             oauth.as_program(provider(authority), pem, NOW)

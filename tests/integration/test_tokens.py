@@ -44,9 +44,7 @@ class Keyring(ModuleType):
 
 @pytest.fixture(params=["generic", "microsoft"])
 def authority(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Authority]:
-    tls = tmp_path / "tls"
-    tls.mkdir()
-    with Authority(tls=tls if request.param == "microsoft" else None) as running:
+    with Authority(tls=tmp_path if request.param == "microsoft" else None) as running:
         yield running
 
 

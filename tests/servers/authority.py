@@ -88,6 +88,14 @@ def _short(path: str) -> str:
     return path.removeprefix(f"/{TENANT}/oauth2/v2.0").replace("/devicecode", "/device")
 
 
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _text(told: Mapping[str, object]) -> str:
     return base64.urlsafe_b64encode(json.dumps(told).encode()).rstrip(b"=").decode()
 
@@ -101,7 +109,7 @@ class Authority:
     """The server. Start it as a context manager; `seen` are the forms it got, by path."""
 
     tls: Path | None = None
-    """An empty folder for the certificate of Microsoft's side; without it there is none."""
+    """A folder in which one is made for the certificate of Microsoft's side; without it there is none."""
     user: str = "ann"
     client_secret: str | None = None
     certificate: bytes | None = None
@@ -136,7 +144,11 @@ class Authority:
         self._lock = threading.Lock()
         self._serving = Serving(self._handler())
         self.url = self._serving.url
-        self._microsoft = Serving(self._handler(), self.tls) if self.tls else None
+        self._microsoft: Serving | None = None
+        if self.tls:
+            folder = self.tls / "authority"
+            folder.mkdir()
+            self._microsoft = Serving(self._handler(), folder)
         self.microsoft = self._microsoft.url if self._microsoft else ""
         self.ca_file = self._microsoft.ca_file if self._microsoft else None
         return self
@@ -199,6 +211,8 @@ class Authority:
         """Answer a request for a code."""
         if "device" in self.refuses:
             return self._refusal("device")
+        if not _is_json(form.get("claims", "{}")):
+            return {"error": "invalid_request"}
         code = secrets.token_hex(8)
         self._devices.add(code)
         return {
@@ -216,6 +230,8 @@ class Authority:
             return {"error": "invalid_client"}
         if grant in self.refuses:
             return self._refusal(grant)
+        if not _is_json(form.get("claims", "{}")):
+            return {"error": "invalid_request"}
         kinds = {
             "authorization_code": self._redeem,
             "refresh_token": self._renew,

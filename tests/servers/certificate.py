@@ -47,17 +47,15 @@ def make_certificate(
     )
 
 
-def make_client_certificate(path: Path) -> bytes:
-    """Write the certificate of a program that signs in as itself, and its RSA key; give the certificate, PEM."""
-    secret = rsa.generate_private_key(65537, 2048)
+def certificate_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    """Make the certificate of a program that signs in as itself, PEM."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "archiver")])
     now = datetime.datetime.now(datetime.UTC)
-    ends = now + datetime.timedelta(days=1)
-    made = x509.CertificateBuilder(name, name, secret.public_key(), 1, now, ends).sign(
-        secret, hashes.SHA256()
-    )
-    certificate = made.public_bytes(serialization.Encoding.PEM)
-    form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path.write_bytes(certificate + secret.private_bytes(serialization.Encoding.PEM, form, none))
-    path.chmod(0o600)
-    return certificate
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def key_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, password: bytes | None = None) -> bytes:
+    """Write a key down, PEM."""
+    locked = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
