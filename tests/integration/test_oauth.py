@@ -187,6 +187,7 @@ def test_a_provider_that_is_away_for_a_moment_ends_no_waiting(authority: Authori
     ("error", "description", "kind", "words"),
     [
         ("access_denied", "", LoginRefused, "declined"),
+        ("authorization_declined", "", LoginRefused, "declined"),
         ("expired_token", "", LoginRefused, "before the code expired"),
         ("invalid_client", "AADSTS7000218: The request body must contain", ConfigInvalid, "client secret"),
         ("invalid_grant", "AADSTS65001: consent", oauth.SignInLost, "agreed"),

@@ -177,6 +177,9 @@ def test_a_word_about_the_person_that_cannot_be_read_is_no_crash(authority: Auth
     [
         ("invalid_grant", "AADSTS700082: expired", oauth.SignInLost, "90 days"),
         ("invalid_grant", "AADSTS50173: password", oauth.SignInLost, "password was changed"),
+        ("invalid_grant", "AADSTS50133: session", oauth.SignInLost, "password was changed"),
+        ("invalid_grant", "AADSTS53000: device", Forbidden, "its own devices"),
+        ("unauthorized_client", "AADSTS7000112: disabled", ConfigInvalid, "disabled"),
         ("invalid_grant", "AADSTS65001: consent", oauth.SignInLost, "agreed"),
         ("interaction_required", "AADSTS50076: mfa", oauth.SignInLost, "second factor"),
         ("invalid_grant", "AADSTS53003: policy", Forbidden, "Conditional Access"),
