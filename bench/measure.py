@@ -1,9 +1,10 @@
 """Run a program and tell what it took: time on the clock, time of the processors, memory."""
 
+import json
 import os
 import statistics
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -28,16 +29,15 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str], log: Path) -> 
     What was written before is brought to the disk first, so that nobody pays for another's writing.
     """
     os.sync()
+    figures = log.with_suffix(".figures")
+    words = [sys.executable, "-I", Path(__file__).with_name("alone.py"), figures, *command]
     with log.open("wb") as out:
-        started = time.monotonic()
-        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+        subprocess.run(words, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=True)
+    told = json.loads(figures.read_text())
+    if told["exit"]:
         said = log.read_text(errors="replace")[-2000:]
-        raise ProgramFailed(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{said}")
-    return Used(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        raise ProgramFailed(f"{' '.join(map(str, command))} ended with {told['exit']}:\n{said}")
+    return Used(told["wall_s"], told["cpu_s"], told["rss"])
 
 
 def in_turns(rounds: int, *steps: Callable[[], Used]) -> list[Used]:

@@ -14,7 +14,7 @@ from tests.servers.ews.filling import mail
 from tests.servers.ews.server import EwsDouble
 
 _BIG = 50 << 20
-_LIMIT = 700  # MiB
+_LIMIT = 400  # MiB
 
 
 def exchange(setting: Setting) -> Iterator[Row]:

@@ -76,7 +76,7 @@ def test_an_address_without_tls_is_asked_and_shown_to_nobody(
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted(authority: Authority, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     make_certificate(other, tmp_path / "other.key")
-    for ca_file, hint in ((None, "SSL_CERT_FILE"), (str(other), str(other))):
+    for ca_file, hint in ((None, "SSL_CERT_FILE"), (str(other), "ca-file")):
         with pytest.raises(Untrusted, match="not trusted") as told:
             refresh(authority, replace(provider(authority), ca_file=ca_file))
         assert hint in str(told.value.hint)

@@ -7,8 +7,9 @@ item, a wrong password is tried for an hour, and parts of a batch come twice. ar
 import logging
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, Literal
 
 import exchangelib
@@ -29,7 +30,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as ConnectionFailed
 from spnego.exceptions import SpnegoError
 
-from archiver.accounts.ews.refusals import KNOWN, Disabled, Incomprehensible, translate
+from archiver.accounts.ews.refusals import KNOWN, Disabled, Incomprehensible, Nowhere, translate
 from archiver.errors import ConfigInvalid
 from archiver.model import AccessToken, Secret
 
@@ -43,6 +44,7 @@ _AUTH = {
 }
 _END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?Envelope\s*>\s*\Z")
 _TAIL = 200  # bytes
+_PIECE = 32_768  # bytes: as much as lxml asks for at a time
 _BUSY = (429, 502, 503, 504)
 
 # the one prints the whole content of what it cannot read, the other every request and reply
@@ -90,7 +92,13 @@ class Adapter(HTTPAdapter):
             raise _busy(reply)  # requests_ntlm would look for a challenge in it
         if reply.status_code == 200 or (reply.status_code == 500 and is_xml(reply.content)):
             check_whole(reply.content)
+            # exchangelib takes a reply byte by byte, at half a microsecond each
+            reply.iter_content = partial(_pieces, reply.content)  # type: ignore[method-assign]
         return reply
+
+
+def _pieces(content: bytes, *_: object) -> Iterator[bytes]:
+    return (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
 
 
 def check_whole(body: bytes) -> None:
@@ -115,6 +123,8 @@ class Policy(FailFast):  # type: ignore[misc]
             raise ErrorInternalServerTransientError("HTTP 302 to an error page")
         if status == 500 and not is_xml(response.content):
             raise Incomprehensible("HTTP 500, and no reply of Exchange")
+        if status in (404, 405, 410):
+            raise Nowhere(f"HTTP {status}")
         if status >= 400 and status != 500:
             raise Incomprehensible(f"HTTP {status}")
         super().raise_response_errors(response)

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import requests
 from msgspec import Struct
 
+from archiver.accounts import failures
 from archiver.accounts.link import LONGEST_WAIT_S, TRIES, Busy
 from archiver.errors import FolderRefused, Forbidden, LoginRefused, Unreachable, Untrusted
 from archiver.model import AccessToken, Secret
@@ -278,12 +279,11 @@ class Web:
                     allow_redirects=False,
                 )
                 return reply, reply.content
-        except requests.exceptions.SSLError as error:
-            raise Untrusted(f"the certificate of Exchange Online is not trusted: {_host(url)}") from error
-        except requests.exceptions.ConnectTimeout as error:
-            raise Unreachable(f'"{_host(url)}" did not answer within {self._where.timeout_s:g} s') from error
         except requests.exceptions.RequestException as error:
-            raise Lost(f'the connection to "{_host(url)}" was lost') from error
+            found = failures.of_request(error)
+            if isinstance(found, Untrusted):
+                raise found from error
+            raise Lost(found.text if found else f'the connection to "{_host(url)}" was lost') from error
 
     def _judge(self, method: str, url: str, reply: requests.Response, content: bytes) -> Answer:
         status = reply.status_code

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 
+from archiver.accounts import failures
 from archiver.accounts.connection import trusting
 from archiver.accounts.oauth.provider import NOTHING
 from archiver.errors import Unreachable, Untrusted
@@ -72,14 +74,10 @@ def send(
 
 
 def _unreachable(host: str, reason: object, ca_file: str | None) -> Unreachable | Untrusted:
-    import ssl  # noqa: PLC0415 -- the standard library has loaded it by now
-
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return Untrusted(
-            f'the certificate of "{host}" is not trusted: {reason.verify_message.lower()}',
-            f'its authority\'s has to be in "{ca_file}"'
-            if ca_file
-            else "a proxy that opens TLS wants its certificates named in SSL_CERT_FILE",
-        )
+        found = failures.distrusted(host, reason)
+        if ca_file is None:
+            found.hint = "a proxy that opens TLS wants its certificates named in SSL_CERT_FILE"
+        return found
     text = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
     return Unreachable(f'"{host}" cannot be reached for the sign-in: {text.lower()}', "try again later")
