@@ -54,6 +54,19 @@ def test_a_tenant_that_is_not_there_is_told(authority: Authority) -> None:
     assert told.value.hint == "check tenant"
 
 
+def test_ad_fs_is_an_authority_too(authority: Authority) -> None:
+    own = replace(provider(authority), authority=f"{authority.microsoft}/adfs")
+    assert refresh(authority, own).access.reveal() in authority.access
+    assert authority.seen[0][0] == "/adfs/.well-known/openid-configuration"
+
+
+def test_a_server_that_is_no_authority_is_told(authority: Authority) -> None:
+    elsewhere = replace(provider(authority), authority=f"{authority.microsoft}/{TENANT}/more")
+    with pytest.raises(Unreachable, match=r"no addresses \(HTTP 404\)") as told:
+        refresh(authority, elsewhere)
+    assert told.value.hint == "check authority and tenant"
+
+
 def test_an_authority_that_is_none_is_told(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authority, "discover", lambda: {"issuer": "x"})
     with pytest.raises(Unreachable, match="not one to a sign-in") as told:

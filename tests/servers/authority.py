@@ -85,7 +85,8 @@ def _page(where: str, fields: Mapping[str, str]) -> bytes:
 
 def _short(path: str) -> str:
     """Give Microsoft's address of an endpoint as the others have it."""
-    return path.removeprefix(f"/{TENANT}/oauth2/v2.0").replace("/devicecode", "/device")
+    short = path.removeprefix(f"/{TENANT}/oauth2/v2.0").removeprefix("/adfs/oauth2")
+    return short.replace("/devicecode", "/device")
 
 
 def _is_json(text: str) -> bool:
@@ -343,7 +344,10 @@ class Authority:
                     self._say(200, json.dumps(authority.introspect(form.get("token", ""))).encode())
                 elif path == f"/{TENANT}/v2.0/.well-known/openid-configuration":
                     self._say(200, json.dumps(authority.discover()).encode())
-                elif path.endswith("/openid-configuration"):
+                elif path == "/adfs/.well-known/openid-configuration":
+                    long = json.dumps(authority.discover())
+                    self._say(200, long.replace(f"{TENANT}/oauth2/v2.0", "adfs/oauth2").encode())
+                elif re.fullmatch("/[^/]+/v2.0/.well-known/openid-configuration", path):
                     told = {"error": "invalid_tenant", "error_description": "AADSTS90002: Tenant not found."}
                     self._say(400, json.dumps(told).encode())
                 else:

@@ -185,8 +185,12 @@ class _Line:
     def get(self, url: str, **_: object) -> _Answer:
         """Ask for the addresses of an authority. Raises what its refusal means."""
         status, told = self._send(url, None, {})
-        if status != 200:
+        if "error" in told:
             raise refused(told.get("error"), told.get("error_description"), self._provider.name)
+        if status != 200:
+            raise Unreachable(
+                f"the authority tells no addresses (HTTP {status})", "check authority and tenant"
+            )
         named = [str(url) for name, url in told.items() if name.endswith("_endpoint")]
         if not all(url.startswith("https://") for url in named):
             raise Unreachable("the authority names an address without TLS", "check authority and tenant")

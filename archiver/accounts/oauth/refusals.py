@@ -50,6 +50,7 @@ _MICROSOFT: Mapping[str, tuple[str, str, type[ArchiverError]]] = {
     ),
     "700016": ("this tenant does not know the client ID", "check client-id and tenant", ConfigInvalid),
     "90002": ("there is no such tenant", "check tenant", ConfigInvalid),
+    "900023": ("this is neither the name nor the ID of a tenant", "check tenant", ConfigInvalid),
     "50011": (
         "the address to come back to is not registered",
         'register "http://localhost" under "Mobile and desktop applications"',
