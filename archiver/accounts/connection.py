@@ -57,7 +57,7 @@ class Line:
     def start_tls(self) -> None:
         """Turn to TLS now (RFC 8446). What came in the clear is thrown away."""
         server = self.server
-        context = _context(server)
+        context = trusting(server.ca_file)
         self.end_reading()
         try:
             # the handshake by itself: it waits for the server, and by then others must know the line
@@ -200,11 +200,12 @@ def _hold(server: Server, line: socket.socket) -> None:
         server.leash.hold(line)
 
 
-def _context(server: Server) -> ssl.SSLContext:
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """Trust the certificates in a file (PEM), without one those of the system. Raises `ConfigInvalid`."""
     try:
-        return ssl.create_default_context(cafile=server.ca_file)
+        return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
         raise ConfigInvalid(
-            f'no certificates can be read from "{server.ca_file}": {failures.reason(error)}',
+            f'no certificates can be read from "{ca_file}": {failures.reason(error)}',
             "ca-file names a file of certificates in PEM form",
         ) from error
