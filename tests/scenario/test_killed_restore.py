@@ -1,8 +1,7 @@
 """Processes that are killed while they put items into Exchange by their exports; the next one makes no second copy."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -10,21 +9,27 @@ import pytest
 from msgspec.structs import replace
 
 from archiver.accounts.ews.account import EwsAccount
+from archiver.accounts.graph import writing
+from archiver.accounts.graph.account import GraphAccount
 from archiver.formats.record import pack, unpack
-from archiver.model import Appended, Kind, Message, Outgoing
+from archiver.model import Appended, Folder, Kind, Message, Outgoing
 from tests.contract.account import find, listed, mail
 from tests.contract.append import outgoing
-from tests.mortal import Killed, MortalHttp
+from tests.mortal import MortalHttp
 from tests.servers.ews.contract_mailbox import EwsMailbox
 from tests.servers.ews.filling import fill
 from tests.servers.ews.markup import text
 from tests.servers.ews.plans import When
 from tests.servers.ews.server import EwsDouble
 from tests.servers.ews.state import Item
+from tests.servers.graph import filling as graph_filling
+from tests.servers.graph.owner import GraphOwner
+from tests.servers.graph.server import GraphDouble
+from tests.servers.graph.state import Item as GraphItem
+from tests.servers.graph.state import property_id
 
 _numbers = count()
 MARK = "00020329-0000-0000-c000-000000000046 name archiver-id"
-ALIKE = mail(500)
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +55,14 @@ def messages(double: EwsDouble) -> list[Outgoing]:
     account.close()
     made = [outgoing(one.raw) for one in list(found.values())[::2]]
     assert {unpack(one.raw).details.kind for one in made} == set(Kind)
-    record = unpack(made[0].raw)
-    flagged = pack(replace(record, details=replace(record.details, flags=frozenset({"\\Flagged"}))))
-    return [*made, replace(made[0], copy=1), replace(made[1], copy=1), outgoing(flagged)]
+    return [*made, replace(made[0], copy=1), replace(made[1], copy=1), alike(made[0])]
+
+
+def alike(one: Outgoing) -> Outgoing:
+    """Give another content that no listing tells from this one."""
+    record = unpack(one.raw)
+    other = pack(replace(record, details=replace(record.details, importance="high")))
+    return replace(outgoing(other), kind=one.kind)
 
 
 def wanted(messages: list[Outgoing]) -> Counter[str]:
@@ -117,3 +127,166 @@ def test_a_restore_by_export_that_is_killed_at_any_request_puts_each_item_in_onc
             target.meanwhile()
             target.run(messages)
             target.check(messages)
+
+
+def test_a_batch_that_the_server_put_in_half_is_known_in_half(
+    double: EwsDouble, messages: list[Outgoing], tmp_path: Path
+) -> None:
+    for part in (1, 9):
+        target = Ews(double, tmp_path)
+        clock = MortalHttp(0, after=False, kept=target.notes)
+        double.plans.refuse(
+            "ErrorServerBusy", part, When("UploadItems", double.plans.counts["UploadItems"] + 1)
+        )
+        double.plans.after(clock.kill_now, When("UploadItems", double.plans.counts["UploadItems"] + 1))
+        target.run(messages, clock)
+        assert clock.dead
+        assert 0 < len(target.mailbox.place("Back").items) - len(target.own) < len(messages)
+        target.meanwhile()
+        target.run(messages)
+        target.check(messages)
+
+
+def test_what_the_folder_held_before_is_never_taken_for_what_was_restored(
+    double: EwsDouble, tmp_path: Path
+) -> None:
+    for nth in count(1):
+        target = Ews(double, tmp_path)
+        account = target.mailbox.account()
+        (own,) = account.fetch(listed(account, "Back"))
+        account.close()
+        assert isinstance(own, Message)
+        given = [outgoing(own.raw)]
+        doom = MortalHttp(nth, after=False, kept=target.notes)
+        target.run(given, doom)
+        target.run(given)
+        target.check(given)
+        if not doom.dead:
+            break
+
+
+def test_an_item_whose_mark_is_refused_is_known_by_the_next_restore(
+    double: EwsDouble, messages: list[Outgoing], tmp_path: Path
+) -> None:
+    target = Ews(double, tmp_path)
+    double.plans.refuse("ErrorItemSave", -1, When("UpdateItem", times=2))
+    for left in (True, True, False):
+        target.run(messages[:4])
+        assert len(target.mailbox.place("Back").items) == 4 + len(target.own)
+        assert bool(list(target.notes.iterdir())) is left
+    target.check(messages[:4])
+
+
+# --- Graph ------------------------------------------------------------------------------------------------
+
+FOLDERS = {Kind.MAIL: "INBOX", Kind.EVENT: "Calendar", Kind.CONTACT: "Contacts", Kind.TASK: "Tasks"}
+OWN_MAIL = graph_filling.MAIL.replace(b"figures@", b"other@")
+
+
+def archived(source: GraphDouble, kind: Kind) -> list[Outgoing]:
+    """Give items of a kind, as archived: with a twin, and with two contents that look alike."""
+    graph_filling.fill(source.mailbox)
+    graph_filling.fill_many(source.mailbox, 6)
+    account = GraphOwner(source, export=True).account()
+    found = list(account.fetch(listed(account, FOLDERS[kind])))
+    account.close()
+    made = []
+    for one in found:
+        assert isinstance(one, Message)
+        made.append(replace(outgoing(one.raw), kind=kind))
+    return [*made, replace(made[-1], copy=1), alike(made[-1])]
+
+
+class Graph:
+    """A mailbox with a folder to restore to, in which there is something already, and the notes of this machine."""
+
+    def __init__(self, double: GraphDouble, kind: Kind, tmp_path: Path) -> None:
+        self.double = double
+        self.kind = kind
+        self.notes = tmp_path / f"notes{next(_numbers)}"
+        self.notes.mkdir(mode=0o700)
+        self.owner = GraphOwner(double)
+        names = {
+            Kind.MAIL: "inbox",
+            Kind.EVENT: "calendar",
+            Kind.CONTACT: "contacts",
+            Kind.TASK: "defaultList",
+        }
+        self.folder = double.mailbox.folder(names[kind], kind.value)
+        self.own: list[str] = []
+        self.enter("2026-04-01")
+
+    def enter(self, day: str) -> None:
+        """Put in what a user may: it is called as what is restored is, and is another."""
+        zones = {"originalStartTimeZone": "UTC", "originalEndTimeZone": "UTC", "type": "singleInstance"}
+        start, end = graph_filling.zoned(day, 9), graph_filling.zoned(day, 10)
+        mailbox = self.double.mailbox
+        match self.kind:
+            case Kind.MAIL:
+                made = mailbox.deliver(self.folder, OWN_MAIL.replace(b"other@", b"%s@" % day.encode()))
+            case Kind.EVENT:
+                called = {"subject": "Holiday", "iCalUId": f"0400{day}", "start": start, "end": end}
+                made = mailbox.add(self.folder, {**called, **zones})
+            case Kind.CONTACT:
+                addresses = [{"name": "Bob", "address": f"{day}@example.org"}]
+                made = mailbox.add(self.folder, {"displayName": "Bob Builder", "emailAddresses": addresses})
+            case _:
+                made = mailbox.add(self.folder, {"title": "Pay the bill", "dueDateTime": start})
+        self.own.append(made.id)
+
+    def run(self, messages: list[Outgoing], doom: MortalHttp | None = None) -> None:
+        account = self.owner.account(self.notes)
+        folder = find(account, FOLDERS[self.kind])
+        if doom is None:
+            self._put(account, folder, messages)
+        else:
+            with doom.living():
+                self._put(account, folder, messages)
+        account.close()
+
+    def _put(self, account: GraphAccount, folder: Folder, messages: list[Outgoing]) -> None:
+        answers = list(account.append(folder, iter(messages)))
+        assert all(isinstance(one, Appended) and one.altered is None for one in answers), answers
+
+    def check(self, messages: list[Outgoing]) -> None:
+        items = self.double.mailbox.inside(self.folder.id)
+        meetings = [one for one in items if one.props.get("attendees")]
+        met = [one for one in messages if "meeting" in str(unpack(one.raw).details.subject).lower()]
+        assert len(meetings) == len(met)
+        assert Counter(mark for one in items for mark in marks_of(one)) == wanted(
+            [one for one in messages if one not in met]
+        )
+        unmarked = [one.id for one in items if one not in meetings and not marks_of(one)]
+        assert sorted(unmarked) == sorted(self.own)
+        assert list(self.notes.iterdir()) == [], "nothing is open any more"
+        assert self.owner.warnings == []
+        assert self.double.sent_invitations == 0
+
+
+def marks_of(item: GraphItem) -> list[str]:
+    name = property_id(writing.ARCHIVER_ID)
+    linked = [one["externalId"] for one in item.props.get("linkedResources", ())]
+    return [*linked, *(value for key, value in item.extended.items() if key == name)]
+
+
+@pytest.mark.parametrize("kind", list(FOLDERS))
+def test_a_restore_by_import_that_is_killed_at_any_request_puts_each_item_in_once(
+    kind: Kind, tmp_path: Path
+) -> None:
+    with GraphDouble() as source, GraphDouble() as target:
+        messages = archived(source, kind)
+        clean = Graph(target, kind, tmp_path)
+        whole = MortalHttp(0, after=False, kept=clean.notes)
+        clean.run(messages, whole)
+        clean.check(messages)
+    assert whole.told > 10
+    for nth in range(1, whole.told + 1):
+        for after in (False, True):
+            with GraphDouble() as double:
+                there = Graph(double, kind, tmp_path)
+                doom = MortalHttp(nth, after=after, kept=there.notes)
+                there.run(messages, doom)
+                assert doom.dead
+                there.enter("2026-04-02")
+                there.run(messages)
+                there.check(messages)
