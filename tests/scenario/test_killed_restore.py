@@ -1,7 +1,7 @@
 """Processes that are killed while they put items into Exchange by their exports; the next one makes no second copy."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -16,12 +16,14 @@ from archiver.model import Appended, Folder, Kind, Message, Outgoing
 from tests.contract.account import find, listed, mail
 from tests.contract.append import outgoing
 from tests.mortal import MortalHttp
+from tests.servers import fault_proxy as faults
 from tests.servers.ews.contract_mailbox import EwsMailbox
 from tests.servers.ews.filling import fill
 from tests.servers.ews.markup import text
 from tests.servers.ews.plans import When
 from tests.servers.ews.server import EwsDouble
 from tests.servers.ews.state import Item
+from tests.servers.fault_proxy import Fault, FaultProxy
 from tests.servers.graph import filling as graph_filling
 from tests.servers.graph.owner import GraphOwner
 from tests.servers.graph.server import GraphDouble
@@ -290,3 +292,79 @@ def test_a_restore_by_import_that_is_killed_at_any_request_puts_each_item_in_onc
                 there.enter("2026-04-02")
                 there.run(messages)
                 there.check(messages)
+
+
+@pytest.mark.parametrize("kind", list(FOLDERS))
+@pytest.mark.parametrize("fault", [faults.cut_after, faults.cut_before])
+def test_what_a_user_puts_in_while_an_answer_is_lost_is_not_mistaken(
+    kind: Kind, fault: Callable[[], Fault], tmp_path: Path
+) -> None:
+    with GraphDouble() as source, GraphDouble() as double, FaultProxy(double.import_url) as importing:
+        messages = archived(source, kind)
+        messages = [one for one in messages if unpack(one.raw).details.subject != "Meeting"]
+        double.import_url = importing.url
+        there = Graph(double, kind, tmp_path)
+
+        def given() -> Iterator[Outgoing]:
+            yield messages[-1]
+            there.enter("2026-04-02")  # it is called as the first of them
+            importing.inject(fault(), nth=len(importing.seen) + 1)
+            yield from messages[:-1]
+
+        account = there.owner.account(there.notes)
+        assert len(list(account.append(find(account, FOLDERS[kind]), given()))) == len(messages)
+        account.close()
+        assert importing.injected == 1
+        there.check(messages)
+
+
+@pytest.mark.parametrize("kind", list(FOLDERS))
+def test_an_item_that_was_restored_before_is_known_by_the_mark_in_its_export(
+    kind: Kind, tmp_path: Path
+) -> None:
+    with GraphDouble() as source, GraphDouble() as first:
+        Graph(first, kind, tmp_path).run(archived(source, kind)[:2])
+        account = GraphOwner(first, export=True).account()
+        told = list(account.fetch(listed(account, FOLDERS[kind])))
+        account.close()
+    messages = [replace(outgoing(one.raw), kind=kind) for one in told if isinstance(one, Message)]
+    bare = [one for one in messages if b"Meeting" not in one.raw]
+    for nth in range(6, 12):
+        with GraphDouble() as double:
+            there = Graph(double, kind, tmp_path)
+            doom = MortalHttp(nth, after=True, kept=there.notes)
+            there.run(messages, doom)
+            assert doom.dead
+            there.run(messages)
+            assert len(double.mailbox.inside(there.folder.id)) == len(messages) + len(there.own)
+            marks = Counter(mark for one in double.mailbox.inside(there.folder.id) for mark in marks_of(one))
+            assert marks & wanted(bare) == wanted(bare)
+
+
+@pytest.mark.parametrize("kind", list(FOLDERS))
+def test_an_item_that_cannot_be_read_after_its_import_is_there_all_the_same(
+    kind: Kind, tmp_path: Path
+) -> None:
+    hidden = {
+        Kind.MAIL: "/me/messages/",
+        Kind.EVENT: "/events/",
+        Kind.CONTACT: "/me/contacts/",
+        Kind.TASK: "/tasks/",
+    }
+    with GraphDouble() as source, GraphDouble() as double:
+        messages = archived(source, kind)[:2]
+        there = Graph(double, kind, tmp_path)
+        account = there.owner.account(there.notes)
+        folder = find(account, FOLDERS[kind])
+        double.breaks = {hidden[kind]: 404}
+        for _ in range(2):
+            answers = list(account.append(folder, iter(messages)))
+            assert all(isinstance(one, Appended) and one.ref is None for one in answers), answers
+            assert all(
+                "nothing more can be told of it" in (getattr(one, "altered", "") or "") for one in answers
+            )
+            assert len(double.mailbox.inside(there.folder.id)) == len(messages) + len(there.own)
+        account.close()
+        double.breaks = {}
+        there.run(messages)
+        there.check(messages)

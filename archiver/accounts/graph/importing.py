@@ -34,7 +34,7 @@ _SELECTED = {
 
 
 class Unread(Exception):
-    """An item was imported, and nothing is told of it; says why."""
+    """An item is there, and cannot be read; says why."""
 
 
 class Importing:
@@ -72,14 +72,14 @@ class Importing:
         return there
 
     def meeting(self, record: Record) -> Json | None:
-        """Find a meeting that is there already, by what the calendars of the world know it by: it bears no mark."""
+        """Find a meeting that is there already, by what the calendars of the world know it by. Raises `Unread`."""
         item = record.details.item
         if not isinstance(item, Event) or not asks(item):
             return None
         self._snapshot()
         if item.uid not in self._uids:
             return None
-        return self._web.get(self._path(self._uids[item.uid]), **listing.query(self._kind))
+        return self._read(self._uids[item.uid], "it is there")
 
     def put(self, record: Record, mark: str) -> Json | None:
         """Import an item; None where that is not possible, and it is to be made from JSON. Raises `Unread`."""
@@ -147,12 +147,15 @@ class Importing:
                 self._noted.done([mark])
         except (Forbidden, Refusal) as error:
             _log.info("the mark of an item is not taken: %s", error.text)
-        try:
-            told = self._web.get(self._path(item_id), **listing.query(self._kind))
-        except (Forbidden, Refusal) as error:
-            raise Unread(f"it was imported, and what came of it cannot be read: {error.text}") from error
+        told = self._read(item_id, "it was imported")
         self._snapshot().add(str(told["id"]))
         return told
+
+    def _read(self, item_id: str, known: str) -> Json:
+        try:
+            return self._web.get(self._path(item_id), **listing.query(self._kind))
+        except (Forbidden, Refusal) as error:
+            raise Unread(f"{known}, and nothing more can be told of it: {error.text}") from error
 
     # --- what is there ----------------------------------------------------------------------------------
 
