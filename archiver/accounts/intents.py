@@ -276,9 +276,10 @@ def _locked(path: Path) -> int | None:
         file = os.open(path, flags, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.fstat(file).st_ino == path.stat().st_ino:
-                _sync_folder(path.parent)
-                return file
+            with suppress(FileNotFoundError):
+                if os.fstat(file).st_ino == path.stat().st_ino:
+                    _sync_folder(path.parent)
+                    return file
         except BlockingIOError:
             os.close(file)
             return None
