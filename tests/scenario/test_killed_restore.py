@@ -179,6 +179,26 @@ def test_an_item_whose_mark_is_refused_is_known_by_the_next_restore(
     target.check(messages[:4])
 
 
+def test_an_item_that_was_restored_by_ews_before_is_known_by_the_mark_in_its_export(
+    double: EwsDouble, messages: list[Outgoing], tmp_path: Path
+) -> None:
+    first = Ews(double, tmp_path)
+    first.run(messages[:6])
+    account = first.mailbox.account()
+    told = list(account.fetch(listed(account, "Back")))
+    account.close()
+    again = [outgoing(one.raw) for one in told if isinstance(one, Message)]
+    target = Ews(double, tmp_path)
+    doom = MortalHttp(0, after=True, kept=target.notes)
+    double.plans.after(doom.kill_now, When("UploadItems", double.plans.counts["UploadItems"] + 1))
+    target.run(again, doom)
+    assert doom.dead
+    assert len(target.mailbox.place("Back").items) == len(again) + len(target.own)
+    target.meanwhile()
+    target.run(again)
+    target.check(again)
+
+
 # --- Graph ------------------------------------------------------------------------------------------------
 
 FOLDERS = {Kind.MAIL: "INBOX", Kind.EVENT: "Calendar", Kind.CONTACT: "Contacts", Kind.TASK: "Tasks"}
