@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 
@@ -10,9 +11,8 @@ from msgspec.structs import replace
 
 from archiver.accounts.ews.account import EwsAccount
 from archiver.accounts.graph import writing
-from archiver.accounts.graph.account import GraphAccount
 from archiver.formats.record import pack, unpack
-from archiver.model import Appended, Folder, Kind, Message, Outgoing
+from archiver.model import Appended, Kind, Message, Outgoing
 from tests.contract.account import find, listed, mail
 from tests.contract.append import outgoing
 from tests.mortal import MortalHttp
@@ -67,12 +67,17 @@ def alike(one: Outgoing) -> Outgoing:
     return replace(outgoing(other), kind=one.kind)
 
 
-def wanted(messages: list[Outgoing]) -> Counter[str]:
-    return Counter(f"{one.digest}.{one.copy}" for one in messages)
+def wanted(messages: list[Outgoing]) -> Counter[tuple[str, str]]:
+    """Count the marks that there are to be, each with what its item is called."""
+    return Counter((f"{one.digest}.{one.copy}", unpack(one.raw).details.subject) for one in messages)
 
 
-def marks(items: list[Item]) -> Counter[str]:
-    return Counter(text(one.properties[MARK], "Value") or "" for one in items if MARK in one.properties)
+def marks(items: list[Item]) -> Counter[tuple[str, str]]:
+    return Counter(
+        (text(one.properties[MARK], "Value") or "", text(one.fields.get("Subject")) or "")
+        for one in items
+        if MARK in one.properties
+    )
 
 
 def put(account: EwsAccount, messages: list[Outgoing]) -> None:
@@ -92,11 +97,8 @@ class Ews:
 
     def run(self, messages: list[Outgoing], doom: MortalHttp | None = None) -> None:
         account = self.mailbox.account(self.notes)
-        if doom is None:
+        with doom.living() if doom is not None else nullcontext():
             put(account, messages)
-        else:
-            with doom.living():
-                put(account, messages)
         account.close()
 
     def meanwhile(self) -> None:
@@ -259,30 +261,30 @@ class Graph:
     def run(self, messages: list[Outgoing], doom: MortalHttp | None = None) -> None:
         account = self.owner.account(self.notes)
         folder = find(account, FOLDERS[self.kind])
-        if doom is None:
-            self._put(account, folder, messages)
-        else:
-            with doom.living():
-                self._put(account, folder, messages)
+        with doom.living() if doom is not None else nullcontext():
+            answers = list(account.append(folder, iter(messages)))
+            assert all(isinstance(one, Appended) and one.altered is None for one in answers), answers
         account.close()
-
-    def _put(self, account: GraphAccount, folder: Folder, messages: list[Outgoing]) -> None:
-        answers = list(account.append(folder, iter(messages)))
-        assert all(isinstance(one, Appended) and one.altered is None for one in answers), answers
 
     def check(self, messages: list[Outgoing]) -> None:
         items = self.double.mailbox.inside(self.folder.id)
         meetings = [one for one in items if one.props.get("attendees")]
         met = [one for one in messages if "meeting" in str(unpack(one.raw).details.subject).lower()]
         assert len(meetings) == len(met)
-        assert Counter(mark for one in items for mark in marks_of(one)) == wanted(
-            [one for one in messages if one not in met]
-        )
+        assert marks_in(items) == wanted([one for one in messages if one not in met])
         unmarked = [one.id for one in items if one not in meetings and not marks_of(one)]
         assert sorted(unmarked) == sorted(self.own)
         assert list(self.notes.iterdir()) == [], "nothing is open any more"
         assert self.owner.warnings == []
         assert self.double.sent_invitations == 0
+
+
+def marks_in(items: list[GraphItem]) -> Counter[tuple[str, str]]:
+    return Counter((mark, called(one)) for one in items for mark in marks_of(one))
+
+
+def called(item: GraphItem) -> str:
+    return next(str(item.props[name]) for name in ("subject", "title", "displayName") if name in item.props)
 
 
 def marks_of(item: GraphItem) -> list[str]:
@@ -357,8 +359,7 @@ def test_an_item_that_was_restored_before_is_known_by_the_mark_in_its_export(
             assert doom.dead
             there.run(messages)
             assert len(double.mailbox.inside(there.folder.id)) == len(messages) + len(there.own)
-            marks = Counter(mark for one in double.mailbox.inside(there.folder.id) for mark in marks_of(one))
-            assert marks & wanted(bare) == wanted(bare)
+            assert marks_in(double.mailbox.inside(there.folder.id)) & wanted(bare) == wanted(bare)
 
 
 @pytest.mark.parametrize("kind", list(FOLDERS))
