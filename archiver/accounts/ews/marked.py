@@ -39,7 +39,10 @@ def search(account: Any, node: Node, identities: Sequence[str]) -> dict[str, str
 
 
 def update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> list[Any]:
-    """Write fields of items; gives an answer for each, an exception for what is refused."""
+    """Write fields of items; gives an answer for each, an exception for what is refused.
+
+    Raises `ValueError` where the answers are not as many as the items, and what is about all of them.
+    """
     answers = list(
         UpdateItem(account=account).call(
             items=list(changes),
@@ -52,6 +55,8 @@ def update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> list[A
     for one in answers:
         if isinstance(one, Exception) and stops_all(one):
             raise one
+    if len(answers) != len(changes):
+        raise ValueError("another count of answers than of items")
     return answers
 
 
