@@ -1,9 +1,14 @@
-"""Processes that die, and lines that drop, at a chosen step of the store or of the account."""
+"""Processes that die, and lines that drop, at a chosen step of the store, of the account or of HTTP."""
 
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from requests.adapters import HTTPAdapter
 
 from archiver.model import (
     Appended,
@@ -218,3 +223,54 @@ class MortalAccount:
 
     def close(self) -> None:
         self._account.close()
+
+
+class MortalHttp:
+    """A process that dies at its n-th request of HTTP, before it is sent or when the server has done what it asks.
+
+    What lies in the folder `kept` stays as it was when it died, whatever is done on the way out. `told` counts.
+    """
+
+    def __init__(self, nth: int, *, after: bool, kept: Path) -> None:
+        self._nth = nth
+        self._after = after
+        self._kept = kept
+        self._then = kept.with_name(kept.name + ".then")
+        self.told = 0
+        self.dead = False
+
+    @contextmanager
+    def living(self) -> Iterator[None]:
+        """Let the process live until it dies, if it does."""
+        plain = HTTPAdapter.send
+
+        def send(adapter: HTTPAdapter, *args: Any, **kwargs: Any) -> Any:
+            if self.dead:
+                raise Killed
+            self.told += 1
+            if self.told == self._nth and not self._after:
+                self._die()
+            reply = plain(adapter, *args, **kwargs)
+            if self.told == self._nth:
+                self._die()
+            return reply
+
+        HTTPAdapter.send = send  # type: ignore[method-assign,assignment]
+        try:
+            yield
+        except Killed:
+            shutil.rmtree(self._kept)
+            self._then.rename(self._kept)
+        finally:
+            HTTPAdapter.send = plain  # type: ignore[method-assign]
+
+    def kill_now(self) -> None:
+        """Have the process dead once the request under way is done: a server says so, in a thread of its own."""
+        if not self.dead:
+            self._nth = self.told
+            self._after = True
+
+    def _die(self) -> None:
+        self.dead = True
+        shutil.copytree(self._kept, self._then)
+        raise Killed

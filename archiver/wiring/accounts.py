@@ -9,8 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from archiver.accounts.daily import DailyLimit
+from archiver.accounts.intents import Intents
 from archiver.config import AccountSettings, state_folder
 from archiver.config.exchange import backend_of, endpoint_of
+from archiver.config.places import private_folder
 from archiver.config.settings import AccountKind
 from archiver.errors import ConfigInvalid, UsageError
 from archiver.model import Secret
@@ -190,13 +192,18 @@ def make_exchange(settings: AccountSettings, password: Callable[[], Secret], war
 
             url = exchange.url if exchange.backend == "graph" and exchange.url else HOST
             server = GraphServer(whose, url, ca_file, settings.timeout_s, exchange.export)
-            return GraphAccount(server, password, warn)
+            return GraphAccount(server, password, warn, intents=_intents(settings, warn))
         from archiver.accounts.ews.account import EwsAccount, Wanted  # noqa: PLC0415 -- as above
         from archiver.accounts.ews.transport import Endpoint  # noqa: PLC0415
     wanted = Wanted(exchange.archive_mailbox, exchange.public_folders, exchange.export)
     sign_in, url = "oauth" if settings.oauth is not None else exchange.sign_in, endpoint_of(exchange)
     where = Endpoint(url, settings.user, whose, sign_in, ca_file, settings.timeout_s, program)
-    return EwsAccount(where, password, warn, wanted)
+    return EwsAccount(where, password, warn, wanted, intents=_intents(settings, warn))
+
+
+def _intents(settings: AccountSettings, warn: Warn) -> Intents:
+    """Note what is put in below the state folder; it is made when the first is."""
+    return Intents(lambda: private_folder(private_folder(state_folder() / "intents") / settings.name), warn)
 
 
 _ACCOUNTS: Mapping[AccountKind, Callable[[AccountSettings, Callable[[], Secret], Warn], Account]] = {

@@ -1,6 +1,9 @@
-"""A mailbox of Exchange with an item of each kind, and the words that make an account of it."""
+"""A mailbox of Exchange with an item of each kind, words that make an account of it, and commands that are killed."""
 
+import os
+import signal
 from datetime import UTC, datetime
+from subprocess import Popen
 
 from tests.command_line import CommandLine
 from tests.servers.ews.builder import Owner
@@ -77,3 +80,32 @@ def write_exchange(home: CommandLine, double: EwsDouble, name: str, address: str
             f'\n[account.{name}]\narchive = "mail"\nkind = "exchange"\nuser = "{address}"\nurl = "{double.url}"\n'
             f'insecure-plaintext = true\nsign-in = "basic"\npassword-command = "echo secret"\n{more}\n'
         )
+
+
+class Killer:
+    """Kills a command, once for each start, whenever it is called."""
+
+    def __init__(self, home: CommandLine) -> None:
+        self._home = home
+        self._process: Popen[bytes] | None = None
+        self.killed = 0
+
+    def __call__(self) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGKILL)
+        self.killed += 1
+
+    def until_it_ends(self, *words: str) -> None:
+        """Type a command, until it comes to its end and is content."""
+        for _ in range(20):
+            self._process = self._home.start(*words)
+            _, err = self._process.communicate(timeout=60)
+            if self._process.returncode != -signal.SIGKILL:
+                assert (self._process.returncode, err) == (0, b"")
+                return
+        raise AssertionError("it does not come any further")
+
+    def notes(self) -> list[str]:
+        """List what is noted of items that were being put in."""
+        folder = self._home.home / "state" / "archiver" / "intents" / "new"
+        return sorted(path.name for path in folder.iterdir())

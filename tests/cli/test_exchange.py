@@ -14,10 +14,11 @@ from archiver.formats.content_lines import unfolded
 from archiver.formats.message import gist
 from archiver.formats.record import is_record, unpack
 from tests.cli.conftest import Mailboxes, write_account
-from tests.cli.exchange import ADDRESS, PHOTO, fill, write_exchange
+from tests.cli.exchange import ADDRESS, PHOTO, Killer, fill, write_exchange
 from tests.command_line import CommandLine
 from tests.servers.authority import CLIENT_ID, TENANT, Authority
 from tests.servers.dovecot import Dovecot
+from tests.servers.ews.plans import When
 from tests.servers.ews.server import EwsDouble
 
 
@@ -281,6 +282,23 @@ def test_mail_of_an_imap_server_goes_to_exchange_once(
         assert restored in done.err
     assert home("pull", "new", "-q").exit == 0
     assert [one["subject"] for one in listed(home, "new")] == ["moved"]
+
+
+def test_a_restore_that_is_killed_when_the_server_has_taken_items_leaves_each_there_once(
+    pulled: CommandLine, office: EwsDouble
+) -> None:
+    target = office.add_mailbox("new@example.com")
+    write_exchange(pulled, office, "new", "new@example.com")
+    killer = Killer(pulled)
+    office.plans.after(killer, When("UploadItems"))
+    killer.until_it_ends("restore", "work", "--to", "new", "-q")
+    assert killer.killed == 5, "once in each folder"
+    assert [
+        len(target.folder(name).items) for name in ("inbox", "calendar", "contacts", "tasks", "notes")
+    ] == [*(1, 3, 2, 1, 1)]
+    assert len(killer.notes()) == 1, (
+        "of the mail: it is known by its Message-ID, and nothing was put in after it"
+    )
 
 
 # --- round trip -----------------------------------------------------------------------------------------

@@ -12,11 +12,12 @@ import vobject
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from archiver.formats.record import unpack
+from tests.cli.exchange import Killer
 from tests.command_line import CommandLine
 from tests.servers.authority import CLIENT_ID, TENANT, Authority
 from tests.servers.certificate import certificate_of, key_of
 from tests.servers.graph.filling import PICTURE, fill, zoned
-from tests.servers.graph.server import GraphDouble
+from tests.servers.graph.server import GraphDouble, Reply, Request
 
 ADDRESS = "ann@example.org"
 
@@ -142,6 +143,27 @@ def test_an_archive_is_restored_to_another_mailbox_once(
     there = {one.folder: one.kind for one in other.mailbox.items.values()}
     named = {other.mailbox.folders[folder].name for folder in there}
     assert named == {"Inbox", "Sent Items", "Calendar", "Team_Ops", "Contacts", "Friends", "Tasks"}
+
+
+def test_a_restore_that_is_killed_when_the_server_has_taken_an_item_leaves_each_there_once(
+    home: CommandLine, online: GraphDouble, other: GraphDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert home("pull", "work", "-q").exit == 0
+    killer = Killer(home)
+    plain = other.answer
+
+    def answer(request: Request) -> Reply:
+        reply = plain(request)
+        if "importItem" in request.path:
+            killer()
+        return reply
+
+    monkeypatch.setattr(other, "answer", answer)
+    killer.until_it_ends("restore", "work", "--to", "new", "-q")
+    assert killer.killed == len(online.mailbox.items)
+    assert subjects(other) == subjects(online)
+    assert other.sent_invitations == 0
+    assert len(killer.notes()) == 2, "of the two folders of mail: it is known by its Message-ID"
 
 
 def test_old_mail_is_pruned_and_nothing_else(home: CommandLine, online: GraphDouble) -> None:

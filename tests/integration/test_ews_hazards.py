@@ -149,6 +149,18 @@ def test_a_reply_that_was_lost_after_an_export_was_put_in_makes_no_second_one(
     assert found == {gist(mail(number)) for number in range(12)}
 
 
+def test_marks_of_which_too_few_are_confirmed_are_set_again(
+    mailbox: EwsMailbox, account: EwsAccount, double: EwsDouble
+) -> None:
+    filled(mailbox, 3)
+    records = [one.raw for one in fetched(account, listed(account)).values() if isinstance(one, Message)]
+    mailbox.create("Back")
+    double.plans.warp(one_fewer, When("UpdateItem", double.plans.counts["UpdateItem"] + 1))
+    for _ in range(2):
+        assert len(list(account.append(find(account, "Back"), (outgoing(raw) for raw in records)))) == 3
+        assert len(mailbox.place("Back").items) == 3
+
+
 def test_what_was_put_in_is_not_put_in_again_by_a_later_run(mailbox: EwsMailbox, account: EwsAccount) -> None:
     given = [outgoing(mail(number)) for number in range(3)]
     folder = find(account, "INBOX")

@@ -20,6 +20,7 @@ from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.transport import Endpoint
 from archiver.accounts.ews.wire import GetItem, counted, handles
 from archiver.accounts.exchange import id_of
+from archiver.accounts.intents import Intents
 from archiver.errors import FolderRefused
 from archiver.model import (
     Appended,
@@ -63,8 +64,10 @@ class EwsAccount:
         on_warning: Callable[[str], None] | None = None,
         wanted: Wanted = Wanted(),  # noqa: B008 -- frozen
         *,
+        intents: Intents | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._intents = intents or Intents()
         self._warn = on_warning or _log.warning
         self._service = Service(endpoint, password, pause)
         self._tree = Tree(
@@ -138,12 +141,12 @@ class EwsAccount:
 
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put items in by UploadItems or CreateItem, each once, whatever becomes of the replies."""
-        yield from Putting(self._service, self._tree, folder.name).put(messages)
+        yield from Putting(self._service, self._tree, folder.name, self._intents).put(messages)
 
     def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
         """See `CanAppend.keep_flags`: by UpdateItem."""
         self._check(Ref(folder.name, epoch, ""))
-        return Putting(self._service, self._tree, folder.name).keep_flags(wanted)
+        return Putting(self._service, self._tree, folder.name, self._intents).keep_flags(wanted)
 
     def trash(self) -> Folder | None:
         """Find the folder of deleted items."""

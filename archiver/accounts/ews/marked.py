@@ -1,13 +1,15 @@
-"""Find items of a folder by the property `archiver-id` that they bear."""
+"""Find items of a folder by the property `archiver-id` that they bear, and write it into items."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from exchangelib.items import ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE
 from exchangelib.services.common import folder_ids_element
 from exchangelib.util import TNS
 
 from archiver.accounts.ews.folders import Node
-from archiver.accounts.ews.wire import FindItem, element, entries, is_last
+from archiver.accounts.ews.refusals import stops_all
+from archiver.accounts.ews.wire import FindItem, UpdateItem, element, entries, is_last
 
 _PAGE = 500
 _PATH = {
@@ -34,6 +36,28 @@ def search(account: Any, node: Node, identities: Sequence[str]) -> dict[str, str
         offset += len(listed)
         if is_last(root) or not listed:
             return found
+
+
+def update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> list[Any]:
+    """Write fields of items; gives an answer for each, an exception for what is refused.
+
+    Raises `ValueError` where the answers are not as many as the items, and what is about all of them.
+    """
+    answers = list(
+        UpdateItem(account=account).call(
+            items=list(changes),
+            conflict_resolution=ALWAYS_OVERWRITE,
+            message_disposition=SAVE_ONLY,
+            send_meeting_invitations_or_cancellations=SEND_TO_NONE,
+            suppress_read_receipts=True,
+        )
+    )
+    for one in answers:
+        if isinstance(one, Exception) and stops_all(one):
+            raise one
+    if len(answers) != len(changes):
+        raise ValueError("another count of answers than of items")
+    return answers
 
 
 def _request(account: Any, node: Node, identities: Sequence[str], offset: int) -> Any:

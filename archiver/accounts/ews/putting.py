@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from exchangelib.items import ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE
 from exchangelib.properties import FolderId
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,20 +19,20 @@ from archiver.accounts.ews import making
 from archiver.accounts.ews.fetching import EXPORT_KIND
 from archiver.accounts.ews.folders import Tree
 from archiver.accounts.ews.keys import SEEN, flags_of, key_of, kind_of
-from archiver.accounts.ews.marked import search
-from archiver.accounts.ews.pages import read_page
+from archiver.accounts.ews.marked import search, update
 from archiver.accounts.ews.properties import LISTED, paths
 from archiver.accounts.ews.refusals import stops_all, words
 from archiver.accounts.ews.service import Service
+from archiver.accounts.ews.uploaded import Uploaded
 from archiver.accounts.ews.wire import (
     CreateItem,
     GetItem,
-    UpdateItem,
     UploadItems,
     counted,
     handles,
 )
 from archiver.accounts.exchange import id_of
+from archiver.accounts.intents import Intents
 from archiver.errors import Damaged, Unreachable
 from archiver.formats.record import Record, is_record, unpack
 from archiver.model import Appended, Flags, Kind, Outgoing, Ref, Refused
@@ -62,26 +61,28 @@ class _Parcel(Struct):
 class Putting:
     """Puts messages into one folder."""
 
-    def __init__(self, service: Service, tree: Tree, name: str) -> None:
+    def __init__(self, service: Service, tree: Tree, name: str, intents: Intents) -> None:
         self._service = service
         self._node = tree.find(name)
         self._tree = tree
         self._name = name
         self._copies: Counter[str] = Counter()
-        self._state: str | None = None
-        self._taken: set[str] = set()
+        self._noted = intents.of(name, self._node.epoch)
+        self._uploaded = Uploaded(service, self._node, name, self._noted)
 
     def put(self, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put messages in, batch by batch; each is answered once."""
         given = iter(messages)
-        is_empty = self._tree.total(self._node, self._name) == 0  # then nothing in it was put in before
-        while True:
-            batch, ended = self._batch(given)
-            yield from self._put(batch, ask=not is_empty)
-            if isinstance(ended, StopIteration):
-                return
-            if ended is not None:
-                raise ended
+        with self._noted:
+            is_empty = self._tree.total(self._node, self._name) == 0  # then nothing in it was put in before
+            self._uploaded.take_over()
+            while True:
+                batch, ended = self._batch(given)
+                yield from self._put(batch, ask=not is_empty)
+                if isinstance(ended, StopIteration):
+                    return
+                if ended is not None:
+                    raise ended
 
     def _batch(self, given: Iterator[Outgoing]) -> tuple[list[_Parcel], BaseException | None]:
         """Take a batch, and what ended it if there is no more."""
@@ -114,7 +115,9 @@ class Putting:
             return
         if ask:
             self._find(batch)
-        self._upload([one for one in batch if _is_open(one) and _export(one) is not None])
+        by_mark = {one.identity: one for one in batch if _is_open(one) and _export(one) is not None}
+        for some in self._uploaded.rounds(_records(by_mark.values())):
+            self._upload([by_mark[mark] for mark in some])
         self._create([one for one in batch if _is_open(one)])
         refs = self._refs([one for one in batch if one.item is not None])
         for one in batch:
@@ -132,6 +135,7 @@ class Putting:
         found = self._service.run(
             lambda account: search(account, self._node, [one.identity for one in batch])
         )
+        found = {**self._uploaded.left, **found}
         for one in batch:
             if one.item is None and one.identity in found:
                 one.item, one.found, one.reason = found[one.identity], True, None
@@ -140,10 +144,7 @@ class Putting:
 
     def _upload(self, parcels: Sequence[_Parcel]) -> None:
         """Put in what has an export of this kind of server."""
-        if not parcels:
-            return
-        if self._state is None:
-            self._state = self._to_the_end(None, [])
+        self._uploaded.note(_records(parcels))
         left = list(parcels)
         tries = 0
         while left:
@@ -162,8 +163,9 @@ class Putting:
                     one.item = str(answer[0])
             break
         done = [one for one in parcels if one.item is not None]
-        self._taken.update(str(one.item) for one in done)
-        self._name_uploads(done)
+        self._uploaded.take([str(one.item) for one in done])
+        unmarked = self._name_uploads(done)
+        self._uploaded.done([one.identity for one in parcels if one.identity not in unmarked])
 
     def _send_exports(self, account: Any, parcels: Sequence[_Parcel]) -> list[Any]:
         given = []
@@ -178,31 +180,15 @@ class Putting:
 
     def _recognise(self, parcels: Sequence[_Parcel]) -> None:
         """Find those that came into the folder though no reply told of them."""
-        came: list[Any] = []
-        self._to_the_end(self._state, came)
-        there: dict[tuple[Any, ...], list[str]] = {}
-        for item in came:
-            if item.id not in self._taken:
-                there.setdefault(_looks_of_item(item), []).append(str(item.id))
+        found = self._uploaded.recognise(_records(parcels))
         for one in parcels:
-            assert one.record is not None
-            same = there.get(_looks_of_record(one.record))
-            if same:
-                one.item = same.pop()
+            one.item = found.get(one.identity)
 
-    def _to_the_end(self, state: str | None, came: list[Any]) -> str:
-        """Read the folder's changes to their end, noting what came; gives the state."""
-        while True:
-            page = read_page(self._service, self._node, self._name, state)
-            came += [item for what, item in page.changes if what in ("create", "update")]
-            state = page.state
-            if page.last:
-                return state
-
-    def _name_uploads(self, parcels: Sequence[_Parcel]) -> None:
-        """Give items the property by which they are known, and the flags that they have had since."""
+    def _name_uploads(self, parcels: Sequence[_Parcel]) -> set[str]:
+        """Give items the property by which they are known, and the flags since then; tells which lack it."""
+        unmarked = {one.identity for one in parcels}
         if not parcels:
-            return
+            return unmarked
         items = self._items([str(one.item) for one in parcels])
         changes = []
         for one in parcels:
@@ -212,7 +198,11 @@ class Putting:
             item.archiver_identity = one.identity
             names = {"archiver_identity", *_mark(item, one.message.flags)}
             changes.append((item, sorted(names)))
-        self._service.run(lambda account: _update(account, changes))
+        answers = self._service.run(lambda account: update(account, changes))
+        pairs = zip(changes, answers, strict=True)
+        return unmarked - {
+            item.archiver_identity for (item, _), answer in pairs if not isinstance(answer, Exception)
+        }
 
     # --- MIME and fields ------------------------------------------------------------------------------
 
@@ -283,7 +273,7 @@ class Putting:
                 changes.append((item, sorted(names)))
         for start in range(0, len(changes), BATCH_ITEMS):
             part = changes[start : start + BATCH_ITEMS]
-            self._service.run(partial(_update, changes=part))
+            self._service.run(partial(update, changes=part))
         now = self._items([item.id for item, _ in changes]) if changes else {}
         for identity, item in items.items():
             flags = wanted[ids[identity]]
@@ -303,6 +293,10 @@ def _export(parcel: _Parcel) -> bytes | None:
     if record is None or record.export is None or record.export.kind != EXPORT_KIND:
         return None
     return record.export.data
+
+
+def _records(parcels: Iterable[_Parcel]) -> dict[str, Record]:
+    return {one.identity: one.record for one in parcels if one.record is not None}
 
 
 def _made(parcel: _Parcel) -> making.Made | None:
@@ -340,19 +334,6 @@ def _lacking(flags: Flags, has: Flags) -> list[str]:
     return [flag for flag in without_labels(flags) if flag.lower() not in there]
 
 
-def _update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> None:
-    answers = UpdateItem(account=account).call(
-        items=list(changes),
-        conflict_resolution=ALWAYS_OVERWRITE,
-        message_disposition=SAVE_ONLY,
-        send_meeting_invitations_or_cancellations=SEND_TO_NONE,
-        suppress_read_receipts=True,
-    )
-    for one in answers:
-        if isinstance(one, Exception) and stops_all(one):
-            raise one
-
-
 def _whole(answers: Sequence[Any], count: int) -> list[Any]:
     """Take answers, one for each; a refusal that is about all of them is raised: nothing is known of what was done."""
     for one in answers:
@@ -361,14 +342,3 @@ def _whole(answers: Sequence[Any], count: int) -> list[Any]:
     if len(answers) != count:
         raise ValueError("another count of answers than of items")
     return list(answers)
-
-
-def _looks_of_item(item: Any) -> tuple[Any, ...]:
-    sent, received = (making.second(one) for one in (item.datetime_sent, item.datetime_received))
-    return item.item_class, item.subject or "", sent, received, getattr(item, "message_id", None)
-
-
-def _looks_of_record(record: Record) -> tuple[Any, ...]:
-    told = record.details
-    sent, received = (making.second(one) for one in (told.sent, told.received))
-    return told.item_class, told.subject, sent, received, told.message_id

@@ -12,6 +12,7 @@ from archiver.accounts.graph.changes import FolderChanges, count, item_path
 from archiver.accounts.graph.fetch import Exports, Fetch
 from archiver.accounts.graph.folders import Native
 from archiver.accounts.graph.web import AT_ONCE, GraphServer, Refusal, Web
+from archiver.accounts.intents import Intents
 from archiver.errors import FolderRefused, RefusedForSafety
 from archiver.model import (
     Appended,
@@ -48,8 +49,10 @@ class GraphAccount:
         token: Callable[[], Secret],
         on_warning: Callable[[str], None] | None = None,
         *,
+        intents: Intents | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._intents = intents or Intents()
         self._web = Web(where, token, pause)
         self._warn = on_warning or _log.warning
         self._natives: dict[str, Native] = {}
@@ -121,7 +124,8 @@ class GraphAccount:
 
     def append(self, folder: Folder, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put items in; see `graph.append`."""
-        yield from Appending(self._web, self._native(folder.name), self._exports)(messages)
+        native = self._native(folder.name)
+        yield from Appending(self._web, native, self._exports, self._intents)(messages)
 
     def keep_flags(self, folder: Folder, epoch: str, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
         """See `CanAppend.keep_flags`."""

@@ -6,19 +6,21 @@ item is made twice.
 https://learn.microsoft.com/graph/import-exchange-mailbox-item
 """
 
-import base64
 import logging
 from collections.abc import Iterable, Iterator
 
 from archiver.accounts.graph import listing, whole, writing
 from archiver.accounts.graph.changes import is_meeting, item_path
-from archiver.accounts.graph.fetch import EXPORT_KIND, Exports
+from archiver.accounts.graph.fetch import Exports
 from archiver.accounts.graph.folders import Native
+from archiver.accounts.graph.importing import Importing, Unread, asks
+from archiver.accounts.graph.marked import marked
 from archiver.accounts.graph.web import Json, Refusal, Web
+from archiver.accounts.intents import Intents
 from archiver.accounts.link import TRIES
-from archiver.errors import Damaged, Forbidden, Unreachable
-from archiver.formats.record import Attached, Details, Record, is_record, unpack
-from archiver.items import Contact, Event, Item, Task
+from archiver.errors import Damaged, Unreachable
+from archiver.formats.record import Attached, Record, is_record, unpack
+from archiver.items import Contact, Event, Task
 from archiver.model import Appended, Flags, Kind, Outgoing, Ref, Refused
 from archiver.plan.categories import categories_of
 from archiver.plan.labels import label_flags, without_labels
@@ -28,7 +30,6 @@ _log = logging.getLogger(__name__)
 LIMIT = 4_000_000
 """Bytes of JSON that one request takes (https://learn.microsoft.com/graph/api/user-post-messages)."""
 
-_IMPORTED = (EXPORT_KIND, "ews-export")
 _TOO_LARGE = (
     "it is larger than Graph takes in one request (4 MB), and its archive holds no export that could be imported: "
     "restore it by IMAP"
@@ -38,25 +39,24 @@ _TOO_LARGE = (
 class Appending:
     """Puts items into one folder."""
 
-    def __init__(self, web: Web, native: Native, exports: Exports) -> None:
+    def __init__(self, web: Web, native: Native, exports: Exports, intents: Intents) -> None:
         self._web = web
         self._native = native
-        self._exports = exports
+        self._noted = intents.of(native.folder.name, native.epoch)
+        self._importing = Importing(web, native, exports, self._noted)
         self._kind = native.folder.kind
         self._there: dict[str, Json] = {}
         self._used: set[str] = set()
-        self._ids: set[str] | None = None
-        self._uids: dict[str, str] = {}  # of events: what the calendars of the world know them by -> id
-        self._imports = True
-        self._session: str | None = None
 
     def __call__(self, messages: Iterable[Outgoing]) -> Iterator[Appended | Refused]:
         """Put them in one by one, each answered once."""
-        first = True
-        for one in messages:
-            if first:
-                self._there, first = self._marked(), False
-            yield self._put(one)
+        with self._noted:
+            first = True
+            for one in messages:
+                if first:
+                    self._there, first = marked(self._web, self._native), False
+                    self._there |= self._importing.take_over()
+                yield self._put(one)
 
     def _put(self, one: Outgoing) -> Appended | Refused:
         mark = self._mark(one)
@@ -71,6 +71,8 @@ class Appending:
             if made is not None and record is not None and record.attachments:
                 made, lost = self._complete(made, record)
                 altered = altered or lost
+        except Unread as error:
+            return Appended(one.digest, None, str(error))
         except (Refusal, Damaged) as error:
             return Refused(one.digest, error.text)
         if made is None:
@@ -83,7 +85,7 @@ class Appending:
         item = record.details.item
         photo = item.photo if isinstance(item, Contact) else None
         has = self._attached(path)
-        closed = _asks(item) and is_meeting(self._web, self._native, str(made["id"]))
+        closed = asks(item) and is_meeting(self._web, self._native, str(made["id"]))
         lost, added = [], False
         for one in record.attachments:
             if one.name in has or (one.name == photo and has):
@@ -145,47 +147,12 @@ class Appending:
     def _ref(self, told: Json) -> Ref:
         return listing.remote_of(self._native, told).ref
 
-    # --- what is there ----------------------------------------------------------------------------------
-
-    def _marked(self, mark: str | None = None) -> dict[str, Json]:
-        """Find the items of the folder that bear a mark, or this one: mark -> item."""
-        if self._kind is Kind.TASK:
-            return self._linked()
-        value = "null" if mark is None else f"'{mark}'"
-        how = "ne" if mark is None else "eq"
-        asked = listing.query(self._kind)
-        own = f"id eq '{writing.ARCHIVER_ID}'"
-        if "$expand" in asked:
-            asked["$expand"] = asked["$expand"].replace("$filter=", f"$filter={own} or ")
-        else:
-            asked["$expand"] = f"singleValueExtendedProperties($filter={own})"
-        asked["$filter"] = (
-            f"singleValueExtendedProperties/any(ep: ep/id eq '{writing.ARCHIVER_ID}' and ep/value {how} {value})"
-        )
-        found = {}
-        for told in self._web.all(self._native.items, **asked, **{"$top": "100"}):
-            for extended in told.get("singleValueExtendedProperties") or ():
-                if str(extended.get("id", "")).lower() == writing.ARCHIVER_ID.lower():
-                    found[str(extended["value"])] = told
-        return found
-
-    def _linked(self) -> dict[str, Json]:
-        found = {}
-        for told in self._web.all(self._native.items, **{"$expand": "linkedResources", "$top": "100"}):
-            for link in told.get("linkedResources") or ():
-                if link.get("applicationName") == writing.APPLICATION and link.get("externalId"):
-                    found[str(link["externalId"])] = told
-        return found
-
     # --- making ---------------------------------------------------------------------------------------
 
     def _make(self, one: Outgoing, record: Record | None, mark: str) -> tuple[Json | None, str | None]:
         """Make an item; gives it as the server has it, and what it lacks, or None and why not."""
-        there = self._meeting(record)
-        if there is not None:
-            return there, None
-        if record is not None and record.export is not None and self._imports:
-            made = self._import(record, record.export.data, mark)
+        if record is not None:
+            made = self._importing.meeting(record) or self._importing.put(record, mark)
             if made is not None:
                 return made, None
         body, altered = self._body(one, record, mark)
@@ -196,13 +163,13 @@ class Appending:
             try:
                 answer = self._web.once("POST", self._native.items, body=body)
                 told = answer.json()
-                return (told if "id" in told else self._marked(mark)[mark]), altered
+                return (told if "id" in told else marked(self._web, self._native, mark)[mark]), altered
             except Unreachable as error:  # it may have been made
                 tries += 1
                 if tries >= TRIES:
                     raise
                 self._web.rest(error, tries)
-                found = self._marked(mark).get(mark)
+                found = marked(self._web, self._native, mark).get(mark)
                 if found is not None:
                     return found, altered
 
@@ -226,102 +193,8 @@ class Appending:
             return None, _TOO_LARGE
         return told, altered
 
-    # --- exports --------------------------------------------------------------------------------------
-
-    def _import(self, record: Record, data: bytes, mark: str) -> Json | None:
-        """Import an export; None where it is not taken, and the item is to be made from JSON."""
-        if record.export is None or record.export.kind not in _IMPORTED:
-            return None
-        before = self._snapshot()
-        sent = {"FolderId": self._native.id, "Mode": "create", "Data": base64.b64encode(data).decode()}
-        item_id: str | None = None
-        tries = 0
-        while item_id is None:
-            try:
-                item_id = str(self._web.elsewhere(self._import_url(), sent).json()["itemId"])
-            except Forbidden as error:
-                self._imports = False
-                _log.info("exports are not imported: %s", error.text)
-                return None
-            except Refusal as error:
-                if error.status == 401 and tries < TRIES:  # the session has expired
-                    self._session = None
-                    tries += 1
-                    continue
-                _log.info("an export is not taken: %s", error.text)
-                return None
-            except Unreachable as error:
-                tries += 1
-                if tries >= TRIES:
-                    raise
-                self._web.rest(error, tries)
-                item_id = self._since(before, record.details)
-        return self._tagged(item_id, None if _asks(record.details.item) else mark)
-
-    def _meeting(self, record: Record | None) -> Json | None:
-        """Find a meeting that is there already, by what the calendars of the world know it by: it bears no mark."""
-        item = record.details.item if record is not None else None
-        if not isinstance(item, Event) or not _asks(item):
-            return None
-        self._snapshot()
-        if item.uid not in self._uids:
-            return None
-        return self._web.get(self._path(self._uids[item.uid]), **listing.query(self._kind))
-
-    def _import_url(self) -> str:
-        """Give the address of the session; it is a secret, and never told."""
-        if self._session is None:
-            path = f"{self._exports.mailbox()}/createImportSession"
-            self._session = str(self._web.patiently("POST", path).json()["importUrl"])
-        return self._session
-
-    def _snapshot(self) -> set[str]:
-        if self._ids is None:
-            self._ids = {str(told["id"]) for told in self._list()}
-        return self._ids
-
-    def _list(self) -> Iterator[Json]:
-        """List the folder, and note which meetings it has, as they bear no mark."""
-        names = {Kind.MAIL: "subject", Kind.EVENT: "subject,iCalUId", Kind.CONTACT: "displayName"}
-        query = {"$select": f"id,{names[self._kind]}"} if self._kind in names else {}
-        for told in self._web.all(self._native.items, **query, **{"$top": "200"}):
-            if told.get("iCalUId"):
-                self._uids[str(told["iCalUId"])] = str(told["id"])
-            yield told
-
-    def _since(self, before: set[str], details: Details) -> str | None:
-        """Find the item of a lost answer: one that was not there, and is called so."""
-        for told in self._list():
-            called = next((told[name] for name in ("subject", "displayName", "title") if name in told), "")
-            if str(told["id"]) not in before and str(called or "") == details.subject:
-                return str(told["id"])
-        return None
-
     def _path(self, item_id: str) -> str:
         return item_path(self._web, self._native, item_id)
-
-    def _tagged(self, item_id: str, mark: str | None) -> Json:
-        """Mark an item that came by import, and read it under the id that it keeps.
-
-        A meeting has no mark: whatever is changed of one, those who are asked may be written to. An item whose mark
-        is not taken is there all the same: it is not made once more.
-        """
-        try:
-            if mark is not None and self._kind is Kind.TASK:
-                self._web.patiently("POST", f"{self._path(item_id)}/linkedResources", body=writing.link(mark))
-            elif mark is not None:
-                body = {"singleValueExtendedProperties": [{"id": writing.ARCHIVER_ID, "value": mark}]}
-                self._web.patiently("PATCH", self._path(item_id), body=body)
-        except (Forbidden, Refusal) as error:
-            _log.info("the mark of an item is not taken: %s", error.text)
-        told = self._web.get(self._path(item_id), **listing.query(self._kind))
-        self._snapshot().add(str(told["id"]))
-        return told
-
-
-def _asks(item: Item | None) -> bool:
-    """Tell whether others are asked to an event, or to one occurrence of a series."""
-    return isinstance(item, Event) and any(one.attendees for one in (item, *item.changed))
 
 
 def keep_flags(web: Web, native: Native, wanted: dict[str, tuple[str, Flags]]) -> dict[str, Flags]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 from xml.etree.ElementTree import Element
 
@@ -9,6 +10,7 @@ from archiver.accounts.ews.account import EwsAccount, Wanted
 from archiver.accounts.ews.keys import DRAFT, FLAGGED, SEEN, key_of
 from archiver.accounts.ews.transport import Endpoint
 from archiver.accounts.exchange import id_of
+from archiver.accounts.intents import Intents
 from archiver.model import Secret
 from archiver.plan.categories import FORWARDED, categories_of
 from tests.servers.ews.builder import Owner, Place
@@ -31,12 +33,22 @@ class EwsMailbox:
         self.url = url or double.url
         self.export = export
         self.waits: list[float] = []
+        self.warnings: list[str] = []
 
-    def account(self) -> EwsAccount:
-        """Open a new account on it."""
+    def account(self, notes: Path | None = None) -> EwsAccount:
+        """Open a new account on it; what it puts in is noted in a folder, if one is given."""
         where = Endpoint(self.url, self.address, sign_in="basic", timeout_s=20)
         wanted = Wanted(export=self.export)
-        return EwsAccount(where, lambda: Secret("secret"), None, wanted, pause=self.waits.append)
+        intents = None if notes is None else Intents(lambda: notes, self.warnings.append)
+        secret = Secret("secret")
+        return EwsAccount(
+            where,
+            lambda: secret,
+            self.warnings.append,
+            wanted,
+            intents=intents,
+            pause=self.waits.append,
+        )
 
     def place(self, folder: str) -> Place:
         """Find a folder, or make it."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 from archiver.accounts.exchange import id_of
 from archiver.accounts.graph import listing
 from archiver.accounts.graph.account import GraphAccount
 from archiver.accounts.graph.folders import Native
 from archiver.accounts.graph.web import GraphServer
+from archiver.accounts.intents import Intents
 from archiver.model import Folder as Named
 from archiver.model import Kind, Secret
 from archiver.plan.categories import categories_of
@@ -29,9 +31,14 @@ class GraphOwner:
         self.warnings: list[str] = []
         self.pauses: list[float] = []
 
-    def account(self) -> GraphAccount:
+    def account(self, notes: Path | None = None) -> GraphAccount:
+        """Open an account; what it puts in is noted in a folder, if one is given."""
         where = GraphServer(url=self.url, timeout_s=20, export=self.export)
-        return GraphAccount(where, lambda: Secret("good"), self.warnings.append, pause=self.pauses.append)
+        intents = None if notes is None else Intents(lambda: notes, self.warnings.append)
+        good = Secret("good")
+        return GraphAccount(
+            where, lambda: good, self.warnings.append, intents=intents, pause=self.pauses.append
+        )
 
     def close(self) -> None:
         """Nothing is open."""
