@@ -19,20 +19,14 @@ from msgspec.structs import replace
 from archiver.accounts.ews import making
 from archiver.accounts.ews.fetching import EXPORT_KIND
 from archiver.accounts.ews.folders import Tree
+from archiver.accounts.ews.halving import get_items, halved
 from archiver.accounts.ews.keys import SEEN, flags_of, key_of, kind_of
-from archiver.accounts.ews.marked import search
+from archiver.accounts.ews.marked import there
 from archiver.accounts.ews.pages import read_page
-from archiver.accounts.ews.properties import LISTED, paths
-from archiver.accounts.ews.refusals import stops_all, words
+from archiver.accounts.ews.properties import LISTED
+from archiver.accounts.ews.refusals import Faulted, Unknown, stops_all, words
 from archiver.accounts.ews.service import Service
-from archiver.accounts.ews.wire import (
-    CreateItem,
-    GetItem,
-    UpdateItem,
-    UploadItems,
-    counted,
-    handles,
-)
+from archiver.accounts.ews.wire import CreateItem, UpdateItem, UploadItems
 from archiver.accounts.exchange import id_of
 from archiver.errors import Damaged, Unreachable
 from archiver.formats.record import Record, is_record, unpack
@@ -129,9 +123,7 @@ class Putting:
 
     def _find(self, batch: Sequence[_Parcel]) -> None:
         """Note which of these the folder has already."""
-        found = self._service.run(
-            lambda account: search(account, self._node, [one.identity for one in batch])
-        )
+        found = there(self._service, self._node, [one.identity for one in batch])
         for one in batch:
             if one.item is None and one.identity in found:
                 one.item, one.found, one.reason = found[one.identity], True, None
@@ -140,7 +132,7 @@ class Putting:
 
     def _upload(self, parcels: Sequence[_Parcel]) -> None:
         """Put in what has an export of this kind of server."""
-        if not parcels:
+        if not parcels or self._lacks_uploads(parcels):
             return
         if self._state is None:
             self._state = self._to_the_end(None, [])
@@ -149,6 +141,10 @@ class Putting:
         while left:
             try:
                 answers = self._service.once(partial(self._send_exports, parcels=left))
+            except Unknown:
+                self._service.unknown.add(UploadItems.SERVICE_NAME)
+                self._lacks_uploads(left)
+                break
             except Unreachable as error:
                 tries += 1
                 self._service.wait(error, tries)
@@ -165,6 +161,14 @@ class Putting:
         self._taken.update(str(one.item) for one in done)
         self._name_uploads(done)
 
+    def _lacks_uploads(self, parcels: Sequence[_Parcel]) -> bool:
+        """Tell whether the server is known to take no exports; then these go in without."""
+        if UploadItems.SERVICE_NAME not in self._service.unknown:
+            return False
+        for one in parcels:
+            one.lacks = ("what only its export has, since the server takes no exports",)
+        return True
+
     def _send_exports(self, account: Any, parcels: Sequence[_Parcel]) -> list[Any]:
         given = []
         for one in parcels:
@@ -180,13 +184,13 @@ class Putting:
         """Find those that came into the folder though no reply told of them."""
         came: list[Any] = []
         self._to_the_end(self._state, came)
-        there: dict[tuple[Any, ...], list[str]] = {}
+        found: dict[tuple[Any, ...], list[str]] = {}
         for item in came:
             if item.id not in self._taken:
-                there.setdefault(_looks_of_item(item), []).append(str(item.id))
+                found.setdefault(_looks_of_item(item), []).append(str(item.id))
         for one in parcels:
             assert one.record is not None
-            same = there.get(_looks_of_record(one.record))
+            same = found.get(_looks_of_record(one.record))
             if same:
                 one.item = same.pop()
 
@@ -212,7 +216,7 @@ class Putting:
             item.archiver_identity = one.identity
             names = {"archiver_identity", *_mark(item, one.message.flags)}
             changes.append((item, sorted(names)))
-        self._service.run(lambda account: _update(account, changes))
+        self._update(changes)
 
     # --- MIME and fields ------------------------------------------------------------------------------
 
@@ -230,16 +234,30 @@ class Putting:
             one.reason = self._service.run(partial(making.fault_of, item=made.item))
             if one.reason is None:
                 pairs.append((one, made.item))
+        self._make(pairs)
+
+    def _make(self, pairs: Sequence[tuple[_Parcel, Any]]) -> None:
+        """Create items; where a whole request fails for what a server of another maker cannot take, by halves."""
         tries = 0
         while pairs:
             try:
                 answers = self._service.once(partial(self._send, pairs=pairs))
             except Unreachable as error:
                 tries += 1
-                self._service.wait(error, tries)
+                by_halves = isinstance(error, Faulted) and (len(pairs) > 1 or tries > 1)
+                if not by_halves:
+                    self._service.wait(error, tries)
                 self._find([one for one, _ in pairs])
                 pairs = [pair for pair in pairs if pair[0].item is None]
-                continue
+                if not by_halves:
+                    continue
+                half = len(pairs) // 2
+                if half:
+                    self._make(pairs[:half])
+                    self._make(pairs[half:])
+                elif pairs:
+                    pairs[0][0].reason = error.text
+                return
             for (one, _), answer in zip(pairs, answers, strict=True):
                 if isinstance(answer, Exception):
                     one.reason = words(answer)
@@ -257,19 +275,18 @@ class Putting:
         found: dict[str, Any] = {}
         for start in range(0, len(ids), _LOOK):
             part = ids[start : start + _LOOK]
-
-            def ask(account: Any, part: Sequence[str] = part) -> Mapping[str, Any]:
-                return counted(
-                    list(GetItem(account=account).call(handles(part), paths(LISTED), "IdOnly")), part
-                )
-
-            told = self._service.run(ask)
+            told = halved(self._service, part, partial(get_items, names=LISTED))
             found |= {key: one for key, one in told.items() if not isinstance(one, Exception)}
         return found
 
     def _refs(self, parcels: Sequence[_Parcel]) -> dict[str, Ref]:
         items = self._items([str(one.item) for one in parcels]) if parcels else {}
         return {key: Ref(self._name, self._node.epoch, key_of(item)) for key, item in items.items()}
+
+    def _update(self, changes: Sequence[tuple[Any, Sequence[str]]]) -> None:
+        """Write fields of items; what one of them meets is seen when they are read again."""
+        given = {str(item.id): (item, names) for item, names in changes}
+        halved(self._service, list(given), lambda account, ids: _update(account, [given[one] for one in ids]))
 
     def keep_flags(self, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
         """See `CanAppend.keep_flags`: by GetItem, and UpdateItem where something is lacking."""
@@ -283,7 +300,7 @@ class Putting:
                 changes.append((item, sorted(names)))
         for start in range(0, len(changes), BATCH_ITEMS):
             part = changes[start : start + BATCH_ITEMS]
-            self._service.run(partial(_update, changes=part))
+            self._update(part)
         now = self._items([item.id for item, _ in changes]) if changes else {}
         for identity, item in items.items():
             flags = wanted[ids[identity]]
@@ -340,7 +357,7 @@ def _lacking(flags: Flags, has: Flags) -> list[str]:
     return [flag for flag in without_labels(flags) if flag.lower() not in there]
 
 
-def _update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> None:
+def _update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> dict[str, Any]:
     answers = UpdateItem(account=account).call(
         items=list(changes),
         conflict_resolution=ALWAYS_OVERWRITE,
@@ -351,6 +368,7 @@ def _update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> None:
     for one in answers:
         if isinstance(one, Exception) and stops_all(one):
             raise one
+    return {}
 
 
 def _whole(answers: Sequence[Any], count: int) -> list[Any]:

@@ -52,6 +52,25 @@ class Incomprehensible(ews.TransportError):  # type: ignore[misc]
     """The server answered with something that is no reply of Exchange."""
 
 
+class BareFault(ews.SOAPError):  # type: ignore[misc]
+    """The request was answered as a whole with a fault that names no code of Exchange; the text is the request's name.
+
+    Servers of other makers answer so to a value that they cannot read, and to a failure of their own.
+    """
+
+
+class UnknownRequest(BareFault):
+    """The server does not know requests of this kind."""
+
+
+class Faulted(Unreachable):
+    """A request failed as a whole, with a fault that names no code of Exchange."""
+
+
+class Unknown(Faulted):
+    """The server does not know requests of this kind."""
+
+
 def is_passing(error: Exception) -> bool:
     """Tell whether what an item or a request met is likely to pass by itself."""
     return isinstance(error, _PASSING)
@@ -64,6 +83,8 @@ def stops_all(error: Exception) -> bool:
 
 def words(error: Exception) -> str:
     """Give the server's words, short, without line ends; never any content of a mailbox."""
+    if isinstance(error, ArchiverError):
+        return error.text
     if isinstance(error, ews.MalformedResponseError | ews.SOAPError | ews.RateLimitError):
         return type(error).__name__
     text = " ".join(str(error).split())[:_TEXT_LIMIT].rstrip(".")
@@ -73,7 +94,7 @@ def words(error: Exception) -> str:
 
 def translate(error: Exception, mailbox: str) -> ArchiverError:
     """Make the house's error of one that exchangelib raised."""
-    said = words(error)
+    said = str(error) if isinstance(error, BareFault) else words(error)
     if isinstance(error, SSLError) or isinstance(error.__context__, SSLError):
         return Untrusted(f'the server is not trusted: "{said}"')
     if isinstance(error, ews.ErrorServerBusy):
@@ -86,12 +107,22 @@ def translate(error: Exception, mailbox: str) -> ArchiverError:
     )
 
 
+_FAILING = "try again later; if it stays so, the server's log tells why"
+
 _MEANINGS: tuple[tuple[Any, Callable[[str, str], ArchiverError]], ...] = (
     (
         Disabled,
         lambda said, mailbox: Forbidden(
             f'the server forbids Exchange Web Services for "{mailbox}": HTTP 403', DISABLED
         ),
+    ),
+    (
+        UnknownRequest,
+        lambda said, mailbox: Unknown(f'the server does not know the request "{said}"', "check the url"),
+    ),
+    (
+        BareFault,
+        lambda said, mailbox: Faulted(f'the server fails at the request "{said}"', _FAILING),
     ),
     (
         ews.UnauthorizedError,
