@@ -15,9 +15,17 @@ def mime_of(site: Site, item: Item) -> bytes:
             return written
         return mime.regenerate(mime.compose(item, written, "text/calendar; charset=utf-8"), item.reads)
     if item.element in ("Contact", "DistributionList"):
-        written = card_text.write(item)
-        if site.contact_mime == "vcard":
-            return written
-        return mime.regenerate(mime.compose(item, written, "text/directory; profile=vCard"), item.reads)
+        return _of_contact(site, item)
     source = item.source if item.source is not None else mime.compose(item)
     return mime.regenerate(source, item.reads)
+
+
+def _of_contact(site: Site, item: Item) -> bytes:
+    written = card_text.write(item)
+    if site.contact_mime == "vcard":
+        return written
+    kind = "text/directory; profile=vCard"
+    if site.contact_mime == "tnef":
+        # nobody here reads more than its first bytes
+        written, kind = b"\x78\x9f\x3e\x22" + written[::-1], 'application/ms-tnef; name="winmail.dat"'
+    return mime.regenerate(mime.compose(item, written, kind), item.reads)

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from tests.servers.ews.identifiers import Identifiers
 from tests.servers.ews.refusals import Refused
+from tests.servers.ews.temper import MICROSOFT, Temper
 
 ELEMENT_OF_CLASS = {
     "IPF.Appointment": "CalendarFolder",
@@ -135,6 +136,8 @@ class Mailbox:
     display_name: str
     distinguished: dict[str, Folder] = field(default_factory=dict)
     readers: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    """Keys of named properties that some item has had."""
     unavailable: str | None = None
     """ResponseCode with which all of it is refused, such as ErrorMailboxMoveInProgress."""
 
@@ -142,8 +145,13 @@ class Mailbox:
 class Site:
     """All mailboxes of a server, and the indexes of their ids."""
 
-    def __init__(self, seed: str = "") -> None:
+    def __init__(self, seed: str = "", temper: Temper = MICROSOFT) -> None:
         self.seed = seed
+        self.temper = temper
+        self.moved: set[str] = set()
+        """Ids of items that are in another folder now."""
+        self.poison: str | None = None
+        """The subject of an item that cannot be made."""
         self.identifiers = Identifiers(seed)
         self.mailboxes: dict[str, Mailbox] = {}
         self.folders: dict[str, Folder] = {}
@@ -155,11 +163,12 @@ class Site:
         """Whether DeleteItem and MoveItem refuse a change key that is not the item's."""
         self.largest_bytes: int | None = None
         """The largest item that is taken; more is refused with ErrorMessageSizeExceeded."""
-        self.calendar_mime = "calendar"
+        self.calendar_mime = temper.calendar_mime
         """How MimeContent of calendar items is written: as "calendar" (a bare VCALENDAR), "endless" (without its
         last line, as it was seen: exchangelib #115), or "message"."""
-        self.contact_mime = "vcard"
-        """How MimeContent of contacts is written: as "vcard" or as "message"."""
+        self.contact_mime = temper.contact_mime
+        """How MimeContent of contacts is written: as "vcard", as "message", or as "tnef" (a message with winmail.dat).
+        """
 
     def now(self) -> datetime:
         """Tell the time, in whole seconds."""
@@ -204,7 +213,9 @@ class Site:
 
     def write(self, item: Item, read_flag_alone: bool = False) -> Item:
         """Give an item a new change key, and note what changed for those who synchronize."""
-        item.change_key = self.identifiers.key()
+        key = self.identifiers.key()
+        if not (read_flag_alone and self.temper.read_flag_keeps_key):
+            item.change_key = key
         item.modified = self.now()
         if read_flag_alone:
             item.read_version = self.identifiers.written
@@ -232,6 +243,7 @@ class Site:
     def move(self, item: Item, folder: Folder) -> Item:
         """Move an item, which gives it and what belongs to it new ids."""
         self.take_out(item)
+        self.moved.add(item.id)
         item.id = self.identifiers.new("item")
         for attachment in item.attachments:
             attachment.id = self.identifiers.new("attachment")
