@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from archiver.accounts.ews.details import details_of
 from archiver.accounts.ews.halving import answers
 from archiver.accounts.ews.keys import fits, names_a_change, received_of
-from archiver.accounts.ews.properties import content_paths
-from archiver.accounts.ews.refusals import Incomprehensible, Unknown, is_passing, stops_all, words
+from archiver.accounts.ews.properties import content_paths, paths
+from archiver.accounts.ews.refusals import Faulted, Incomprehensible, Unknown, is_passing, stops_all, words
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.wire import ExportItems, GetAttachment, GetItem, counted, handles
 from archiver.accounts.exchange import id_of
@@ -28,7 +28,7 @@ from archiver.errors import Unreachable
 from archiver.formats.calendar import calendar
 from archiver.formats.contact import contact
 from archiver.formats.note import note
-from archiver.formats.record import Attached, Export, Record, pack
+from archiver.formats.record import Attached, Export, Record, files_in, pack
 from archiver.items import Contact, ContactGroup, Event, Item, Note, Task
 from archiver.model import Kind, Message, Missed, Remote
 
@@ -84,13 +84,16 @@ class Fetching:
         for chunk in chunks(list(wanted.values())):
             yield from self._chunk(chunk)
 
-    def _chunk(self, chunk: Sequence[Remote]) -> Iterator[Message | Missed]:
+    def _chunk(self, chunk: Sequence[Remote], *, mime: bool = True) -> Iterator[Message | Missed]:
         try:
-            found = self._get(chunk)
+            found = self._get(chunk, mime=mime)
         except Unreachable as error:
             if isinstance(error, Busy) or not answers(self._service):
                 raise
             if len(chunk) == 1:
+                if mime and isinstance(error, Faulted) and chunk[0].kind is not Kind.MAIL:
+                    yield from self._chunk(chunk, mime=False)  # its text can be written of its fields
+                    return
                 yield Missed(chunk[0], error.text)
                 return
             half = len(chunk) // 2
@@ -99,9 +102,11 @@ class Fetching:
             return
         yield from found
 
-    def _get(self, chunk: Sequence[Remote]) -> list[Message | Missed]:
+    def _get(self, chunk: Sequence[Remote], *, mime: bool) -> list[Message | Missed]:
         ids = [str(id_of(one.ref.key)) for one in chunk]
         asked = content_paths({one.kind for one in chunk})
+        if not mime:
+            asked -= paths(("mime_content",))
         items = self._items(ids, asked)
         again = [one for one in ids if isinstance(items[one], Exception) and is_passing(items[one])]
         if again:
@@ -173,8 +178,12 @@ class Fetching:
             return Missed(remote, EMPTY)
         body_type = _type_of(body)
         try:
-            attachments = () if body_type == "message/rfc822" and body else self._attachments(item)
-            details = details_of(item, remote, self._occurrences(item), attachments)
+            attachments = () if remote.kind is Kind.MAIL and body else self._attachments(item)
+            inside = {one.content: one for one in files_in(body)} if body_type == "message/rfc822" else {}
+            # by the name that it has there, by which it is found there again
+            named = [inside.get(one.content, one) for one in attachments]
+            details = details_of(item, remote, self._occurrences(item), named)
+            attachments = tuple(one for one in attachments if one.content not in inside)
         except Lost as lost:
             return Missed(remote, lost.reason)
         if not body:

@@ -329,7 +329,7 @@ def _made(parcel: _Parcel) -> making.Made | None:
     details = record.details
     if details.item is not None:
         return making.of_fields(
-            details.item, message.flags, record.attachments, parcel.identity, details.item_class
+            details.item, message.flags, record.files, parcel.identity, details.item_class
         )
     if record.body and record.body_type == "message/rfc822":
         received = message.received if details.kind is Kind.MAIL else details.received

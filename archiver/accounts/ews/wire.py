@@ -11,7 +11,7 @@ from typing import Any
 from exchangelib import services
 from exchangelib.errors import MalformedResponseError, ResponseMessageError, SOAPError
 from exchangelib.folders import BaseFolder
-from exchangelib.items import SAVE_ONLY, SEND_TO_NONE
+from exchangelib.items import SAVE_ONLY, SEND_TO_NONE, CalendarItem
 from exchangelib.properties import ItemId
 from exchangelib.services.common import EWSAccountService, EWSService
 from exchangelib.util import ENS, MNS, TNS, create_element
@@ -69,7 +69,16 @@ class GetItem(_Told, services.GetItem):  # type: ignore[misc]
     """Items, or what each met."""
 
     def _elem_to_obj(self, elem: Any) -> Any:
-        return super()._elem_to_obj(_known(elem))
+        elem = _known(elem)
+        fields = [one for one in CalendarItem.FIELDS if one.name in ("start", "end")]
+        told = {one.name: one.from_xml(elem=elem, account=self.account) for one in fields}
+        item = super()._elem_to_obj(elem)
+        if isinstance(item, CalendarItem):
+            # of whole days exchangelib makes dates: a day too few where the clock goes forward on the last one, and
+            # by the clock of this machine where the server names no zone
+            for name, value in told.items():
+                setattr(item, name, value)
+        return item
 
 
 class GetAttachment(_Told, services.GetAttachment):  # type: ignore[misc]
