@@ -36,13 +36,6 @@ _FORMS = (
     *("text/calendar", "text/vcard", "text/x-vcard", "text/directory"),
     *("application/ms-tnef", "application/vnd.ms-tnef"),
 )
-    "text/calendar",
-    "text/vcard",
-    "text/x-vcard",
-    "text/directory",
-    "application/ms-tnef",
-    "application/vnd.ms-tnef",
-)
 _NOTED = ("change_key", "size", "flags", "modified", "export_kind", "export_build", "extra")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _COPIED = re.compile(

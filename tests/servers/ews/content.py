@@ -13,7 +13,9 @@ def mime_of(site: Site, item: Item) -> bytes:
             return written.removesuffix(b"END:VCALENDAR\r\n")
         if site.calendar_mime == "calendar":
             return written
-        return mime.regenerate(mime.compose(item, written, "text/calendar; charset=utf-8"), item.reads)
+        files = [one for one in item.attachments if one.item is None]
+        made = mime.compose(item, written, "text/calendar; charset=utf-8", files)
+        return mime.regenerate(made, item.reads)
     if item.element in ("Contact", "DistributionList"):
         return _of_contact(site, item)
     source = item.source if item.source is not None else mime.compose(item)
