@@ -1,12 +1,16 @@
 """The MimeContent of an item of any kind."""
 
 from tests.servers.ews import calendar_text, card_text, mime
+from tests.servers.ews.markup import text
+from tests.servers.ews.refusals import Refused
 from tests.servers.ews.state import Item, Site
 
 
 def mime_of(site: Site, item: Item) -> bytes:
     """Write the MIME of an item, differently at each read where Exchange does."""
     item.reads += 1
+    if site.unwritable is not None and text(item.fields.get("Subject")) == site.unwritable:
+        raise Refused("ErrorInternalServerError")
     if item.element == "CalendarItem":
         written = calendar_text.write(item)
         if site.calendar_mime == "endless":

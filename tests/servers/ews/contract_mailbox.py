@@ -31,12 +31,15 @@ class EwsMailbox:
         self.url = url or double.url
         self.export = export
         self.waits: list[float] = []
+        self.warnings: list[str] = []
 
     def account(self) -> EwsAccount:
         """Open a new account on it."""
         where = Endpoint(self.url, self.address, sign_in="basic", timeout_s=20)
         wanted = Wanted(export=self.export)
-        return EwsAccount(where, lambda: Secret("secret"), None, wanted, pause=self.waits.append)
+        return EwsAccount(
+            where, lambda: Secret("secret"), self.warnings.append, wanted, pause=self.waits.append
+        )
 
     def place(self, folder: str) -> Place:
         """Find a folder, or make it."""

@@ -151,7 +151,8 @@ class Site:
         self.moved: set[str] = set()
         """Ids of items that are in another folder now."""
         self.poison: str | None = None
-        """The subject of an item that cannot be made."""
+        """The subject of an item that cannot be made; `unwritable` that of one whose MIME cannot."""
+        self.unwritable: str | None = None
         self.identifiers = Identifiers(seed)
         self.mailboxes: dict[str, Mailbox] = {}
         self.folders: dict[str, Folder] = {}
