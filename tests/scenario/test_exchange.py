@@ -273,12 +273,15 @@ def test_a_mailbox_on_a_server_of_another_maker_is_archived_restored_and_pruned(
             assert len(items_of(target)) == len(items_of(mailbox)) + 1
         taker.close()
         policy = Policy(unread=True, flagged=True, refetch=True)
-        selection = Selection(include=("INBOX", "Projects"))
+        selection = Selection(include=("INBOX", "Projects", "Contacts"))
         before = set(items_of(mailbox))
-        scene.prune(policy, account=account, to="Deleted Items", selection=selection, max_share=1.0)
+        named = {"Contacts"}
+        scene.prune(
+            policy, account=account, to="Deleted Items", selection=selection, records=True, named=named
+        )
         gone = before - set(items_of(mailbox))
-        assert gone
         assert gone <= {id_of(entry.ref.key) for entry in scene.entries()}
+        assert {items[one].item_class for one in gone if one in items} >= {"IPM.Note", "IPM.Contact"}
         assert len(mailbox.place("Trash").items) == len(gone)
         assert other.sent == []
         account.close()
