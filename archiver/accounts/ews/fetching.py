@@ -15,7 +15,7 @@ from exchangelib.errors import ErrorItemNotFound
 from msgspec.structs import replace
 
 from archiver.accounts.ews.details import details_of
-from archiver.accounts.ews.halving import answers
+from archiver.accounts.ews.halving import answers, halved
 from archiver.accounts.ews.keys import fits, names_a_change, received_of
 from archiver.accounts.ews.properties import content_paths, paths
 from archiver.accounts.ews.refusals import Faulted, Incomprehensible, Unknown, is_passing, stops_all, words
@@ -84,16 +84,13 @@ class Fetching:
         for chunk in chunks(list(wanted.values())):
             yield from self._chunk(chunk)
 
-    def _chunk(self, chunk: Sequence[Remote], *, mime: bool = True) -> Iterator[Message | Missed]:
+    def _chunk(self, chunk: Sequence[Remote]) -> Iterator[Message | Missed]:
         try:
-            found = self._get(chunk, mime=mime)
+            found = self._get(chunk)
         except Unreachable as error:
             if isinstance(error, Busy) or not answers(self._service):
                 raise
             if len(chunk) == 1:
-                if mime and isinstance(error, Faulted) and chunk[0].kind is not Kind.MAIL:
-                    yield from self._chunk(chunk, mime=False)  # its text can be written of its fields
-                    return
                 yield Missed(chunk[0], error.text)
                 return
             half = len(chunk) // 2
@@ -102,15 +99,18 @@ class Fetching:
             return
         yield from found
 
-    def _get(self, chunk: Sequence[Remote], *, mime: bool) -> list[Message | Missed]:
+    def _get(self, chunk: Sequence[Remote]) -> list[Message | Missed]:
         ids = [str(id_of(one.ref.key)) for one in chunk]
         asked = content_paths({one.kind for one in chunk})
-        if not mime:
-            asked -= paths(("mime_content",))
         items = self._items(ids, asked)
         again = [one for one in ids if isinstance(items[one], Exception) and is_passing(items[one])]
         if again:
             items |= self._items(again, asked)
+        # of what is no mail the text can be written of its fields
+        others = {str(id_of(one.ref.key)) for one in chunk if one.kind is not Kind.MAIL}
+        untold = [one for one in ids if isinstance(items[one], Faulted) and one in others]
+        if untold:
+            items |= self._items(untold, asked - paths(("mime_content",)))
         good = [one for one in ids if not isinstance(items[one], Exception)]
         exports = self._exports(good) if self._export and good else {}
         return [
@@ -119,7 +119,7 @@ class Fetching:
         ]
 
     def _items(self, ids: Sequence[str], asked: Any) -> dict[str, Any]:
-        def ask(account: Any) -> dict[str, Any]:
+        def ask(account: Any, ids: Sequence[str]) -> dict[str, Any]:
             with warnings.catch_warnings():  # exchangelib warns of a zone that it does not know
                 warnings.simplefilter("ignore")
                 found = counted(list(GetItem(account=account).call(handles(ids), asked, "IdOnly")), ids)
@@ -128,7 +128,7 @@ class Fetching:
                     raise one
             return found
 
-        return self._service.run(ask)
+        return halved(self._service, ids, ask)
 
     def _exports(self, ids: Sequence[str]) -> dict[str, Export | str]:
         """Ask for the items' exports; what is not given is told why."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from archiver.accounts.ews.folders import is_open
 from archiver.accounts.ews.properties import paths
-from archiver.accounts.ews.refusals import BareFault, Faulted, Unknown, UnknownRequest
+from archiver.accounts.ews.refusals import BareFault, Faulted, UnknownRequest
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.wire import GetItem, counted, handles
 from archiver.errors import Unreachable
@@ -37,14 +37,16 @@ def halved(service: Service, ids: Sequence[str], ask: Ask) -> dict[str, Any]:
         except BareFault as error:
             return error
 
-    if len(ids) < 2:
-        try:
-            return service.run(lambda account: ask(account, ids))
-        except Faulted as error:
-            if isinstance(error, Unknown) or not answers(service):
-                raise
-            return dict.fromkeys(ids, error)
     found = service.run(once)
+    if isinstance(found, BareFault) and len(ids) < 2:
+        error = service.refused(found)
+        assert isinstance(error, Faulted)
+        service.wait(error, 1)  # it may have been a failure of a moment
+        found = service.run(once)
+        if isinstance(found, BareFault):
+            if not answers(service):
+                raise error
+            return dict.fromkeys(ids, error)
     if not isinstance(found, BareFault):
         return found
     half = len(ids) // 2
