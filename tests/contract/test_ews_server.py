@@ -19,14 +19,14 @@ import pytest
 from exchangelib.folders import Folder as ServerFolder
 from exchangelib.items import ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE
 from exchangelib.properties import FolderId
-from exchangelib.services import DeleteFolder, MoveItem, UpdateFolder
+from exchangelib.services import DeleteFolder, UpdateFolder
 from msgspec.structs import replace
 
 from archiver.accounts.ews.account import EwsAccount, Wanted
 from archiver.accounts.ews.folders import Node
 from archiver.accounts.ews.properties import LISTED, paths
 from archiver.accounts.ews.transport import Endpoint
-from archiver.accounts.ews.wire import GetItem, UpdateItem, handles
+from archiver.accounts.ews.wire import GetItem, MoveItem, UpdateItem, handles
 from archiver.accounts.exchange import REPLIED_TO_SENDER, id_of
 from archiver.model import (
     Appended,
@@ -311,6 +311,8 @@ class TestAppend(_OnServer, CanAppendContract):
 
 class TestDelete(_OnServer, CanDeleteContract):
     """Moved to the folder of deleted items, and removed for good."""
+
+    tells_where = None
 
     @pytest.fixture(autouse=True)
     def _named(self, mailbox: Scratch) -> None:

@@ -109,6 +109,11 @@ class DeleteItem(_Told, services.DeleteItem):  # type: ignore[misc]
 class MoveItem(_Told, services.MoveItem):  # type: ignore[misc]
     """New ids of what was moved (True where they are not told), or what each met."""
 
+    def _get_element_container(self, message: Any, name: Any = None) -> Any:
+        if message.get("ResponseClass") == "Success" and message.find(name) is None:
+            return True
+        return super()._get_element_container(message=message, name=name)
+
     @classmethod
     def _get_elements_in_container(cls, container: Any) -> Any:
         return list(container) or [True]
