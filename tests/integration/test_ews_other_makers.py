@@ -17,7 +17,7 @@ from archiver.accounts.ews.account import EwsAccount, Wanted
 from archiver.accounts.ews.fetching import NO_EXPORTS
 from archiver.accounts.ews.removing import ELSEWHERE, UNTOLD
 from archiver.accounts.ews.transport import Endpoint
-from archiver.errors import Unreachable
+from archiver.errors import FolderRefused, Unreachable
 from archiver.formats.calendar import calendar
 from archiver.formats.contact import contact
 from archiver.formats.record import Record, pack, unpack
@@ -194,6 +194,17 @@ def test_a_failure_without_any_state_is_an_error(
     double.plans.refuse("ErrorInternalServerError", -1, When("SyncFolderItems"))
     with pytest.raises(Unreachable, match="fails at the request"):
         Copy().update(account)
+
+
+def test_a_folder_that_is_gone_is_refused_alone(
+    mailbox: EwsMailbox, account: EwsAccount, double: EwsDouble
+) -> None:
+    mailbox.create("Aside")
+    aside = find(account, "Aside")
+    mailbox.delete("Aside")
+    double.plans.refuse("ErrorInternalServerError", -1, When("SyncFolderItems"))
+    with pytest.raises(FolderRefused):
+        list(account.changes(aside, None, dict))
 
 
 def test_deletions_that_do_not_fit_into_a_page_are_all_told(

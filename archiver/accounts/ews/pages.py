@@ -19,8 +19,8 @@ from exchangelib.errors import (
 from exchangelib.properties import FolderId
 from msgspec import Struct
 
-from archiver.accounts.ews.folders import Node, Tree
-from archiver.accounts.ews.halving import answers, get_items, halved
+from archiver.accounts.ews.folders import Node, Tree, get_folders
+from archiver.accounts.ews.halving import get_items, halved
 from archiver.accounts.ews.keys import (
     SEEN,
     fits,
@@ -83,8 +83,13 @@ def read_page(service: Service, node: Node, name: str, state: str | None) -> Pag
 
     try:
         found = service.run(ask)
-    except Faulted:  # servers of other makers say so of a state that they cannot read
-        if not state or not answers(service):
+    except (
+        Faulted
+    ):  # servers of other makers say so of a state that they cannot read, and of a folder that is gone
+        (folder,) = service.run(lambda account: get_folders(account, [node.handle]))
+        if isinstance(folder, Exception):
+            raise FolderRefused(f'the server does not serve the folder "{name}": "{folder}"') from None
+        if not state:
             raise
         raise StateRefused(name) from None
     if isinstance(found, ErrorInvalidSyncStateData):
