@@ -220,6 +220,23 @@ def test_deletions_that_do_not_fit_into_a_page_are_all_told(
     assert copy.exists == 5
 
 
+def test_a_mark_that_changes_the_size_archives_once_more_and_loses_nothing(opened: Open) -> None:
+    mailbox = opened(replace(OTHER_MAKER, weighs_marks=True))
+    keys = filled(mailbox, 3)
+    account = mailbox.account()
+    copy = Copy()
+    copy.update(account)
+    mailbox.flag("INBOX", keys[1], ["Work"])
+    (again,) = news(copy.update(account))
+    assert again.flags == {"Work"}
+    assert set(copy.flags) == {keys[0], again.ref.key, keys[2]}
+    (told,) = account.fetch([again])
+    assert isinstance(told, Message)
+    assert gist(told.raw) == gist(mail(1))
+    assert news(copy.update(account)) == []
+    account.close()
+
+
 # --- one item over which whole requests fail --------------------------------------------------------
 
 

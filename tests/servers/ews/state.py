@@ -68,13 +68,14 @@ class Item:
     read_version: int = 0
     reads: int = 0
     """How often its MIME was written, which is another one at each time."""
+    weighs_marks: bool = False
     errors: dict[str, str] = field(default_factory=dict)
     """Operation, or "*" -> ResponseCode with which the item answers it."""
 
     @property
     def size(self) -> int:
         """Bytes, about; marks on it count for nothing, as on most servers."""
-        marks = {"Flag", "Categories"}
+        marks = {"Flag", "Categories"} if not self.weighs_marks else set[str]()
         rest = sum(len(one.text or "") + 40 for name, one in self.fields.items() if name not in marks)
         return len(self.source or b"") + rest + sum(one.size for one in self.attachments) + 512
 
@@ -188,7 +189,9 @@ class Site:
     def new_item(self, element: str, item_class: str, folder: Folder) -> Item:
         """Make an item that is not in its folder yet."""
         now = self.now()
-        return Item(element, item_class, folder, self.identifiers.new("item"), "", now, now, now, now)
+        made = Item(element, item_class, folder, self.identifiers.new("item"), "", now, now, now, now)
+        made.weighs_marks = self.temper.weighs_marks
+        return made
 
     def weigh(self, item: Item) -> None:
         """Refuse an item of a client that is too large."""

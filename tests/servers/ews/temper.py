@@ -29,6 +29,8 @@ class Temper:
     """How MimeContent is written: see `Site`."""
     odd_class: str | None = None
     """Items of this class, and below it, come as this element: class=element."""
+    weighs_marks: bool = False
+    """Whether flags and categories count as a part of an item's size."""
     read_flag_keeps_key: bool = False
     """Whether marking as read leaves the change key as it is."""
 
