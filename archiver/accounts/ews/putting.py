@@ -11,22 +11,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from exchangelib.items import ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE
 from exchangelib.properties import FolderId
 from msgspec import Struct
 from msgspec.structs import replace
 
 from archiver.accounts.ews import making
 from archiver.accounts.ews.fetching import EXPORT_KIND
+from archiver.accounts.ews.flagging import lacking_flags, mark, update
 from archiver.accounts.ews.folders import Tree
 from archiver.accounts.ews.halving import get_items, halved
-from archiver.accounts.ews.keys import SEEN, flags_of, key_of, kind_of
+from archiver.accounts.ews.keys import flags_of, key_of
 from archiver.accounts.ews.marked import there
 from archiver.accounts.ews.pages import read_page
 from archiver.accounts.ews.properties import LISTED
 from archiver.accounts.ews.refusals import Faulted, Unknown, stops_all, words
 from archiver.accounts.ews.service import Service
-from archiver.accounts.ews.wire import CreateItem, UpdateItem, UploadItems
+from archiver.accounts.ews.wire import CreateItem, UploadItems
 from archiver.accounts.exchange import id_of
 from archiver.errors import Damaged, Unreachable
 from archiver.formats.record import Record, is_record, unpack
@@ -214,7 +214,7 @@ class Putting:
             if item is None:
                 continue
             item.archiver_identity = one.identity
-            names = {"archiver_identity", *_mark(item, one.message.flags)}
+            names = {"archiver_identity", *mark(item, one.message.flags)}
             changes.append((item, sorted(names)))
         self._update(changes)
 
@@ -286,7 +286,7 @@ class Putting:
     def _update(self, changes: Sequence[tuple[Any, Sequence[str]]]) -> None:
         """Write fields of items; what one of them meets is seen when they are read again."""
         given = {str(item.id): (item, names) for item, names in changes}
-        halved(self._service, list(given), lambda account, ids: _update(account, [given[one] for one in ids]))
+        halved(self._service, list(given), lambda account, ids: update(account, [given[one] for one in ids]))
 
     def keep_flags(self, wanted: Mapping[str, Flags]) -> Mapping[str, Flags]:
         """See `CanAppend.keep_flags`: by GetItem, and UpdateItem where something is lacking."""
@@ -295,7 +295,7 @@ class Putting:
         items = self._items(list(ids))
         changes = []
         for identity, item in items.items():
-            names = _mark(item, without_labels(wanted[ids[identity]]))
+            names = mark(item, without_labels(wanted[ids[identity]]))
             if names:
                 changes.append((item, sorted(names)))
         for start in range(0, len(changes), BATCH_ITEMS):
@@ -305,7 +305,7 @@ class Putting:
         for identity, item in items.items():
             flags = wanted[ids[identity]]
             has = flags_of(now.get(identity, item))
-            lacking = {one for one in _lacking(flags, has) if one.lower() != "\\recent"}
+            lacking = {one for one in lacking_flags(flags, has) if one.lower() != "\\recent"}
             if lacking or label_flags(flags):
                 lost[ids[identity]] = frozenset(lacking) | label_flags(flags)
         return lost
@@ -335,40 +335,6 @@ def _made(parcel: _Parcel) -> making.Made | None:
         received = message.received if details.kind is Kind.MAIL else details.received
         return making.of_mime(record.body, message.flags, received, details, parcel.identity)
     return None
-
-
-def _mark(item: Any, flags: Flags) -> set[str]:
-    """Set the flags that an item lacks; gives the names of the fields that were written."""
-    lacking = frozenset(_lacking(flags, flags_of(item)))
-    told, _ = making.marks(lacking)
-    if "categories" in told:
-        told["categories"] = sorted({*(item.categories or ()), *told["categories"]})
-    if kind_of(item.item_class) is not Kind.MAIL:
-        told = {name: value for name, value in told.items() if name == "categories"}
-    elif SEEN.lower() in {flag.lower() for flag in lacking} and hasattr(item, "is_read"):
-        told["is_read"] = True
-    for name, value in told.items():
-        setattr(item, name, value)
-    return set(told)
-
-
-def _lacking(flags: Flags, has: Flags) -> list[str]:
-    there = {flag.lower() for flag in has}
-    return [flag for flag in without_labels(flags) if flag.lower() not in there]
-
-
-def _update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> dict[str, Any]:
-    answers = UpdateItem(account=account).call(
-        items=list(changes),
-        conflict_resolution=ALWAYS_OVERWRITE,
-        message_disposition=SAVE_ONLY,
-        send_meeting_invitations_or_cancellations=SEND_TO_NONE,
-        suppress_read_receipts=True,
-    )
-    for one in answers:
-        if isinstance(one, Exception) and stops_all(one):
-            raise one
-    return {}
 
 
 def _whole(answers: Sequence[Any], count: int) -> list[Any]:
