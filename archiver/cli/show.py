@@ -79,7 +79,7 @@ class _Sight(Struct):
             return list(attachments(self.raw))
         return [
             Attachment(safe_name(one.name, f"part-{number}"), one.media_type, one.content)
-            for number, one in enumerate(self.record.attachments, 1)
+            for number, one in enumerate(self.record.files, 1)
         ]
 
 

@@ -25,13 +25,17 @@ import msgspec
 from msgspec import Struct
 
 from archiver.errors import Damaged
-from archiver.formats.message import gist
+from archiver.formats.message import attachments, gist
 from archiver.items import Item
 from archiver.model import Flags, Kind
 
 MARK = b"X-Archiver-Item: "
 _VERSION = b"1"
 _TITLE_LIMIT = 200
+_FORMS = (
+    *("text/calendar", "text/vcard", "text/x-vcard", "text/directory"),
+    *("application/ms-tnef", "application/vnd.ms-tnef"),
+)
 _NOTED = ("change_key", "size", "flags", "modified", "export_kind", "export_build", "extra")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _COPIED = re.compile(
@@ -92,6 +96,19 @@ class Record(Struct, frozen=True):
     body_type: str = "message/rfc822"
     export: Export | None = None
     attachments: tuple[Attached, ...] = ()
+
+    @property
+    def files(self) -> tuple[Attached, ...]:
+        """The files of an item that is no mail: those beside its body, and those in a message that is its body."""
+        if self.body_type != "message/rfc822" or self.details.item is None:
+            return self.attachments
+        return (*files_in(self.body), *self.attachments)
+
+
+def files_in(body: bytes) -> tuple[Attached, ...]:
+    """Give the files in a message that a server made of an item; the item itself, in whatever form, is none."""
+    found = (one for one in attachments(body) if one.content_type not in _FORMS)
+    return tuple(Attached(one.name, one.content_type, one.content) for one in found)
 
 
 def is_record(raw: bytes) -> bool:
@@ -180,9 +197,12 @@ def essence(raw: bytes) -> str | None:
         told.pop(key, None)
     if "item" in told:
         told["item"].pop("modified", None)
-    is_mail = record.body_type == "message/rfc822"
-    body = gist(record.body) if is_mail else b"" if record.details.item is not None else record.body
-    files = [(one.name, hashlib.sha256(one.content).hexdigest()) for one in record.attachments]
+    body = record.body
+    if record.details.item is not None:
+        body = b""
+    elif record.body_type == "message/rfc822":
+        body = gist(record.body)
+    files = [(one.name, hashlib.sha256(one.content).hexdigest()) for one in record.files]
     said = json.dumps([told, hashlib.sha256(body).hexdigest(), files], sort_keys=True)
     return hashlib.sha256(said.encode("ascii")).hexdigest()
 

@@ -120,11 +120,11 @@ class Items:
         item = record.details.item
         if self._end == "ics":
             if isinstance(item, Event | Task):
-                return Entered(item, record.attachments, uid)
+                return Entered(item, record.files, uid)
             return record.body if record.body_type == "text/calendar" and record.body else None
         if self._end == "vcf":
             if isinstance(item, Contact | ContactGroup):
-                return contact(item, record.attachments, uid)
+                return contact(item, record.files, uid)
             return record.body if record.body_type == "text/vcard" and record.body else None
         if isinstance(item, Note):
             return note(item)

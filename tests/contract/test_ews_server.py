@@ -1,8 +1,8 @@
 """EwsAccount keeps its contracts on a real server, in a tree of folders of its own, which is removed afterwards.
 
-`ARCHIVER_TEST_EWS_URL`, `ARCHIVER_TEST_EWS_USER` (a mail address) and `ARCHIVER_TEST_EWS_PASSWORD` name it;
-`ARCHIVER_TEST_EWS_TRASH` is what it calls its folder of deleted items. Of that folder, which the mailbox's owner uses
-as well, only what these tests brought there is seen, and it is removed afterwards.
+`ARCHIVER_TEST_EWS_URL`, `ARCHIVER_TEST_EWS_USER` (a mail address) and `ARCHIVER_TEST_EWS_PASSWORD` name it. Of its
+folder of deleted items, which the mailbox's owner uses as well, only what these tests brought there is seen, and it is
+removed afterwards.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ import pytest
 from exchangelib.folders import Folder as ServerFolder
 from exchangelib.items import ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE
 from exchangelib.properties import FolderId
-from exchangelib.services import DeleteFolder, MoveItem, UpdateFolder
+from exchangelib.services import DeleteFolder, UpdateFolder
 from msgspec.structs import replace
 
 from archiver.accounts.ews.account import EwsAccount, Wanted
 from archiver.accounts.ews.folders import Node
 from archiver.accounts.ews.properties import LISTED, paths
 from archiver.accounts.ews.transport import Endpoint
-from archiver.accounts.ews.wire import GetItem, UpdateItem, handles
+from archiver.accounts.ews.wire import GetItem, MoveItem, UpdateItem, handles
 from archiver.accounts.exchange import REPLIED_TO_SENDER, id_of
 from archiver.model import (
     Appended,
@@ -57,7 +57,6 @@ from tests.contract.exchange import gist
 URL = os.environ.get("ARCHIVER_TEST_EWS_URL", "")
 USER = os.environ.get("ARCHIVER_TEST_EWS_USER", "")
 PASSWORD = os.environ.get("ARCHIVER_TEST_EWS_PASSWORD", "")
-TRASH = os.environ.get("ARCHIVER_TEST_EWS_TRASH", "Deleted Items")
 
 pytestmark = pytest.mark.skipif(not URL, reason="ARCHIVER_TEST_EWS_URL names no server")
 
@@ -313,7 +312,12 @@ class TestAppend(_OnServer, CanAppendContract):
 class TestDelete(_OnServer, CanDeleteContract):
     """Moved to the folder of deleted items, and removed for good."""
 
-    TRASH = TRASH
+    tells_where = None
+
+    @pytest.fixture(autouse=True)
+    def _named(self, mailbox: Scratch) -> None:
+        """Call the folder of deleted items as the server does."""
+        self.TRASH = mailbox.trash.folder.name
 
     def flags(self, *flags: str) -> Flags:
         return frozenset(flags) - {"\\Deleted"}

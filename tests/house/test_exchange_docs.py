@@ -30,3 +30,20 @@ def test_a_hazard_has_a_cure_and_tests(row: list[str]) -> None:
     assert found
     assert set(found) <= names()
     assert TEST.sub("", tests).strip(", ") == ""
+
+
+def others() -> list[list[str]]:
+    """Give the cells of what servers of other makers do."""
+    _, _, after = PAGE.read_text().partition("## Servers of other makers")
+    lines = [line for line in after.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines][1:]
+
+
+@pytest.mark.parametrize("row", others(), ids=lambda row: re.sub(r"\W+", " ", row[0])[:50])
+def test_what_a_server_of_another_maker_does_has_an_answer_and_tests(row: list[str]) -> None:
+    behaviour, answer, tests = row
+    assert behaviour.endswith(".")
+    assert answer.endswith(".")
+    found = TEST.findall(tests)
+    assert found
+    assert set(found) <= names()

@@ -23,6 +23,7 @@ from tests.servers.ews.filling import fill
 from tests.servers.ews.markup import text
 from tests.servers.ews.server import EwsDouble
 from tests.servers.ews.state import Item
+from tests.servers.ews.temper import OTHER_MAKER
 from tests.servers.fault_proxy import Fault, FaultProxy
 
 ITEMS = int(os.environ.get("ARCHIVER_TEST_EWS_ITEMS", "150"))
@@ -244,4 +245,43 @@ def test_a_prune_that_meets_a_fault_at_any_request_removes_nothing_that_is_not_a
         assert gone <= archived
         assert first.id not in gone
         assert len(one.place("Trash").items) == len(gone), "what left the folder is in the trash"
+        account.close()
+
+
+def test_a_mailbox_on_a_server_of_another_maker_is_archived_restored_and_pruned(
+    tmp_path: Path, scene: Scene
+) -> None:
+    with EwsDouble(temper=OTHER_MAKER) as other:
+        mailbox = EwsMailbox(other, "ann@example.com")
+        fill(mailbox.owner, ITEMS)
+        account = mailbox.account()
+        assert scene.pull(account=account).complete
+        found, items = held(scene), items_of(mailbox)
+        assert set(found) == set(items)
+        assert {record.export for record in found.values()} == {None}
+        stir(mailbox)
+        other.states.expire()
+        report = scene.pull(account=account)
+        assert report.complete
+        assert sum(folder.new for folder in report.folders) == 5
+        assert scene.verify(messages=True).findings == []
+        target = EwsMailbox(other, "bob@example.com")
+        target.deliver("INBOX", mail(1))  # of a mailbox that never saw archiver
+        taker = target.account()
+        for _ in range(2):
+            scene.restore(account=taker, to="other", ledger=False, records=True)
+            assert len(items_of(target)) == len(items_of(mailbox)) + 1
+        taker.close()
+        policy = Policy(unread=True, flagged=True, refetch=True)
+        selection = Selection(include=("INBOX", "Projects", "Contacts"))
+        before = set(items_of(mailbox))
+        named = {"Contacts"}
+        scene.prune(
+            policy, account=account, to="Deleted Items", selection=selection, records=True, named=named
+        )
+        gone = before - set(items_of(mailbox))
+        assert gone <= {id_of(entry.ref.key) for entry in scene.entries()}
+        assert {items[one].item_class for one in gone if one in items} >= {"IPM.Note", "IPM.Contact"}
+        assert len(mailbox.place("Trash").items) == len(gone)
+        assert other.sent == []
         account.close()

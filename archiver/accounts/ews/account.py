@@ -6,19 +6,18 @@ The contract of reading is kept by what is never called: GetItem sets no read fl
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import partial
 
 from msgspec import Struct
 
 from archiver.accounts.ews.fetching import Fetching
 from archiver.accounts.ews.folders import Node, Tree
+from archiver.accounts.ews.halving import get_items, halved
 from archiver.accounts.ews.pages import FolderChanges
-from archiver.accounts.ews.properties import paths
 from archiver.accounts.ews.putting import Putting
 from archiver.accounts.ews.removing import Removing
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.transport import Endpoint
-from archiver.accounts.ews.wire import GetItem, counted, handles
 from archiver.accounts.exchange import id_of
 from archiver.accounts.intents import Intents
 from archiver.errors import FolderRefused
@@ -74,18 +73,20 @@ class EwsAccount:
             self._service, self._warn, archive=wanted.archive_mailbox, public=wanted.public_folders
         )
         self._exports = wanted.export
-        self._fetching = Fetching(self._service, export=wanted.export)
+        self._fetching = Fetching(self._service, self._warn, export=wanted.export)
         self._removing = Removing(self._service, self._tree)
 
     def abilities(self) -> Sequence[str]:
         """See `Describes.abilities`."""
         version = self._service.run(lambda account: account.version)
+        lacks = self._exports and not self._fetching.exports()
+        unknown = ", since the server gives none" if lacks else ""
         return [
             f"Exchange Web Services of {version.fullname}, build {version.build}",
             "reads mail, events, contacts, tasks and notes, and what changed since the last run",
             "archives each item's full-fidelity export"
-            if self._exports
-            else "archives no full-fidelity exports",
+            if self._exports and not unknown
+            else f"archives no full-fidelity exports{unknown}",
             "restores items of every kind, and moves or deletes what is archived",
         ]
 
@@ -112,12 +113,8 @@ class EwsAccount:
         ids = list(wanted)
         for start in range(0, len(ids), _IDS):
             part = ids[start : start + _IDS]
-
-            def ask(account: Any, part: Sequence[str] = part) -> dict[str, Any]:
-                told = list(GetItem(account=account).call(handles(part), paths(("message_id",)), "IdOnly"))
-                return counted(told, part)
-
-            for identity, item in self._service.run(ask).items():
+            told = halved(self._service, part, partial(get_items, names=("message_id",)))
+            for identity, item in told.items():
                 value = "".join(str(getattr(item, "message_id", None) or "").split())
                 if value and not isinstance(item, Exception):
                     found[wanted[identity]] = value

@@ -1,7 +1,7 @@
 """What exchangelib tells of an item as archiver's own values: its details, and its neutral form where it is no mail."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
@@ -121,18 +121,23 @@ def _described(item: Any, names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _event(item: Any, occurrences: Sequence[Any], common: dict[str, Any]) -> Event:
+def _event(item: Any, occurrences: Sequence[Any], common: dict[str, Any]) -> Event | None:
+    """Understand an event; None for one of which the server does not tell when it is."""
+    if item.start is None:
+        return None
     zone = _zone(item._start_timezone)
     end_zone = _zone(item._end_timezone) or zone
-    changed = sorted(occurrences, key=lambda one: moment(one.start) or datetime.min.replace(tzinfo=UTC))
-    last = item.end
-    if item.is_all_day and item.start is not None and last is not None:
-        # exchangelib is a day short where the clock went forward on the last one
-        last = max(last, item.start)
+    given = sorted(occurrences, key=lambda one: moment(one.start) or datetime.min.replace(tzinfo=UTC))
+    changed = (_event(one, (), _described(one, ())) for one in given)
+    start, end = _moment(item.start, zone), _moment(item.end or item.start, end_zone)
+    if item.is_all_day:
+        start, end = _midnight(start), _midnight(end)
+        if end.at <= start.at:
+            end = Moment(start.at + timedelta(days=1), start.zone)
     return Event(
         uid=item.uid or item.id,
-        start=_moment(item.start, zone),
-        end=_moment(last, end_zone, last_day=True),
+        start=start,
+        end=end,
         all_day=bool(item.is_all_day),
         location=item.location or "",
         organizer=_person(item.organizer) if item.organizer else None,
@@ -144,7 +149,7 @@ def _event(item: Any, occurrences: Sequence[Any], common: dict[str, Any]) -> Eve
         url=item.meeting_workspace_url or "",
         recurrence=recurrence_of(item.recurrence),
         original=_moment(item.original_start, zone) if item.original_start else None,
-        changed=tuple(_event(one, (), _described(one, ())) for one in changed),
+        changed=tuple(one for one in changed if one is not None),
         deleted=tuple(_moment(one.start, zone) for one in item.deleted_occurrences or ()),
         **common,
     )
@@ -239,11 +244,16 @@ def _zone(zone: Any) -> str | None:
     return None if zone is None else cast("str", zone.key)
 
 
-def _moment(value: Any, zone: str | None, *, last_day: bool = False) -> Moment:
-    """Make a time in its zone; of a day its midnight, and of the last day of an event that which ends it."""
-    if not hasattr(value, "astimezone"):
-        day = date.fromordinal(date(value.year, value.month, value.day).toordinal() + last_day)
-        return Moment(datetime.combine(day, time(), ZoneInfo(zone or "UTC")), zone)
+def _moment(value: Any, zone: str | None) -> Moment:
     at = moment(value)
     assert at is not None
     return Moment(at.astimezone(ZoneInfo(zone)) if zone else at, zone)
+
+
+def _midnight(given: Moment) -> Moment:
+    """Give the midnight with which the day of a time begins, as the clock on the wall shows it.
+
+    Where no zone is known, the next midnight is meant that some zone has then: they go from UTC-11 to UTC+13.
+    """
+    at = given.at if given.zone else given.at + timedelta(hours=13)
+    return Moment(at.replace(hour=0, minute=0, second=0, microsecond=0, fold=0), given.zone)

@@ -7,7 +7,7 @@ again and again though the server answers others, its half is asked for, and its
 import base64
 import binascii
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from exchangelib.attachments import AttachmentId, FileAttachment, ItemAttachment
@@ -15,10 +15,10 @@ from exchangelib.errors import ErrorItemNotFound
 from msgspec.structs import replace
 
 from archiver.accounts.ews.details import details_of
-from archiver.accounts.ews.folders import is_open
+from archiver.accounts.ews.halving import answers, halved
 from archiver.accounts.ews.keys import fits, names_a_change, received_of
-from archiver.accounts.ews.properties import content_paths
-from archiver.accounts.ews.refusals import Incomprehensible, is_passing, stops_all, words
+from archiver.accounts.ews.properties import content_paths, paths
+from archiver.accounts.ews.refusals import Faulted, Incomprehensible, Unknown, is_passing, stops_all, words
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.wire import ExportItems, GetAttachment, GetItem, counted, handles
 from archiver.accounts.exchange import id_of
@@ -28,13 +28,15 @@ from archiver.errors import Unreachable
 from archiver.formats.calendar import calendar
 from archiver.formats.contact import contact
 from archiver.formats.note import note
-from archiver.formats.record import Attached, Export, Record, pack
+from archiver.formats.record import Attached, Export, Record, files_in, pack
 from archiver.items import Contact, ContactGroup, Event, Item, Note, Task
 from archiver.model import Kind, Message, Missed, Remote
 
 CHUNK_ITEMS = 50
 CHUNK_SIZE = 32 << 20  # bytes
 CHANGED = "its content is another one by now"
+NO_EXPORTS = "the server gives no full-fidelity exports: items are archived without"
+_NO_ID = "AAAA"
 _UNREADABLE = "the server gives its export in a form that cannot be read"
 EXPORT_KIND = "ews-export"
 
@@ -57,9 +59,18 @@ def chunks(remotes: Sequence[Remote]) -> Iterator[list[Remote]]:
 class Fetching:
     """Fetches the content of items of one folder."""
 
-    def __init__(self, service: Service, *, export: bool) -> None:
+    def __init__(self, service: Service, warn: Callable[[str], None], *, export: bool) -> None:
         self._service = service
+        self._warn = warn
         self._export = export
+
+    def exports(self) -> bool:
+        """Ask whether the server gives exports at all."""
+        try:
+            self._service.run(lambda account: list(ExportItems(account=account).call(handles([_NO_ID]))))
+        except Unknown:
+            return False
+        return True
 
     def fetch(self, remotes: Sequence[Remote]) -> Iterator[Message | Missed]:
         """Give each item's record, or why it is not to be had; each once."""
@@ -77,7 +88,7 @@ class Fetching:
         try:
             found = self._get(chunk)
         except Unreachable as error:
-            if isinstance(error, Busy) or not self._answers():
+            if isinstance(error, Busy) or not answers(self._service):
                 raise
             if len(chunk) == 1:
                 yield Missed(chunk[0], error.text)
@@ -88,13 +99,6 @@ class Fetching:
             return
         yield from found
 
-    def _answers(self) -> bool:
-        """Tell whether the server answers for the mailbox at all."""
-        try:
-            return self._service.run(lambda account: is_open(account, self._service.endpoint.address))
-        except Unreachable:
-            return False
-
     def _get(self, chunk: Sequence[Remote]) -> list[Message | Missed]:
         ids = [str(id_of(one.ref.key)) for one in chunk]
         asked = content_paths({one.kind for one in chunk})
@@ -102,6 +106,11 @@ class Fetching:
         again = [one for one in ids if isinstance(items[one], Exception) and is_passing(items[one])]
         if again:
             items |= self._items(again, asked)
+        # of what is no mail the text can be written of its fields
+        others = {str(id_of(one.ref.key)) for one in chunk if one.kind is not Kind.MAIL}
+        untold = [one for one in ids if isinstance(items[one], Faulted) and one in others]
+        if untold:
+            items |= self._items(untold, asked - paths(("mime_content",)))
         good = [one for one in ids if not isinstance(items[one], Exception)]
         exports = self._exports(good) if self._export and good else {}
         return [
@@ -110,7 +119,7 @@ class Fetching:
         ]
 
     def _items(self, ids: Sequence[str], asked: Any) -> dict[str, Any]:
-        def ask(account: Any) -> dict[str, Any]:
+        def ask(account: Any, ids: Sequence[str]) -> dict[str, Any]:
             with warnings.catch_warnings():  # exchangelib warns of a zone that it does not know
                 warnings.simplefilter("ignore")
                 found = counted(list(GetItem(account=account).call(handles(ids), asked, "IdOnly")), ids)
@@ -119,7 +128,7 @@ class Fetching:
                     raise one
             return found
 
-        return self._service.run(ask)
+        return halved(self._service, ids, ask)
 
     def _exports(self, ids: Sequence[str]) -> dict[str, Export | str]:
         """Ask for the items' exports; what is not given is told why."""
@@ -127,12 +136,20 @@ class Fetching:
         def ask(account: Any) -> dict[str, Any]:
             return counted(list(ExportItems(account=account).call(handles(ids))), ids)
 
+        if ExportItems.SERVICE_NAME in self._service.unknown:
+            return {}
         build = str(self._service.run(lambda account: account.version.build))
         found: dict[str, Export | str] = {}
         try:
             told = self._service.run(ask)
+        except Unknown:
+            if not answers(self._service):
+                raise
+            self._service.unknown.add(ExportItems.SERVICE_NAME)
+            self._warn(NO_EXPORTS)
+            return {}
         except Unreachable as error:
-            if isinstance(error, Busy) or not self._answers():
+            if isinstance(error, Busy) or not answers(self._service):
                 raise
             if len(ids) == 1:
                 return {ids[0]: error.text}
@@ -161,8 +178,12 @@ class Fetching:
             return Missed(remote, EMPTY)
         body_type = _type_of(body)
         try:
-            attachments = () if body_type == "message/rfc822" and body else self._attachments(item)
-            details = details_of(item, remote, self._occurrences(item), attachments)
+            attachments = () if remote.kind is Kind.MAIL and body else self._attachments(item)
+            inside = {one.content: one for one in files_in(body)} if body_type == "message/rfc822" else {}
+            # by the name that it has there, by which it is found there again
+            named = [inside.get(one.content, one) for one in attachments]
+            details = details_of(item, remote, self._occurrences(item), named)
+            attachments = tuple(one for one in attachments if one.content not in inside)
         except Lost as lost:
             return Missed(remote, lost.reason)
         if not body:

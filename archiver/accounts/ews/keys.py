@@ -19,6 +19,7 @@ from archiver.plan.categories import FORWARDED, flag_of
 
 SEEN, FLAGGED, DRAFT = "\\Seen", "\\Flagged", "\\Draft"
 
+READ, UNSENT = 0x1, 0x8  # [MS-OXCMSG] section 2.2.1.6
 _FLAGGED = 2  # [MS-OXOFLAG] section 2.2.1.1
 
 _KINDS = (
@@ -63,7 +64,7 @@ def _among(rules: tuple[tuple[str, Kind], ...], given: str | None) -> Kind:
 
 def key_of(item: Any) -> str:
     """Give the key of an item as it is, from its properties in a list of changes."""
-    if kind_of(item.item_class) is not Kind.MAIL or getattr(item, "is_draft", None):
+    if kind_of(item.item_class) is not Kind.MAIL or is_draft(item):
         return key_of_change(item)
     told = [
         item.item_class,
@@ -75,6 +76,14 @@ def key_of(item: Any) -> str:
         "".join((getattr(item, "message_id", None) or "").split()),
     ]
     return f"{item.id}~{hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:8]}"
+
+
+def is_draft(item: Any) -> bool:
+    """Tell whether a mail is a draft; where the server does not say so, by its PidTagMessageFlags."""
+    told = getattr(item, "is_draft", None)
+    if told is None:
+        return bool((getattr(item, "archiver_message_flags", None) or 0) & UNSENT)
+    return bool(told)
 
 
 def key_of_change(item: Any) -> str:
@@ -104,7 +113,7 @@ def flags_of(item: Any) -> Flags:
         verb = getattr(item, "archiver_verb", None)
         told = (
             (SEEN, getattr(item, "is_read", False)),
-            (DRAFT, getattr(item, "is_draft", False)),
+            (DRAFT, is_draft(item)),
             (FLAGGED, getattr(item, "archiver_flag", None) == _FLAGGED),
             (ANSWERED, verb in (REPLIED_TO_SENDER, REPLIED_TO_ALL)),
             (FORWARDED, verb == FORWARDED_ON),
@@ -120,8 +129,9 @@ def received_of(item: Any) -> datetime | None:
         return moment(item.datetime_received)
     if kind is not Kind.EVENT:
         return moment(item.last_modified_time)
-    if getattr(item, "type", None) != "RecurringMaster":
+    if getattr(item, "type", None) in ("Single", "Occurrence", "Exception"):
         return moment(getattr(item, "end", None))
+    # a series, or what may be one: not every server says so, and its first end is not its last
     last = getattr(item, "last_occurrence", None)
     if last is not None:
         return moment(last.end)

@@ -15,7 +15,7 @@ from exchangelib.properties import Attendee, Mailbox, Member
 from msgspec import Struct
 
 from archiver.accounts.ews.details import BUSY, PHONES, PLACES, STATES
-from archiver.accounts.ews.keys import DRAFT, FLAGGED, SEEN
+from archiver.accounts.ews.keys import DRAFT, FLAGGED, READ, SEEN, UNSENT
 from archiver.accounts.ews.recurrences import exchange_recurrence
 from archiver.accounts.exchange import ANSWERED, FORWARDED_ON, REPLIED_TO_SENDER
 from archiver.formats.record import Attached, Details
@@ -23,7 +23,6 @@ from archiver.items import Contact, ContactGroup, Event, Item, Moment, Note, Per
 from archiver.model import Flags
 from archiver.plan.categories import FORWARDED, categories_of
 
-READ, UNSENT = 0x1, 0x8
 _DATE = re.compile(rb"^Date:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _HEADER_LIMIT = 65_536
 _KNOWN = {SEEN.lower(), FLAGGED.lower(), DRAFT.lower(), ANSWERED.lower(), FORWARDED.lower(), "\\recent"}

@@ -1,15 +1,15 @@
-"""Find items of a folder by the property `archiver-id` that they bear, and write it into items."""
+"""Find items of a folder by the property `archiver-id` that they bear."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from exchangelib.items import ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE
 from exchangelib.services.common import folder_ids_element
 from exchangelib.util import TNS
 
 from archiver.accounts.ews.folders import Node
-from archiver.accounts.ews.refusals import stops_all
-from archiver.accounts.ews.wire import FindItem, UpdateItem, element, entries, is_last
+from archiver.accounts.ews.refusals import Faulted
+from archiver.accounts.ews.service import Service
+from archiver.accounts.ews.wire import FindItem, element, entries, is_last
 
 _PAGE = 500
 _PATH = {
@@ -19,8 +19,21 @@ _PATH = {
 }
 
 
-def search(account: Any, node: Node, identities: Sequence[str]) -> dict[str, str]:
-    """Ask a folder for the items of these `archiver-id`s: it -> the server's id of the item."""
+def there(service: Service, node: Node, identities: Sequence[str]) -> dict[str, str]:
+    """Find the items of a folder that bear these `archiver-id`s: it -> the server's id of the item.
+
+    A server of another maker may fail at the search as long as its mailbox never had the property. Then the folder is
+    read whole: nothing is taken for absent because a search failed.
+    """
+    try:
+        return service.run(lambda account: _search(account, node, identities))
+    except Faulted:
+        found = service.run(lambda account: _search(account, node, ()))
+    return {one: found[one] for one in identities if one in found}
+
+
+def _search(account: Any, node: Node, identities: Sequence[str]) -> dict[str, str]:
+    """Ask for the items of these `archiver-id`s; of none, for all that have one."""
     found: dict[str, str] = {}
     offset = 0
     while True:
@@ -36,28 +49,6 @@ def search(account: Any, node: Node, identities: Sequence[str]) -> dict[str, str
         offset += len(listed)
         if is_last(root) or not listed:
             return found
-
-
-def update(account: Any, changes: Sequence[tuple[Any, Sequence[str]]]) -> list[Any]:
-    """Write fields of items; gives an answer for each, an exception for what is refused.
-
-    Raises `ValueError` where the answers are not as many as the items, and what is about all of them.
-    """
-    answers = list(
-        UpdateItem(account=account).call(
-            items=list(changes),
-            conflict_resolution=ALWAYS_OVERWRITE,
-            message_disposition=SAVE_ONLY,
-            send_meeting_invitations_or_cancellations=SEND_TO_NONE,
-            suppress_read_receipts=True,
-        )
-    )
-    for one in answers:
-        if isinstance(one, Exception) and stops_all(one):
-            raise one
-    if len(answers) != len(changes):
-        raise ValueError("another count of answers than of items")
-    return answers
 
 
 def _request(account: Any, node: Node, identities: Sequence[str], offset: int) -> Any:
@@ -76,6 +67,7 @@ def _request(account: Any, node: Node, identities: Sequence[str], offset: int) -
     )
     view = {"MaxEntriesReturned": str(_PAGE), "Offset": str(offset), "BasePoint": "Beginning"}
     payload = element("m:FindItem", shape, element("m:IndexedPageItemView", **view), Traversal="Shallow")
-    payload.append(element("m:Restriction", tests[0] if len(tests) == 1 else element("t:Or", *tests)))
+    if tests:
+        payload.append(element("m:Restriction", tests[0] if len(tests) == 1 else element("t:Or", *tests)))
     payload.append(folder_ids_element([node.handle], account.version, tag="m:ParentFolderIds"))
     return payload

@@ -5,7 +5,8 @@ token, and it is given away with Done alone, when all pages are told. A state th
 or the mailbox was moved) leads to a full listing, which is compared with what is known: nothing known is fetched again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from exchangelib.errors import (
@@ -18,7 +19,8 @@ from exchangelib.errors import (
 from exchangelib.properties import FolderId
 from msgspec import Struct
 
-from archiver.accounts.ews.folders import Node, Tree
+from archiver.accounts.ews.folders import Node, Tree, get_folders
+from archiver.accounts.ews.halving import get_items, halved
 from archiver.accounts.ews.keys import (
     SEEN,
     fits,
@@ -30,8 +32,9 @@ from archiver.accounts.ews.keys import (
     received_of,
 )
 from archiver.accounts.ews.properties import LISTED, paths
+from archiver.accounts.ews.refusals import Faulted
 from archiver.accounts.ews.service import Service
-from archiver.accounts.ews.wire import GetItem, SyncFolderItems, counted, handles
+from archiver.accounts.ews.wire import SyncFolderItems
 from archiver.accounts.exchange import id_of
 from archiver.errors import FolderRefused, Unreachable
 from archiver.model import Change, Cursor, Done, Flags, New, Ref, Reflagged, Remote, Vanished
@@ -50,8 +53,11 @@ class Page(Struct, frozen=True):
     last: bool
 
 
-class StateRefused(Exception):
+class StateRefused(Unreachable):
     """The server takes this state no more."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'the server forgot how far the folder "{name}" was told', "run again")
 
 
 def read_page(service: Service, node: Node, name: str, state: str | None) -> Page:
@@ -72,11 +78,22 @@ def read_page(service: Service, node: Node, name: str, state: str | None) -> Pag
             changes = list(told)
         except (ErrorInvalidSyncStateData, *_OF_FOLDER) as error:
             return error
-        return Page(changes, sync.sync_state, sync.includes_last_item_in_range)
+        # servers of other makers call a full page the last where only deletions follow
+        return Page(changes, sync.sync_state, sync.includes_last_item_in_range and len(changes) < PAGE)
 
-    found = service.run(ask)
+    try:
+        found = service.run(ask)
+    except (
+        Faulted
+    ):  # servers of other makers say so of a state that they cannot read, and of a folder that is gone
+        (folder,) = service.run(lambda account: get_folders(account, [node.handle]))
+        if isinstance(folder, Exception):
+            raise FolderRefused(f'the server does not serve the folder "{name}": "{folder}"') from None
+        if not state:
+            raise
+        raise StateRefused(name) from None
     if isinstance(found, ErrorInvalidSyncStateData):
-        raise StateRefused
+        raise StateRefused(name)
     if isinstance(found, ResponseMessageError):
         raise FolderRefused(f'the server does not serve the folder "{name}": "{found}"')
     assert isinstance(found, Page)
@@ -105,7 +122,7 @@ class FolderChanges:
             return
         total = self._tree.total(self._node, self._name)
         try:
-            page = read_page(self._service, self._node, self._name, state)
+            page = self._page(state)
         except StateRefused:
             yield from self._in_full()
             return
@@ -118,10 +135,10 @@ class FolderChanges:
 
     def _in_full(self) -> Iterator[Change]:
         """List the folder from its first item on, and compare."""
-        page = self._first(None)
+        page = self._page(None)
         yield from self._told(page)
         while not page.last:
-            page = self._first(page.state)
+            page = self._page(page.state)
             yield from self._told(page)
         if self._since is not None:
             for identity, (key, _) in list(self._knowledge().items()):
@@ -129,23 +146,17 @@ class FolderChanges:
                     yield self._vanish(identity, key)
         yield from self._to_the_end(page)
 
-    def _first(self, state: str | None) -> Page:
-        """Read a page, where a state that this listing itself was given is refused."""
-        try:
-            return read_page(self._service, self._node, self._name, state)
-        except StateRefused:
-            raise Unreachable(
-                f'the server forgot how far the folder "{self._name}" was told', "run again"
-            ) from None
+    def _page(self, state: str | None) -> Page:
+        return read_page(self._service, self._node, self._name, state)
 
     def _to_the_end(self, page: Page) -> Iterator[Change]:
         """Tell the rest, until the server's count is one of a moment in which nothing happened."""
         for _ in range(_ROUNDS):
             while not page.last:
-                page = self._first(page.state)
+                page = self._page(page.state)
                 yield from self._told(page)
             total = self._tree.total(self._node, self._name)
-            page = self._first(page.state)
+            page = self._page(page.state)
             if page.last and not page.changes:
                 break
             yield from self._told(page)
@@ -235,8 +246,5 @@ class FolderChanges:
         if not ids:
             return []
 
-        def ask(account: Any) -> Mapping[str, Any]:
-            found = list(GetItem(account=account).call(handles(ids), paths(LISTED), "IdOnly"))
-            return counted(found, ids)
-
-        return [one for one in self._service.run(ask).values() if not isinstance(one, Exception)]
+        found = halved(self._service, ids, partial(get_items, names=LISTED))
+        return [one for one in found.values() if not isinstance(one, Exception)]

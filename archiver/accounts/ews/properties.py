@@ -92,7 +92,7 @@ for _class in _CLASSES:
 LISTED = (
     *("item_class", "subject", "datetime_sent", "datetime_received", "size", "has_attachments", "message_id"),
     *("is_read", "is_draft", "categories", "last_modified_time", "archiver_flag", "archiver_verb"),
-    *("start", "end", "type"),
+    *("start", "end", "type", "archiver_message_flags"),
 )
 """What comes with each change; all of it is cheap."""
 

@@ -17,20 +17,16 @@ from msgspec.structs import replace
 
 from archiver.accounts.ews import making
 from archiver.accounts.ews.fetching import EXPORT_KIND
+from archiver.accounts.ews.flagging import lacking_flags, mark, update
 from archiver.accounts.ews.folders import Tree
-from archiver.accounts.ews.keys import SEEN, flags_of, key_of, kind_of
-from archiver.accounts.ews.marked import search, update
-from archiver.accounts.ews.properties import LISTED, paths
-from archiver.accounts.ews.refusals import stops_all, words
+from archiver.accounts.ews.halving import get_items, halved
+from archiver.accounts.ews.keys import flags_of, key_of
+from archiver.accounts.ews.marked import there
+from archiver.accounts.ews.properties import LISTED
+from archiver.accounts.ews.refusals import Faulted, Unknown, stops_all, words
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.uploaded import Uploaded
-from archiver.accounts.ews.wire import (
-    CreateItem,
-    GetItem,
-    UploadItems,
-    counted,
-    handles,
-)
+from archiver.accounts.ews.wire import CreateItem, UploadItems
 from archiver.accounts.exchange import id_of
 from archiver.accounts.intents import Intents
 from archiver.errors import Damaged, Unreachable
@@ -132,9 +128,7 @@ class Putting:
 
     def _find(self, batch: Sequence[_Parcel]) -> None:
         """Note which of these the folder has already."""
-        found = self._service.run(
-            lambda account: search(account, self._node, [one.identity for one in batch])
-        )
+        found = there(self._service, self._node, [one.identity for one in batch])
         found = {**self._uploaded.left, **found}
         for one in batch:
             if one.item is None and one.identity in found:
@@ -144,12 +138,18 @@ class Putting:
 
     def _upload(self, parcels: Sequence[_Parcel]) -> None:
         """Put in what has an export of this kind of server."""
+        if self._lacks_uploads(parcels):
+            return
         self._uploaded.note(_records(parcels))
         left = list(parcels)
         tries = 0
         while left:
             try:
                 answers = self._service.once(partial(self._send_exports, parcels=left))
+            except Unknown:
+                self._service.unknown.add(UploadItems.SERVICE_NAME)
+                self._lacks_uploads(left)
+                break
             except Unreachable as error:
                 tries += 1
                 self._service.wait(error, tries)
@@ -166,6 +166,14 @@ class Putting:
         self._uploaded.take([str(one.item) for one in done])
         unmarked = self._name_uploads(done)
         self._uploaded.done([one.identity for one in parcels if one.identity not in unmarked])
+
+    def _lacks_uploads(self, parcels: Sequence[_Parcel]) -> bool:
+        """Tell whether the server is known to take no exports; then these go in without."""
+        if UploadItems.SERVICE_NAME not in self._service.unknown:
+            return False
+        for one in parcels:
+            one.lacks = ("what only its export has, since the server takes no exports",)
+        return True
 
     def _send_exports(self, account: Any, parcels: Sequence[_Parcel]) -> list[Any]:
         given = []
@@ -196,12 +204,11 @@ class Putting:
             if item is None:
                 continue
             item.archiver_identity = one.identity
-            names = {"archiver_identity", *_mark(item, one.message.flags)}
+            names = {"archiver_identity", *mark(item, one.message.flags)}
             changes.append((item, sorted(names)))
-        answers = self._service.run(lambda account: update(account, changes))
-        pairs = zip(changes, answers, strict=True)
+        answers = update(self._service, changes)
         return unmarked - {
-            item.archiver_identity for (item, _), answer in pairs if not isinstance(answer, Exception)
+            item.archiver_identity for item, _ in changes if not isinstance(answers[str(item.id)], Exception)
         }
 
     # --- MIME and fields ------------------------------------------------------------------------------
@@ -220,16 +227,30 @@ class Putting:
             one.reason = self._service.run(partial(making.fault_of, item=made.item))
             if one.reason is None:
                 pairs.append((one, made.item))
+        self._make(pairs)
+
+    def _make(self, pairs: Sequence[tuple[_Parcel, Any]]) -> None:
+        """Create items; where a whole request fails for what a server of another maker cannot take, by halves."""
         tries = 0
         while pairs:
             try:
                 answers = self._service.once(partial(self._send, pairs=pairs))
             except Unreachable as error:
                 tries += 1
-                self._service.wait(error, tries)
+                by_halves = isinstance(error, Faulted) and (len(pairs) > 1 or tries > 1)
+                if not by_halves:
+                    self._service.wait(error, tries)
                 self._find([one for one, _ in pairs])
                 pairs = [pair for pair in pairs if pair[0].item is None]
-                continue
+                if not by_halves:
+                    continue
+                half = len(pairs) // 2
+                if half:
+                    self._make(pairs[:half])
+                    self._make(pairs[half:])
+                elif pairs:
+                    pairs[0][0].reason = error.text
+                return
             for (one, _), answer in zip(pairs, answers, strict=True):
                 if isinstance(answer, Exception):
                     one.reason = words(answer)
@@ -247,13 +268,7 @@ class Putting:
         found: dict[str, Any] = {}
         for start in range(0, len(ids), _LOOK):
             part = ids[start : start + _LOOK]
-
-            def ask(account: Any, part: Sequence[str] = part) -> Mapping[str, Any]:
-                return counted(
-                    list(GetItem(account=account).call(handles(part), paths(LISTED), "IdOnly")), part
-                )
-
-            told = self._service.run(ask)
+            told = halved(self._service, part, partial(get_items, names=LISTED))
             found |= {key: one for key, one in told.items() if not isinstance(one, Exception)}
         return found
 
@@ -268,17 +283,17 @@ class Putting:
         items = self._items(list(ids))
         changes = []
         for identity, item in items.items():
-            names = _mark(item, without_labels(wanted[ids[identity]]))
+            names = mark(item, without_labels(wanted[ids[identity]]))
             if names:
                 changes.append((item, sorted(names)))
         for start in range(0, len(changes), BATCH_ITEMS):
             part = changes[start : start + BATCH_ITEMS]
-            self._service.run(partial(update, changes=part))
+            update(self._service, part)
         now = self._items([item.id for item, _ in changes]) if changes else {}
         for identity, item in items.items():
             flags = wanted[ids[identity]]
             has = flags_of(now.get(identity, item))
-            lacking = {one for one in _lacking(flags, has) if one.lower() != "\\recent"}
+            lacking = {one for one in lacking_flags(flags, has) if one.lower() != "\\recent"}
             if lacking or label_flags(flags):
                 lost[ids[identity]] = frozenset(lacking) | label_flags(flags)
         return lost
@@ -306,32 +321,12 @@ def _made(parcel: _Parcel) -> making.Made | None:
     details = record.details
     if details.item is not None:
         return making.of_fields(
-            details.item, message.flags, record.attachments, parcel.identity, details.item_class
+            details.item, message.flags, record.files, parcel.identity, details.item_class
         )
     if record.body and record.body_type == "message/rfc822":
         received = message.received if details.kind is Kind.MAIL else details.received
         return making.of_mime(record.body, message.flags, received, details, parcel.identity)
     return None
-
-
-def _mark(item: Any, flags: Flags) -> set[str]:
-    """Set the flags that an item lacks; gives the names of the fields that were written."""
-    lacking = frozenset(_lacking(flags, flags_of(item)))
-    told, _ = making.marks(lacking)
-    if "categories" in told:
-        told["categories"] = sorted({*(item.categories or ()), *told["categories"]})
-    if kind_of(item.item_class) is not Kind.MAIL:
-        told = {name: value for name, value in told.items() if name == "categories"}
-    elif SEEN.lower() in {flag.lower() for flag in lacking} and hasattr(item, "is_read"):
-        told["is_read"] = True
-    for name, value in told.items():
-        setattr(item, name, value)
-    return set(told)
-
-
-def _lacking(flags: Flags, has: Flags) -> list[str]:
-    there = {flag.lower() for flag in has}
-    return [flag for flag in without_labels(flags) if flag.lower() not in there]
 
 
 def _whole(answers: Sequence[Any], count: int) -> list[Any]:

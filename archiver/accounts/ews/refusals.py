@@ -57,6 +57,25 @@ class Nowhere(ews.TransportError):  # type: ignore[misc]
     """The server has nothing at this address."""
 
 
+class BareFault(ews.SOAPError):  # type: ignore[misc]
+    """The request was answered as a whole with a fault that names no code of Exchange; the text is the request's name.
+
+    Servers of other makers answer so to a value that they cannot read, and to a failure of their own.
+    """
+
+
+class UnknownRequest(BareFault):
+    """The server does not know requests of this kind."""
+
+
+class Faulted(Unreachable):
+    """A request failed as a whole, with a fault that names no code of Exchange."""
+
+
+class Unknown(Faulted):
+    """The server does not know requests of this kind."""
+
+
 _OWN = (Disabled, Incomprehensible, Nowhere, ews.UnauthorizedError)  # raised by archiver, in its own words
 
 
@@ -72,6 +91,8 @@ def stops_all(error: Exception) -> bool:
 
 def words(error: Exception) -> str:
     """Give the server's words, short, without line ends; never any content of a mailbox."""
+    if isinstance(error, ArchiverError):
+        return error.text
     if isinstance(error, ews.MalformedResponseError | ews.SOAPError | ews.RateLimitError):
         return type(error).__name__
     text = " ".join(str(error).split())[:_TEXT_LIMIT].rstrip(".")
@@ -83,7 +104,7 @@ def words(error: Exception) -> str:
 
 def translate(error: Exception, mailbox: str) -> ArchiverError:
     """Make the house's error of one that exchangelib raised."""
-    said = words(error)
+    said = str(error) if isinstance(error, BareFault) else words(error)
     if isinstance(error, ews.ErrorServerBusy):
         return Busy(f'the server is busy: "{said}"', _seconds(error.back_off))
     found = failures.of_request(error)
@@ -96,6 +117,8 @@ def translate(error: Exception, mailbox: str) -> ArchiverError:
         f'Exchange Web Services failed: "{said}"', "try again later; if it stays so, check the url"
     )
 
+
+_FAILING = "try again later; if it stays so, the server's log tells why"
 
 _MEANINGS: tuple[tuple[Any, Callable[[str, str], ArchiverError]], ...] = (
     (
@@ -110,6 +133,14 @@ _MEANINGS: tuple[tuple[Any, Callable[[str, str], ArchiverError]], ...] = (
             f"the server has no Exchange Web Services at this address: {said}",
             "check the url: it ends in /EWS/Exchange.asmx as a rule",
         ),
+    ),
+    (
+        UnknownRequest,
+        lambda said, mailbox: Unknown(f'the server does not know the request "{said}"', "check the url"),
+    ),
+    (
+        BareFault,
+        lambda said, mailbox: Faulted(f'the server fails at the request "{said}"', _FAILING),
     ),
     (
         ews.UnauthorizedError,

@@ -8,17 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from exchangelib.errors import ErrorInvalidIdMalformed, ErrorItemNotFound
+from exchangelib.errors import ErrorInvalidId, ErrorInvalidIdMalformed, ErrorItemNotFound
 from exchangelib.items import ALL_OCCURRENCES, HARD_DELETE, SEND_TO_NONE
 from exchangelib.properties import FolderId
+from msgspec import Struct
 
 from archiver.accounts.ews.fetching import CHANGED
 from archiver.accounts.ews.folders import Node, Tree
+from archiver.accounts.ews.halving import get_items, halved
 from archiver.accounts.ews.keys import change_key_of, fits, flags_of, kind_of, names_a_change, received_of
-from archiver.accounts.ews.properties import LOOKED, paths
-from archiver.accounts.ews.refusals import stops_all, words
+from archiver.accounts.ews.properties import LOOKED
+from archiver.accounts.ews.refusals import Faulted, stops_all, words
 from archiver.accounts.ews.service import Service
-from archiver.accounts.ews.wire import DeleteItem, GetItem, MoveItem, counted, handles
+from archiver.accounts.ews.wire import DeleteItem, MoveItem, handles
 from archiver.accounts.exchange import id_of
 from archiver.errors import RefusedForSafety, Unreachable
 from archiver.model import Folder, Looked, Ref, Remote, Removed, Unremoved
@@ -26,7 +28,19 @@ from archiver.model import Folder, Looked, Ref, Remote, Removed, Unremoved
 _BATCH = 50
 _LOOK = 200  # items in a request
 KEPT = "the server keeps it"
+ELSEWHERE = "it is in another folder now"
+UNTOLD = "the server does not tell where it is"
 _ABSENT = (ErrorItemNotFound, ErrorInvalidIdMalformed)
+# of servers that write the folder into an item's id: it is not in that folder
+_ELSEWHERE = (ErrorInvalidId,)
+
+
+class _Seen(Struct):
+    """Where items are: those in the folder, those of which it is not told (and why), those that went elsewhere."""
+
+    items: dict[str, Any]
+    untold: dict[str, str]
+    moved: set[str]
 
 
 class Removing:
@@ -44,7 +58,7 @@ class Removing:
         found: dict[str, Remote] = {}
         for start in range(0, len(keys), _LOOK):
             part = keys[start : start + _LOOK]
-            for key, item in self._there(node, part).items():
+            for key, item in self._there(node, part).items.items():
                 if fits(key, item):
                     ref = Ref(name, node.epoch, key)
                     kind = kind_of(item.item_class)
@@ -75,21 +89,22 @@ class Removing:
     def _batch(
         self, node: Node, keys: Sequence[str], to: Folder | None, target: Node | None
     ) -> Iterator[Removed | Unremoved]:
-        there = self._there(node, keys)
-        refused: dict[str, str] = {
-            key: CHANGED for key, item in there.items() if not self._is_as_seen(key, item)
-        }
-        going = [key for key in there if key not in refused]
+        before = self._there(node, keys)
+        refused = {**before.untold, **dict.fromkeys(before.moved, ELSEWHERE)}
+        refused |= {key: CHANGED for key, item in before.items.items() if not self._is_as_seen(key, item)}
+        going = [key for key in before.items if key not in refused]
         moved: dict[str, Ref] = {}
-        for key, answer in self._carried_out(node, going, there, target).items():
-            if isinstance(answer, Exception) and not isinstance(answer, _ABSENT):
+        for key, answer in self._carried_out(node, going, before.items, target).items():
+            if isinstance(answer, Exception) and not isinstance(answer, (*_ABSENT, *_ELSEWHERE)):
                 refused[key] = words(answer)
             elif isinstance(answer, tuple) and to is not None and target is not None:
                 moved[key] = Ref(to.name, target.epoch, _key_after(key, *answer))
-        left = self._there(node, going)
+        after = self._there(node, going)
         for key in keys:
-            if key in left:
+            if key in after.items:
                 yield Unremoved(key, refused.get(key, KEPT))
+            elif key in after.untold:
+                yield Unremoved(key, after.untold[key])
             elif key in refused and key not in going:
                 yield Unremoved(key, refused[key])
             else:
@@ -112,36 +127,50 @@ class Removing:
                 told = self._service.once(partial(_ask, given=given, target=target))
             except Unreachable as error:
                 tries += 1
-                self._service.wait(error, tries)
-                now = self._there(node, left)
+                by_halves = isinstance(error, Faulted) and (len(left) > 1 or tries > 1)
+                if not by_halves:
+                    self._service.wait(error, tries)
+                now = self._there(node, left).items
                 left = [key for key in left if key in now and self._is_as_seen(key, now[key])]
-                continue
+                if not by_halves:
+                    continue
+                half = len(left) // 2
+                if not half:
+                    return answers | dict.fromkeys(left, error)
+                first = self._carried_out(node, left[:half], there, target)
+                return answers | first | self._carried_out(node, left[half:], there, target)
             answers.update(zip(left, told, strict=True))
             break
         return answers
 
-    def _there(self, node: Node, keys: Sequence[str]) -> dict[str, Any]:
-        """Get the items that are in the folder at this moment: key -> item."""
+    def _there(self, node: Node, keys: Sequence[str]) -> _Seen:
+        """Look where items are at this moment."""
         wanted = {key: identity for key in keys if (identity := id_of(key)) is not None}
         ids = list(dict.fromkeys(wanted.values()))
+        seen = _Seen({}, {}, set())
         if not ids:
-            return {}
+            return seen
 
-        def ask(account: Any) -> dict[str, Any]:
-            told = list(GetItem(account=account).call(handles(ids), paths(LOOKED), "IdOnly"))
-            found = counted(told, ids)
+        def ask(account: Any, ids: Sequence[str]) -> dict[str, Any]:
+            found = get_items(account, ids, LOOKED)
             for one in found.values():
-                if isinstance(one, Exception) and (stops_all(one) or not isinstance(one, _ABSENT)):
+                if isinstance(one, Exception) and stops_all(one):
                     raise one
             return found
 
-        items = self._service.run(ask)
-        found: dict[str, Any] = {}
+        items = halved(self._service, ids, ask)
         for key, identity in wanted.items():
             item = items[identity]
-            if not isinstance(item, Exception) and item.parent_folder_id.id == node.id:
-                found[key] = item
-        return found
+            if isinstance(item, _ELSEWHERE):
+                seen.moved.add(key)
+            elif isinstance(item, Exception):
+                if not isinstance(item, _ABSENT):
+                    seen.untold[key] = words(item)
+            elif item.parent_folder_id is None:
+                seen.untold[key] = UNTOLD
+            elif item.parent_folder_id.id == node.id:
+                seen.items[key] = item
+        return seen
 
 
 def _ask(account: Any, given: Sequence[Any], target: Node | None) -> list[Any]:

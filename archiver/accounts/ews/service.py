@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from archiver.accounts import link as links
-from archiver.accounts.ews.refusals import KNOWN, Incomprehensible, translate
+from archiver.accounts.ews.refusals import KNOWN, Incomprehensible, Unknown, translate
 from archiver.accounts.ews.transport import Endpoint, Session, open_session
 from archiver.errors import ArchiverError, LoginRefused, Unreachable
 from archiver.model import Secret
@@ -25,13 +25,25 @@ class Service:
         self, endpoint: Endpoint, password: Callable[[], Secret], pause: Callable[[float], None]
     ) -> None:
         self.endpoint = endpoint
+        self.unknown: set[str] = set()
+        """Requests that the server turned out not to know."""
         self._link = links.Link(
             lambda: links.logged_in(password, lambda ask: open_session(endpoint, ask)), pause
         )
 
     def run(self, work: Callable[[Any], T]) -> T:
         """Do a step that may be done twice, with exchangelib's account; what it met is raised in the house's words."""
-        return self._renewing(lambda: self._link.run(lambda session: self._guarded(session, work)))
+
+        def step(session: Session) -> T | Unknown:
+            try:
+                return self._guarded(session, work)
+            except Unknown as error:  # no other try would end otherwise
+                return error
+
+        found = self._renewing(lambda: self._link.run(step))
+        if isinstance(found, Unknown):
+            raise found
+        return found
 
     def once(self, work: Callable[[Any], T]) -> T:
         """Do a step that must not be done twice unasked. After `Unreachable` it was done, or it was not."""

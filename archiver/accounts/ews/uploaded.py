@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from archiver.accounts.ews.flagging import update
 from archiver.accounts.ews.folders import Node
+from archiver.accounts.ews.halving import get_items, halved
 from archiver.accounts.ews.making import second
-from archiver.accounts.ews.marked import search, update
+from archiver.accounts.ews.marked import there
 from archiver.accounts.ews.pages import StateRefused, read_page
-from archiver.accounts.ews.properties import paths
 from archiver.accounts.ews.service import Service
-from archiver.accounts.ews.wire import GetItem, counted, handles
 from archiver.accounts.intents import Came, FolderIntents, Sent, looks_of, recognise, worn_by
 from archiver.errors import Unreachable
 from archiver.formats.record import Record
@@ -120,28 +120,24 @@ class Uploaded:
         found: dict[str, str] = {}
         for start in range(0, len(marks), _AT_ONCE):
             part = marks[start : start + _AT_ONCE]
-            found |= self._service.run(partial(search, node=self._node, identities=part))
+            found |= there(self._service, self._node, part)
         return found
 
     def _marks(self, ids: Sequence[str]) -> dict[str, frozenset[str]]:
         """Ask for the marks that items bear; what is gone is left out."""
         found: dict[str, Any] = {}
         for start in range(0, len(ids), _AT_ONCE):
-            found |= self._service.run(partial(_identities, ids=ids[start : start + _AT_ONCE]))
+            part = ids[start : start + _AT_ONCE]
+            found |= halved(self._service, part, partial(get_items, names=("archiver_identity",)))
         told = {key: one for key, one in found.items() if not isinstance(one, Exception)}
         marks = {key: getattr(one, "archiver_identity", None) for key, one in told.items()}
         return {key: frozenset([mark] if mark else []) for key, mark in marks.items()}
 
     def _mark(self, changes: Sequence[tuple[str, Any]]) -> None:
         items = [(item, ["archiver_identity"]) for _, item in changes]
-        answers = self._service.run(lambda account: update(account, items))
-        pairs = zip(changes, answers, strict=True)
-        self._noted.done([mark for (mark, _), answer in pairs if not isinstance(answer, Exception)])
-
-
-def _identities(account: Any, ids: Sequence[str]) -> dict[str, Any]:
-    told = GetItem(account=account).call(handles(ids), paths(("archiver_identity",)), "IdOnly")
-    return counted(list(told), ids)
+        answers = update(self._service, items)
+        refused = {key for key, answer in answers.items() if isinstance(answer, Exception)}
+        self._noted.done([mark for mark, item in changes if str(item.id) not in refused])
 
 
 def looks_of_item(item: Any) -> str:

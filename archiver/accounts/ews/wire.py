@@ -9,19 +9,50 @@ from collections.abc import Sequence
 from typing import Any
 
 from exchangelib import services
-from exchangelib.errors import MalformedResponseError, ResponseMessageError
-from exchangelib.items import SAVE_ONLY, SEND_TO_NONE
+from exchangelib.errors import MalformedResponseError, ResponseMessageError, SOAPError
+from exchangelib.folders import BaseFolder
+from exchangelib.items import SAVE_ONLY, SEND_TO_NONE, CalendarItem
 from exchangelib.properties import ItemId
 from exchangelib.services.common import EWSAccountService, EWSService
-from exchangelib.util import MNS, TNS, create_element
+from exchangelib.util import ENS, MNS, TNS, create_element
 
-from archiver.accounts.ews.refusals import Incomprehensible
+from archiver.accounts.ews.refusals import BareFault, Incomprehensible, UnknownRequest
 
 _LAST = ("true", "1")
+_UNKNOWN = ("unknown", "unsupported", "not supported", "not implemented")
 
 
-class SyncFolderItems(services.SyncFolderItems):  # type: ignore[misc]
+class _Faults:
+    """Tells a fault that names no code of Exchange from one that does."""
+
+    SERVICE_NAME: str
+
+    @classmethod
+    def _raise_soap_errors(cls, fault: Any) -> None:
+        try:
+            super()._raise_soap_errors(fault)  # type: ignore[misc]
+        except SOAPError as error:
+            if fault.find(f"detail/{{{ENS}}}ResponseCode") is not None:
+                raise
+            said = (fault.findtext("faultstring") or "").lower()
+            about = any(one in said for one in ("request", "operation", cls.SERVICE_NAME.lower()))
+            is_unknown = about and any(one in said for one in _UNKNOWN)
+            raise (UnknownRequest if is_unknown else BareFault)(cls.SERVICE_NAME) from error
+
+
+class _Told(_Faults):
+    """Gives what one part of a request met as a value."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+
+
+class SyncFolderItems(_Faults, services.SyncFolderItems):  # type: ignore[misc]
     """One page of changes."""
+
+    def _elem_to_obj(self, elem: Any) -> Any:
+        if elem.tag in (f"{{{TNS}}}Create", f"{{{TNS}}}Update"):
+            _known(elem[0])
+        return super()._elem_to_obj(elem)
 
     def _get_element_container(self, message: Any, name: Any = None) -> Any:
         state, last = message.find(f"{{{MNS}}}SyncState"), message.find(self.last_in_range_name)
@@ -34,28 +65,32 @@ class SyncFolderItems(services.SyncFolderItems):  # type: ignore[misc]
         return container
 
 
-class GetItem(services.GetItem):  # type: ignore[misc]
+class GetItem(_Told, services.GetItem):  # type: ignore[misc]
     """Items, or what each met."""
 
-    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+    def _elem_to_obj(self, elem: Any) -> Any:
+        elem = _known(elem)
+        fields = [one for one in CalendarItem.FIELDS if one.name in ("start", "end")]
+        told = {one.name: one.from_xml(elem=elem, account=self.account) for one in fields}
+        item = super()._elem_to_obj(elem)
+        if isinstance(item, CalendarItem):
+            # of whole days exchangelib makes dates: a day too few where the clock goes forward on the last one, and
+            # by the clock of this machine where the server names no zone
+            for name, value in told.items():
+                setattr(item, name, value)
+        return item
 
 
-class GetAttachment(services.GetAttachment):  # type: ignore[misc]
+class GetAttachment(_Told, services.GetAttachment):  # type: ignore[misc]
     """Attachments with their content, or what each met."""
 
-    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
 
-
-class UploadItems(services.UploadItems):  # type: ignore[misc]
+class UploadItems(_Told, services.UploadItems):  # type: ignore[misc]
     """Ids of what was put in, or what each met."""
 
-    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
 
-
-class CreateItem(services.CreateItem):  # type: ignore[misc]
+class CreateItem(_Told, services.CreateItem):  # type: ignore[misc]
     """Ids of what was made, or what each met. Nobody is told of anything."""
-
-    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
 
     def make(self, made: Sequence[Any], folder: Any) -> list[Any]:
         """Create items in the folder of an id."""
@@ -63,22 +98,21 @@ class CreateItem(services.CreateItem):  # type: ignore[misc]
         return list(self._elems_to_objs(self._get_elements(payload=payload)))
 
 
-class UpdateItem(services.UpdateItem):  # type: ignore[misc]
+class UpdateItem(_Told, services.UpdateItem):  # type: ignore[misc]
     """Ids of what was changed, or what each met."""
 
-    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
 
-
-class DeleteItem(services.DeleteItem):  # type: ignore[misc]
+class DeleteItem(_Told, services.DeleteItem):  # type: ignore[misc]
     """True for what was removed, or what each met."""
 
-    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
 
-
-class MoveItem(services.MoveItem):  # type: ignore[misc]
+class MoveItem(_Told, services.MoveItem):  # type: ignore[misc]
     """New ids of what was moved (True where they are not told), or what each met."""
 
-    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
+    def _get_element_container(self, message: Any, name: Any = None) -> Any:
+        if message.get("ResponseClass") == "Success" and message.find(name) is None:
+            return True
+        return super()._get_element_container(message=message, name=name)
 
     @classmethod
     def _get_elements_in_container(cls, container: Any) -> Any:
@@ -88,7 +122,7 @@ class MoveItem(services.MoveItem):  # type: ignore[misc]
         return True if elem is True else super()._elem_to_obj(elem)
 
 
-class ExportItems(services.ExportItems):  # type: ignore[misc]
+class ExportItems(_Told, services.ExportItems):  # type: ignore[misc]
     """(id, base64) of each, or what it met."""
 
     element_container_name = None
@@ -100,10 +134,8 @@ class ExportItems(services.ExportItems):  # type: ignore[misc]
         return identity.get("Id"), identity.get("ChangeKey"), data.text or ""
 
 
-class _Folders(EWSAccountService):  # type: ignore[misc]
+class _Folders(_Told, EWSAccountService):  # type: ignore[misc]
     """A request about folders, written by hand; gives elements."""
-
-    ERRORS_TO_CATCH_IN_RESPONSE = ResponseMessageError
 
     def ask(self, payload: Any) -> list[Any]:
         return list(self._get_elements(payload=payload))
@@ -117,10 +149,15 @@ class GetFolder(_Folders):
 
 
 class FindFolder(_Folders):
-    """A page of the folders below another: its m:RootFolder."""
+    """A page of the folders below another: its m:RootFolder. Some servers give none where there are no folders."""
 
     SERVICE_NAME = "FindFolder"
     element_container_name = f"{{{MNS}}}RootFolder"
+
+    def _get_element_container(self, message: Any, name: Any = None) -> Any:
+        if message.get("ResponseClass") == "Success" and message.find(name) is None:
+            return create_element("m:RootFolder", attrs={"IncludesLastItemInRange": "true"})
+        return super()._get_element_container(message=message, name=name)
 
     @classmethod
     def _get_elements_in_container(cls, container: Any) -> Any:
@@ -193,3 +230,10 @@ def handles(ids: Sequence[str], change_keys: Sequence[str | None] = ()) -> list[
     """Make ItemIds."""
     keys = change_keys or [None] * len(ids)
     return [ItemId(id=one, changekey=key) for one, key in zip(ids, keys, strict=True)]
+
+
+def _known(elem: Any) -> Any:
+    """Have an item of a sort that exchangelib does not know be an item of none."""
+    if elem.tag not in BaseFolder.ITEM_MODEL_MAP and elem.tag.startswith(f"{{{TNS}}}"):
+        elem.tag = f"{{{TNS}}}Item"
+    return elem

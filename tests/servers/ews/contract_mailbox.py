@@ -1,6 +1,6 @@
 """A mailbox of the double as the contracts move it: by archiver's names of folders, flags and keys."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,7 +64,7 @@ class EwsMailbox:
             item = self.place(folder).deliver(raw, draft=DRAFT in given, received=received)
             if given:
                 self._set(item, given)
-            return key(item)
+            return key(item, self.owner.site.temper.absent)
 
     def flag(self, folder: str, key: str, flags: Iterable[str]) -> None:
         """Give a message exactly these flags; a draft is one for ever."""
@@ -141,14 +141,14 @@ def _property(tag: str, value: str) -> Element:
     )
 
 
-def key(item: Item) -> str:
-    """Give the key that archiver gives to an item."""
+def key(item: Item, absent: Container[str] = ()) -> str:
+    """Give the key that archiver gives to an item, of which the server never gives the `absent` fields."""
     shown = SimpleNamespace(
         id=item.id,
         changekey=item.change_key,
         item_class=item.item_class,
         subject=text(item.fields.get("Subject")),
-        datetime_sent=item.sent,
+        datetime_sent=None if "DateTimeSent" in absent else item.sent,
         datetime_received=item.received,
         size=item.size,
         has_attachments=bool(item.attachments),

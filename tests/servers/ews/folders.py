@@ -40,6 +40,8 @@ def find_folder(call: Call) -> list[Element]:
         if restriction is not None:
             found = [each for each in found if matches(restriction[0], lambda path: folder_text(each, path))]  # noqa: B023
         page, attributes = cut(found, view)
+        if not found and call.site.temper.empties_roots:
+            return []
         return [m("RootFolder", t("Folders", *(render_folder(each, shape) for each in page)), **attributes)]
 
     return call.each(children(call.body, "ParentFolderIds"), search)

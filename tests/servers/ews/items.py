@@ -54,6 +54,8 @@ def create_item(call: Call) -> list[Element]:
         if local(one) == "CalendarItem" and invitations is None:
             raise Faulted("ErrorSendMeetingInvitationsRequired")
         item = create(call.site, folder, one)
+        if call.site.poison is not None and text(item.fields.get("Subject")) == call.site.poison:
+            raise Refused("ErrorInternalServerError")
         if local(one) == "Message" and disposition != "SaveOnly":
             item.is_draft = False
             _tell(call, item)
@@ -132,7 +134,16 @@ def move_item(call: Call) -> list[Element]:
         crossing = item.folder.top is not to.top
         moved = call.site.move(item, to)
         # the ids of items that went to another mailbox, or to the archive, are not told
-        return [m("Items", *([] if crossing else [t(moved.element, id_element(moved))]))]
+        return [
+            m(
+                "Items",
+                *(
+                    []
+                    if crossing or not call.site.temper.tells_moves
+                    else [t(moved.element, id_element(moved))]
+                ),
+            )
+        ]
 
     return call.each(children(call.body, "ItemIds"), move, no_items)
 

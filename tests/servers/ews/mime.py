@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import re
+from collections.abc import Sequence
 from email import message_from_bytes
 from email.header import Header, decode_header, make_header
 from email.message import Message
@@ -91,8 +92,13 @@ def _mailbox(header: str) -> Element:
     return mailbox(address, shown)
 
 
-def compose(item: Item, body: bytes | None = None, kind: str = "text/plain; charset=utf-8") -> bytes:
-    """Make a MIME message of the fields of an item that was not made of one."""
+def compose(
+    item: Item,
+    body: bytes | None = None,
+    kind: str = "text/plain; charset=utf-8",
+    files: Sequence[Attachment] = (),
+) -> bytes:
+    """Make a MIME message of the fields of an item that was not made of one, with files attached."""
     lines = ["MIME-Version: 1.0", f"Message-ID: <{item.id[20:40].encode().hex()}@exchange.example>"]
     for name, header in (("From", "From"), ("ToRecipients", "To"), ("CcRecipients", "Cc")):
         entries = item.fields.get(name, ())
@@ -104,9 +110,22 @@ def compose(item: Item, body: bytes | None = None, kind: str = "text/plain; char
     lines += [f"Date: {format_datetime(item.sent)}"]
     if body is None:
         body = (text(item.fields.get("Body")) or "").encode()
-    encoded = base64.encodebytes(body).replace(b"\n", b"\r\n")
-    lines += [f"Content-Type: {kind}", "Content-Transfer-Encoding: base64", "", ""]
-    return "\r\n".join(lines).encode() + encoded
+    if not files:
+        return "\r\n".join(lines).encode() + b"\r\n" + _part(kind, body)
+    border = f"=_{item.id[20:40].encode().hex()}"
+    parts = [_part(kind, body)]
+    parts += [_part(f'{one.content_type}; name="{one.name}"', one.content, attached=True) for one in files]
+    lines += [f'Content-Type: multipart/mixed; boundary="{border}"', "", ""]
+    between = f"--{border}\r\n".encode()
+    return (
+        "\r\n".join(lines).encode() + b"".join(between + one for one in parts) + f"--{border}--\r\n".encode()
+    )
+
+
+def _part(kind: str, content: bytes, attached: bool = False) -> bytes:
+    head = [f"Content-Type: {kind}", "Content-Transfer-Encoding: base64"]
+    head += ["Content-Disposition: attachment"] if attached else []
+    return "\r\n".join([*head, "", ""]).encode() + base64.encodebytes(content).replace(b"\n", b"\r\n")
 
 
 def address_of(field: Element | None) -> str | None:

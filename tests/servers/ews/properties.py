@@ -68,6 +68,8 @@ def store(item: Item, given: Element, created: bool) -> None:
         item.item_class = value or ""
     else:
         item.properties[key] = clone(given)
+        if " name " in key:
+            item.folder.mailbox.names.add(key)
         if key == FLAG_STATUS:
             item.fields.pop("Flag", None)
 

@@ -36,3 +36,13 @@ class Faulted(Exception):
         self.code = code
         self.text = text or TEXTS.get(code, f"The request failed: {code}.")
         self.values = values or {}
+
+
+class Bare(Exception):
+    """The request as a whole is answered with a SOAP fault that has no code of Exchange: `status` is that of HTTP."""
+
+    def __init__(self, text: str, code: str = "SOAP:Server", status: int = 500) -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+        self.status = status

@@ -3,10 +3,12 @@
 import functools
 from xml.etree.ElementTree import Element
 
+from tests.servers.ews import properties
 from tests.servers.ews.call import Call
 from tests.servers.ews.folders import cut
-from tests.servers.ews.markup import children, find, m, parse_moment, t, text
+from tests.servers.ews.markup import children, find, local, m, parse_moment, t, text
 from tests.servers.ews.recurrence import occurrences
+from tests.servers.ews.refusals import Bare
 from tests.servers.ews.restriction import compare, matches
 from tests.servers.ews.shape import Shape, item_text, listed, render_item
 from tests.servers.ews.state import Folder, Item
@@ -22,6 +24,7 @@ def find_item(call: Call) -> list[Element]:
         folder = call.folder(one)
         found = _in_view(call, folder, calendar) if calendar is not None else _content(call, folder)
         if restriction is not None:
+            _refuse_unknown_names(call, folder, restriction)
             found = [item for item in found if _matches(call, item, restriction[0])]
         for field in reversed(order):
             found.sort(key=functools.cmp_to_key(functools.partial(_compare, call, field)))
@@ -30,6 +33,13 @@ def find_item(call: Call) -> list[Element]:
         return [m("RootFolder", shown, **told)]
 
     return call.each(children(call.body, "ParentFolderIds"), search)
+
+
+def _refuse_unknown_names(call: Call, folder: Folder, restriction: Element) -> None:
+    paths = [one for one in restriction.iter() if local(one) == "ExtendedFieldURI"]
+    names = {key for one in paths if " name " in (key := properties.key_of(one))}
+    if call.site.temper.searches_known_names and names - folder.mailbox.names:
+        raise Bare("internal failure")
 
 
 def _matches(call: Call, item: Item, expression: Element) -> bool:

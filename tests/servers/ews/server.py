@@ -19,10 +19,11 @@ from tests.servers.ews.call import Call
 from tests.servers.ews.layout import furnish, furnish_public
 from tests.servers.ews.ntlm import Accounts, Login
 from tests.servers.ews.plans import Plans
-from tests.servers.ews.refusals import Faulted, Refused
+from tests.servers.ews.refusals import Bare, Faulted, Refused
 from tests.servers.ews.search import find_item
 from tests.servers.ews.state import Mailbox, Site
 from tests.servers.ews.sync import States, sync_folder_hierarchy, sync_folder_items
+from tests.servers.ews.temper import MICROSOFT, Temper
 from tests.servers.serving import Quiet, Serving
 
 PATH = "/EWS/Exchange.asmx"
@@ -50,9 +51,10 @@ class EwsDouble:
         build: soap.Build | None = None,
         seed: str = "",
         ntlm: Path | None = None,
+        temper: Temper = MICROSOFT,
     ) -> None:
         """`ntlm` is a file that it may write its users to: then it asks for NTLM instead of Basic."""
-        self.site = Site(seed)
+        self.site = Site(seed, temper)
         self.states = States()
         self.plans = Plans()
         self.build = build or soap.Build()
@@ -83,6 +85,9 @@ class EwsDouble:
 
         class Visit(Quiet):
             login: Login | None = None
+
+            def do_GET(self) -> None:
+                self.send_error(405)
 
             def do_POST(self) -> None:
                 body = self.read_body()
@@ -171,6 +176,8 @@ class EwsDouble:
                 if path.casefold() != PATH.casefold():
                     return 404, {}, b""
                 return 200, headers, self._serve(user, raw)
+        except Bare as bare:
+            return bare.status, headers, soap.bare_fault(bare)
         except Faulted as error:
             faulted = error
         except Refused as refused:  # by no part of a batch
@@ -234,6 +241,8 @@ class EwsDouble:
             return sync_folder_items(call, self.states)
         if request.operation == "SyncFolderHierarchy":
             return sync_folder_hierarchy(call, self.states)
+        if request.operation in self.site.temper.lacks:
+            raise Bare(f"Unknown request '{request.operation}'.")
         operation = _OPERATIONS.get(request.operation)
         if operation is None:
             self.violations.append(f"the double does not know the operation {request.operation}")

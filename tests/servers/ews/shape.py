@@ -113,12 +113,12 @@ def folder_id(folder: Folder, name: str = "FolderId") -> Element:
 
 def render_item(site: Site, item: Item, shape: Shape) -> Element:
     """Show an item, with its fields in the order that the schema wants."""
-    made = t(item.element)
+    made = t(_element_of(site, item))
     for name in FIELDS[item.element]:
         if name == "ExtendedProperty":
             found = [properties.render(item, path) for path in shape.extended]
             made.extend([one for one in found if one is not None])
-        elif shape.wants(name):
+        elif shape.wants(name) and name not in site.temper.absent:
             value = field_value(site, item, name)
             if value is None:
                 continue
@@ -131,6 +131,11 @@ def render_item(site: Site, item: Item, shape: Shape) -> Element:
                     continue
             made.append(value)
     return made
+
+
+def _element_of(site: Site, item: Item) -> str:
+    odd, _, element = (site.temper.odd_class or "").partition("=")
+    return element if odd and item.item_class.startswith(odd) else item.element
 
 
 def field_value(site: Site, item: Item, name: str) -> Element | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from tests.servers.ews.markup import ERRORS, SOAP, find, local, m, make, serialize, t
-from tests.servers.ews.refusals import Faulted, Refused
+from tests.servers.ews.refusals import Bare, Faulted, Refused
 
 
 @dataclass(frozen=True)
@@ -103,3 +103,10 @@ def fault(faulted: Faulted) -> bytes:
     code.text, string.text = f"a:{faulted.code}", faulted.text
     shown = make(SOAP, "Fault", code, string, detail)
     return serialize(make(SOAP, "Envelope", make(SOAP, "Body", shown)))
+
+
+def bare_fault(bare: Bare) -> bytes:
+    """Write a SOAP fault as servers of other makers do: without any detail."""
+    code, string = Element("faultcode"), Element("faultstring")
+    code.text, string.text = bare.code, bare.text
+    return serialize(make(SOAP, "Envelope", make(SOAP, "Body", make(SOAP, "Fault", code, string))))

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from tests.servers.ews.identifiers import Identifiers
 from tests.servers.ews.refusals import Refused
+from tests.servers.ews.temper import MICROSOFT, Temper
 
 ELEMENT_OF_CLASS = {
     "IPF.Appointment": "CalendarFolder",
@@ -67,13 +68,14 @@ class Item:
     read_version: int = 0
     reads: int = 0
     """How often its MIME was written, which is another one at each time."""
+    weighs_marks: bool = False
     errors: dict[str, str] = field(default_factory=dict)
     """Operation, or "*" -> ResponseCode with which the item answers it."""
 
     @property
     def size(self) -> int:
         """Bytes, about; marks on it count for nothing, as on most servers."""
-        marks = {"Flag", "Categories"}
+        marks = {"Flag", "Categories"} if not self.weighs_marks else set[str]()
         rest = sum(len(one.text or "") + 40 for name, one in self.fields.items() if name not in marks)
         return len(self.source or b"") + rest + sum(one.size for one in self.attachments) + 512
 
@@ -135,6 +137,8 @@ class Mailbox:
     display_name: str
     distinguished: dict[str, Folder] = field(default_factory=dict)
     readers: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    """Keys of named properties that some item has had."""
     unavailable: str | None = None
     """ResponseCode with which all of it is refused, such as ErrorMailboxMoveInProgress."""
 
@@ -142,8 +146,14 @@ class Mailbox:
 class Site:
     """All mailboxes of a server, and the indexes of their ids."""
 
-    def __init__(self, seed: str = "") -> None:
+    def __init__(self, seed: str = "", temper: Temper = MICROSOFT) -> None:
         self.seed = seed
+        self.temper = temper
+        self.moved: set[str] = set()
+        """Ids of items that are in another folder now."""
+        self.poison: str | None = None
+        """The subject of an item that cannot be made; `unwritable` that of one whose MIME cannot."""
+        self.unwritable: str | None = None
         self.identifiers = Identifiers(seed)
         self.mailboxes: dict[str, Mailbox] = {}
         self.folders: dict[str, Folder] = {}
@@ -155,11 +165,12 @@ class Site:
         """Whether DeleteItem and MoveItem refuse a change key that is not the item's."""
         self.largest_bytes: int | None = None
         """The largest item that is taken; more is refused with ErrorMessageSizeExceeded."""
-        self.calendar_mime = "calendar"
+        self.calendar_mime = temper.calendar_mime
         """How MimeContent of calendar items is written: as "calendar" (a bare VCALENDAR), "endless" (without its
         last line, as it was seen: exchangelib #115), or "message"."""
-        self.contact_mime = "vcard"
-        """How MimeContent of contacts is written: as "vcard" or as "message"."""
+        self.contact_mime = temper.contact_mime
+        """How MimeContent of contacts is written: as "vcard", as "message", or as "tnef" (a message with winmail.dat).
+        """
 
     def now(self) -> datetime:
         """Tell the time, in whole seconds."""
@@ -178,7 +189,9 @@ class Site:
     def new_item(self, element: str, item_class: str, folder: Folder) -> Item:
         """Make an item that is not in its folder yet."""
         now = self.now()
-        return Item(element, item_class, folder, self.identifiers.new("item"), "", now, now, now, now)
+        made = Item(element, item_class, folder, self.identifiers.new("item"), "", now, now, now, now)
+        made.weighs_marks = self.temper.weighs_marks
+        return made
 
     def weigh(self, item: Item) -> None:
         """Refuse an item of a client that is too large."""
@@ -204,7 +217,9 @@ class Site:
 
     def write(self, item: Item, read_flag_alone: bool = False) -> Item:
         """Give an item a new change key, and note what changed for those who synchronize."""
-        item.change_key = self.identifiers.key()
+        key = self.identifiers.key()
+        if not (read_flag_alone and self.temper.read_flag_keeps_key):
+            item.change_key = key
         item.modified = self.now()
         if read_flag_alone:
             item.read_version = self.identifiers.written
@@ -232,6 +247,7 @@ class Site:
     def move(self, item: Item, folder: Folder) -> Item:
         """Move an item, which gives it and what belongs to it new ids."""
         self.take_out(item)
+        self.moved.add(item.id)
         item.id = self.identifiers.new("item")
         for attachment in item.attachments:
             attachment.id = self.identifiers.new("attachment")
