@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element
 from tests.servers.ews import directory, folders, items, schema, soap
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.call import Call
+from tests.servers.ews.kerberos import Acceptor
 from tests.servers.ews.layout import furnish, furnish_public
 from tests.servers.ews.ntlm import Accounts, Login
 from tests.servers.ews.plans import Plans
@@ -50,6 +51,7 @@ class EwsDouble:
         build: soap.Build | None = None,
         seed: str = "",
         ntlm: Path | None = None,
+        kerberos: Acceptor | None = None,
     ) -> None:
         """`ntlm` is a file that it may write its users to: then it asks for NTLM instead of Basic."""
         self.site = Site(seed)
@@ -72,6 +74,7 @@ class EwsDouble:
         self._tls = tls
         self._ntlm = ntlm
         self.accounts: Accounts | None = None
+        self.kerberos = kerberos
         self._lock = threading.RLock()
         self._under_way = 0
         self._counting = threading.Lock()
@@ -105,6 +108,8 @@ class EwsDouble:
         self.ca_file = self._serving.ca_file
         if self._ntlm is not None:
             self.accounts = Accounts(self._ntlm, self.ca_file)
+        if self.kerberos is not None:
+            self.kerberos.bind(self.ca_file)
         return self
 
     def __exit__(
@@ -159,10 +164,15 @@ class EwsDouble:
     def _answer(
         self, path: str, login: str | None, raw: bytes, connection: Login | None
     ) -> tuple[int, dict[str, str], bytes]:
-        user, refusal = self._login(login, connection)
+        if self.kerberos is not None:
+            user, told = self.kerberos.judge(login)
+            refusal: tuple[int, dict[str, str], bytes] = (401, told, b"")
+        else:
+            user, refusal = self._login(login, connection)
+            told = {}
         if user is None:
             return refusal
-        headers = {"Content-Type": "text/xml; charset=utf-8"}
+        headers = {"Content-Type": "text/xml; charset=utf-8", **told}
         try:
             with self._turn(), self._lock:
                 if path.casefold() == DISCOVER_PATH:
