@@ -48,11 +48,10 @@ def require(program: str) -> str:
     names, package = KNOWN.get(program, ((program,), program))
     # daemons live where the PATH of a user does not look
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-    for name in names:
-        found = shutil.which(name, path=path)
-        if found:
-            return found
-    missing(f'the program "{program}"', package, program)
+    found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)
+    if found is None:
+        missing(f'the program "{program}"', package, program)
+    return found
 
 
 def require_gssapi() -> ModuleType:

@@ -136,6 +136,8 @@ def surroundings(settings: Settings, *, system: bool, make: bool) -> Surrounding
     told = settings.notify or NotifySettings()
     commands = bool(commands or told.command or (told.mail and told.mail.password_command))
     kept = ["ARCHIVER_STATE_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", *(["PATH"] if commands else [])]
+    if any(each.by_ticket for each in accounts):
+        kept += ["KRB5_CONFIG", "KRB5CCNAME", "KRB5_CLIENT_KTNAME"]
     folders = [*wiring.own_folders(make=make)]
     folders += [told.prometheus_file.parent] if told.prometheus_file else []
     passphrase = os.environ.get("ARCHIVER_PASSPHRASE_FILE")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from exchangelib.errors import TransportError
 from exchangelib.transport import AUTH_TYPE_MAP, GSSAPI
 from requests import PreparedRequest, Response
 from requests.auth import AuthBase
@@ -50,8 +51,8 @@ def require_library() -> None:
 class Ticket(AuthBase):
     """Puts a ticket into the requests of one session, and has the server prove that it can read it.
 
-    A server that takes the first ticket and proves nothing, or proves wrongly at any time, is `Untrusted`. The log-in is
-    bound to the certificate of the server's TLS (RFC 5929, tls-server-end-point), as Extended Protection asks.
+    A server that takes the first ticket and proves nothing, or proves wrongly at any time, is `Untrusted`. The log-in
+    is bound to the certificate of the server's TLS (RFC 5929, tls-server-end-point), as Extended Protection asks.
     """
 
     def __init__(self) -> None:
@@ -65,7 +66,7 @@ class Ticket(AuthBase):
         self._context = None
         if self._asked:
             request.headers["Authorization"] = self._begin(str(request.url))
-        request.register_hook("response", self._answered)  # type: ignore[no-untyped-call]
+        request.register_hook("response", self._answered)
         return request
 
     def _answered(self, reply: Response, **how: Any) -> Response:
@@ -145,7 +146,31 @@ class Ticket(AuthBase):
         )
 
 
-AUTH_TYPE_MAP[GSSAPI] = Ticket  # where exchangelib looks up who signs in
+class Trial(Ticket):
+    """A ticket for servers of which one may be the right one: each is left in peace that does not take it."""
+
+    def _answered(self, reply: Response, **how: Any) -> Response:
+        try:
+            return super()._answered(reply, **how)
+        except Unreachable:  # no server of Kerberos: the next server would wait for it, too
+            raise
+        except ArchiverError as error:
+            self._check_ticket()
+            raise TransportError(error.text) from error
+
+
+TRIAL = "a trial of Kerberos"
+AUTH_TYPE_MAP.update({GSSAPI: Ticket, TRIAL: Trial})  # where exchangelib looks up who signs in
+
+
+def is_alone(reply: Response) -> bool:
+    """Tell whether a server offers to sign in by Kerberos, and in no other way."""
+    offered = [
+        one.split()[0].casefold()
+        for one in reply.headers.get("WWW-Authenticate", "").split(",")
+        if one.strip()
+    ]
+    return reply.status_code == 401 and set(offered) == {"negotiate"}
 
 
 def _context(host: str, bound: Any, mechanism: Any) -> Any:
@@ -186,7 +211,7 @@ def _failed(error: Any, host: str) -> ArchiverError:
     if number in _STRANGER:
         return LoginRefused(
             f'Kerberos knows no server of the name "HTTP/{host}"',
-            "name the server in url as Kerberos does, by its whole name and no number: setspn -Q HTTP/* lists the names",
+            "name the server in url as Kerberos does, by its whole name, not by a number: setspn -Q HTTP/* lists them",
         )
     if number in _SKEWED:
         return LoginRefused(f'Kerberos refuses the time of this machine: "{said}"', "set the clock")
@@ -234,7 +259,7 @@ def _again(reply: Response, word: str, how: dict[str, Any]) -> Response:
     reply.close()
     request = reply.request.copy()
     request.headers["Authorization"] = word
-    connection: Any = reply.connection  # type: ignore[attr-defined]
+    connection: Any = reply.connection
     sent: Response = connection.send(request, **how)
     sent.history.append(reply)
     sent.request = request
@@ -242,7 +267,7 @@ def _again(reply: Response, word: str, how: dict[str, Any]) -> Response:
 
 
 def _bindings(reply: Response) -> bytes | None:
-    """Name the certificate of the connection as RFC 5929 does; None where there is no TLS, or no connection any more."""
+    """Name the certificate of the connection as RFC 5929 does; None where there is no TLS, or no line any more."""
     line = getattr(getattr(reply.raw, "connection", None), "sock", None)
     if not isinstance(line, ssl.SSLSocket):
         return None

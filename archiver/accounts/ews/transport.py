@@ -32,7 +32,7 @@ from spnego.exceptions import SpnegoError
 
 from archiver.accounts.ews import kerberos
 from archiver.accounts.ews.refusals import KNOWN, Disabled, Incomprehensible, translate
-from archiver.errors import ArchiverError, ConfigInvalid
+from archiver.errors import ArchiverError, ConfigInvalid, LoginRefused
 from archiver.model import AccessToken, Secret
 
 SignIn = Literal["auto", "basic", "ntlm", "kerberos", "oauth"]
@@ -202,13 +202,19 @@ def _signing_in(send: Callable[..., Response]) -> Callable[..., Response]:
 
     def guarded(request: PreparedRequest, **kwargs: Any) -> Response:
         try:
-            return send(request, **kwargs)
+            reply = send(request, **kwargs)
         except PermissionError as error:
             raise UnauthorizedError("it offers NTLM, and gives no challenge") from error
         except (SpnegoError, struct.error, ValueError) as error:
             if isinstance(error, KNOWN):
                 raise
             raise Incomprehensible("the challenge of NTLM cannot be understood") from error
+        if kerberos.is_alone(reply):
+            raise LoginRefused(
+                "the server lets in by Kerberos alone",
+                'set sign-in = "kerberos" (account add --sign-in kerberos), and see to a ticket: kinit USER@REALM',
+            )
+        return reply
 
     return guarded
 
