@@ -16,15 +16,21 @@ class Acceptor:
 
     def __init__(self, keytab: Path) -> None:
         self._gssapi: Any = require_gssapi()
-        self._key = self._gssapi.Credentials(usage="accept", store={"keytab": str(keytab)})
+        self.read_by(keytab)
         self.bindings: bytes | None = None
         self.taken: list[str] = []
         """Whose tickets were taken, in their order."""
         self.asked = 0
         """How many requests came without a ticket that is good."""
+        self.forgets = 0
+        """How many tickets it will refuse though they are good, and ask for others."""
         self.offers = "Negotiate, NTLM"
         self.proof: str | None = None
         """What to say in the place of a proof; nothing where it is empty."""
+
+    def read_by(self, keytab: Path) -> None:
+        """Take the key from another keytab."""
+        self._key = self._gssapi.Credentials(usage="accept", store={"keytab": str(keytab)})
 
     def bind(self, ca_file: Path | None) -> None:
         """Ask for log-ins that are bound to the server's certificate (Extended Protection: required)."""
@@ -34,7 +40,8 @@ class Acceptor:
         """Give the user of a request, None if it is nobody's, and the header of the reply."""
         kind, _, value = (header or "").partition(" ")
         refusal = {"WWW-Authenticate": self.offers} if self.offers else {}
-        if kind != "Negotiate":
+        self.forgets -= 1
+        if kind != "Negotiate" or self.forgets >= 0:
             self.asked += 1
             return None, refusal
         bound = self._gssapi.raw.ChannelBindings(application_data=self.bindings) if self.bindings else None
