@@ -95,6 +95,7 @@ def test_a_ticket_of_the_cache_opens_the_mailbox_and_nobody_is_asked_for_a_passw
     words += ["--url", office.url, "--ca-file", str(office.ca_file)]
     home.environment |= {"KRB5CCNAME": ticket, "PYTHONPATH": f"{ROOT}:{beside}"}
     terminal = Terminal(home, *words)
+    terminal.answer('Leave out "Junk Email", "Deleted Items"?', "n")
     terminal.until('added account "work"; next: archiver pull work')
     assert terminal.end() == 0
     terminal = Terminal(home, "pull", "work")
@@ -237,9 +238,11 @@ def test_a_proof_that_turns_wrong_ends_a_pull(desk: Desk, office: EwsDouble, tic
     refused(done, "untrusted-certificate", 20, "does not prove by Kerberos")
 
 
+@pytest.mark.parametrize("explains", [False, True])
 def test_a_ticket_that_the_server_cannot_read_is_shown_to_it_once(
-    desk: Desk, realm: Realm, ticket: str, tmp_path_factory: pytest.TempPathFactory
+    desk: Desk, realm: Realm, ticket: str, explains: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    desk.judge.explains = explains
     with Realm(tmp_path_factory.mktemp("other"), ("ann",)) as other:
         desk.judge.read_by(other.keytab)
     done = desk.add(KRB5CCNAME=ticket)

@@ -70,14 +70,16 @@ class Ticket(AuthBase):
         return request
 
     def _answered(self, reply: Response, **how: Any) -> Response:
-        for _ in range(_LEGS):
-            if reply.status_code != 401:
-                self._prove(reply)
-                return reply
-            bindings = _bindings(reply)
-            word = self._next(reply, bindings)
-            reply = _again(reply, word, how)
-        raise self._refused("it asks again and again")
+        try:
+            for _ in range(_LEGS):
+                if reply.status_code != 401:
+                    self._prove(reply)
+                    return reply
+                reply = _again(reply, self._next(reply, _bindings(reply)), how)
+            raise self._refused("it asks again and again")
+        except ArchiverError:
+            reply.close()  # nobody else would
+            raise
 
     def _next(self, reply: Response, bindings: bytes | None) -> str:
         """Give the header that answers a 401."""
@@ -124,7 +126,8 @@ class Ticket(AuthBase):
                 self._context.step(token)
             except gssapi.exceptions.GSSError as error:
                 raise _unproven(_words(error)) from error
-            self._proven = self._proven or self._context.complete
+            mutual = gssapi.RequirementFlag.mutual_authentication
+            self._proven = bool(self._context.complete and mutual in self._context.actual_flags)
         if not self._proven and reply.ok:
             raise _unproven("no proof came")
 
@@ -176,13 +179,15 @@ def is_alone(reply: Response) -> bool:
 def _context(host: str, bound: Any, mechanism: Any) -> Any:
     import gssapi  # noqa: PLC0415 -- an extra
 
-    return gssapi.SecurityContext(
+    made = gssapi.SecurityContext(
         usage="initiate",
         name=gssapi.Name(f"HTTP@{host}", gssapi.NameType.hostbased_service),
         mech=mechanism,
         flags=[gssapi.RequirementFlag.mutual_authentication],
         channel_bindings=bound,
     )
+    made.__DEFER_STEP_ERRORS__ = False  # else a step that fails seems done, and the next look at it fails
+    return made
 
 
 def _plainly(host: str, error: Any) -> Any:

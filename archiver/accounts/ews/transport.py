@@ -210,6 +210,7 @@ def _signing_in(send: Callable[..., Response]) -> Callable[..., Response]:
                 raise
             raise Incomprehensible("the challenge of NTLM cannot be understood") from error
         if kerberos.is_alone(reply):
+            reply.close()
             raise LoginRefused(
                 "the server lets in by Kerberos alone",
                 'set sign-in = "kerberos" (account add --sign-in kerberos), and see to a ticket: kinit USER@REALM',

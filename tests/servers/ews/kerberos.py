@@ -22,6 +22,8 @@ class Acceptor:
         """Whose tickets were taken, in their order."""
         self.asked = 0
         """How many requests came without a ticket that is good."""
+        self.explains = False
+        """Whether it says by a token of Kerberos why it refuses a ticket."""
         self.forgets = 0
         """How many tickets it will refuse though they are good, and ask for others."""
         self.offers = "Negotiate, NTLM"
@@ -46,11 +48,14 @@ class Acceptor:
             return None, refusal
         bound = self._gssapi.raw.ChannelBindings(application_data=self.bindings) if self.bindings else None
         context = self._gssapi.SecurityContext(usage="accept", creds=self._key, channel_bindings=bound)
+        context.__DEFER_STEP_ERRORS__ = False
         try:
             proof = context.step(base64.b64decode(value))
-        except (self._gssapi.exceptions.GSSError, binascii.Error):
+        except (self._gssapi.exceptions.GSSError, binascii.Error) as error:
             self.asked += 1
-            return None, refusal
+            token = getattr(error, "token", None) if self.explains else None
+            why = {"WWW-Authenticate": f"Negotiate {base64.b64encode(token).decode()}"} if token else refusal
+            return None, why
         if self.bindings is not None and not int(context.actual_flags) & _CHANNEL_BOUND:
             self.asked += 1
             return None, refusal
