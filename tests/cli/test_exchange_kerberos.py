@@ -1,8 +1,7 @@
 """Accounts of Exchange that are signed in to by Kerberos: before a KDC of MIT's, with tickets as kinit gets them."""
 
 import sys
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,6 @@ from tests.servers.ews.plans import When
 from tests.servers.ews.server import EwsDouble
 from tests.servers.kerberos import Realm
 from tests.terminal import Terminal
-
-_numbers = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +115,16 @@ def test_a_ticket_goes_with_each_request_and_one_alone_is_asked_for_it(
     assert {one.user for one in office.seen} == {ADDRESS}
 
 
-def test_a_keytab_takes_the_place_of_a_person(desk: Desk, realm: Realm, tmp_path: Path) -> None:
+def test_a_keytab_takes_the_place_of_a_person_and_gives_another_ticket_in_the_middle_of_a_pull(
+    desk: Desk, office: EwsDouble, realm: Realm, tmp_path: Path
+) -> None:
     keytab = realm.user_keytab("ann", tmp_path / "ann.keytab")
-    nightly = {"KRB5_CLIENT_KTNAME": str(keytab), "KRB5CCNAME": f"FILE:{tmp_path / 'fresh'}"}
+    cache = tmp_path / "fresh"
+    nightly = {"KRB5_CLIENT_KTNAME": str(keytab), "KRB5CCNAME": f"FILE:{cache}"}
     assert desk.add(**nightly).exit == 0
+    office.plans.after(cache.unlink, When("GetItem", 1, 1))
     assert desk.home("pull", "-q", **nightly).exit == 0
+    assert cache.exists()
 
 
 def test_a_ticket_that_is_lost_in_a_pull_ends_it_and_the_next_pull_goes_on(
@@ -210,10 +212,11 @@ def test_a_server_that_is_named_otherwise_than_kerberos_knows_it_is_told(
 
 
 def test_a_machine_without_the_library_is_told_what_to_install(
-    desk: Desk, ticket: str, monkeypatch: pytest.MonkeyPatch
+    home: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "gssapi", None)
-    done = desk.add(KRB5CCNAME=ticket)
+    words = ["account", "add", "work", "--exchange", ADDRESS, "--sign-in", "kerberos"]
+    done = home(*words, "--url", "https://localhost:1/EWS/Exchange.asmx", "--json")
     assert (done.error["code"], done.exit) == ("config-invalid", 14)
     assert 'pip install "archiver[kerberos]"' in done.error["hint"]
 
@@ -270,16 +273,11 @@ def test_a_server_whose_certificate_is_changed_in_a_pull_gets_log_ins_bound_to_t
     assert desk.home("pull", "-q", KRB5CCNAME=ticket).exit == 0
 
 
-@pytest.mark.parametrize(
-    ("offers", "text"),
-    [
-        ('NTLM, Basic realm="exchange"', "does not offer to sign in by Kerberos"),
-        ("", "does not offer to sign in by Kerberos"),
-    ],
-)
-def test_a_server_without_kerberos_is_told_as_that(desk: Desk, ticket: str, offers: str, text: str) -> None:
+@pytest.mark.parametrize("offers", ['NTLM, Basic realm="exchange"', ""])
+def test_a_server_without_kerberos_is_told_as_that(desk: Desk, ticket: str, offers: str) -> None:
     desk.judge.offers = offers
-    assert "sign-in" in refused(desk.add(KRB5CCNAME=ticket), "login-refused", 21, text)
+    done = desk.add(KRB5CCNAME=ticket)
+    assert "sign-in" in refused(done, "login-refused", 21, "does not offer to sign in by Kerberos")
 
 
 def test_a_server_that_lets_in_by_kerberos_alone_is_told_to_who_brings_a_password(
