@@ -167,7 +167,9 @@ AUTH_TYPE_MAP.update({GSSAPI: Ticket, TRIAL: Trial})  # where exchangelib looks 
 
 
 def is_alone(reply: Response) -> bool:
-    """Tell whether a server offers to sign in by Kerberos, and in no other way."""
+    """Tell whether a server, asked how to sign in, offers Negotiate and nothing else."""
+    if "Authorization" in reply.request.headers:
+        return False
     offered = [
         one.split()[0].casefold()
         for one in reply.headers.get("WWW-Authenticate", "").split(",")

@@ -212,8 +212,9 @@ def _signing_in(send: Callable[..., Response]) -> Callable[..., Response]:
         if kerberos.is_alone(reply):
             reply.close()
             raise LoginRefused(
-                "the server lets in by Kerberos alone",
-                'set sign-in = "kerberos" (account add --sign-in kerberos), and see to a ticket: kinit USER@REALM',
+                "the server offers to sign in by Negotiate alone",
+                'set sign-in = "kerberos" (account add --sign-in kerberos), and see to a ticket: kinit USER@REALM; or '
+                '"ntlm", with the password',
             )
         return reply
 

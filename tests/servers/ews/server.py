@@ -119,6 +119,10 @@ class EwsDouble:
         if kind is None and self.violations:
             raise AssertionError("\n".join(dict.fromkeys(self.violations)))
 
+    def show(self, certificate: Path, key: Path) -> None:
+        """Have another certificate for the connections to come."""
+        self._serving.show(certificate, key)
+
     # --- what is on it --------------------------------------------------------------------------
 
     def add_mailbox(
