@@ -33,7 +33,7 @@ demo: $(RUNTIME)
 test: $(DEV)
 	contrib/setup-debian.sh test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 bench: $(DEV)
 	contrib/setup-debian.sh bench
@@ -68,8 +68,8 @@ COMPILE = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --g
 
 lock:
 	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: https://docs.astral.sh/uv/ (or UV=/path/to/uv)' >&2; exit 1; }
-	$(COMPILE) --extra keyring --extra demo --extra exchange --group build --output-file requirements.lock
-	$(COMPILE) --extra keyring --extra demo --extra exchange --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --extra keyring --extra demo --extra exchange --extra microsoft --group build --output-file requirements.lock
+	$(COMPILE) --extra keyring --extra demo --extra exchange --extra microsoft --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) dist build demo-output bench/results .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

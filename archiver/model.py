@@ -5,10 +5,10 @@ folder names are decoded and joined by `/` (a `/` inside one component is writte
 the hundred thousand have `gc=False`: nothing of theirs can form a cycle, so the collector need not walk them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -33,6 +33,13 @@ class Secret:
     __str__ = __repr__
 
 
+class Renew(Protocol):
+    """Gets another access token; `claims` is what the server that refused the old one wants of it, in JSON."""
+
+    def __call__(self, claims: str | None = None) -> "AccessToken":
+        """Get it."""
+
+
 class AccessToken(Secret):
     """An OAuth access token (RFC 6749): it logs in by XOAUTH2 or OAUTHBEARER, and is never sent as a password.
 
@@ -41,7 +48,7 @@ class AccessToken(Secret):
 
     __slots__ = ("renew",)
 
-    def __init__(self, value: str, renew: "Callable[[], AccessToken] | None" = None) -> None:
+    def __init__(self, value: str, renew: Renew | None = None) -> None:
         super().__init__(value)
         self.renew = renew
 

@@ -86,7 +86,10 @@ def sign_in(settings: AccountSettings, way: Literal["device", "browser"], show: 
 
 def ways(settings: AccountSettings) -> tuple[Literal["device", "browser"], ...]:
     """Tell how one can sign in, the usual way first: with a code where there is one, as that works everywhere."""
-    provider = _provider(settings, with_secret=False)
+    wanted, provider = _oauth(settings), _provider(settings, with_secret=False)
+    if provider.authority is not None:
+        has_secret = wanted.client_secret_command or wanted.client_secret_file
+        return ("browser",) if has_secret else ("device", "browser")
     found: list[Literal["device", "browser"]] = []
     if provider.device_url:
         found.append("device")
@@ -95,18 +98,18 @@ def ways(settings: AccountSettings) -> tuple[Literal["device", "browser"], ...]:
     return tuple(found)
 
 
-def access_token(settings: AccountSettings, *, anew: bool = False) -> AccessToken:
+def access_token(settings: AccountSettings, *, anew: bool = False, claims: str | None = None) -> AccessToken:
     """Give an access token that is good for now, renewed if need be, or `anew` whatever it is; no person is asked.
 
-    Raises `ConfigInvalid` where nobody has signed in, `SignInLost` where somebody has to again, and as
-    `oauth.refreshed`.
+    `claims` is what a server wants of a new one. Raises `ConfigInvalid` where nobody has signed in, `SignInLost` where
+    somebody has to again, and as `oauth.refreshed`.
     """
 
-    def renew() -> AccessToken:
-        return access_token(settings, anew=True)
+    def renew(claims: str | None = None) -> AccessToken:
+        return access_token(settings, anew=True, claims=claims)
 
     if signs_in_as_program(settings):
-        return AccessToken(_program_token(settings, anew=anew).reveal(), renew)
+        return AccessToken(_program_token(settings, claims, anew=anew).reveal(), renew)
     with _alone(settings):
         known, held = _known(settings), _held(settings)
         if known is None or held is None or known.client != _client(settings):
@@ -116,7 +119,7 @@ def access_token(settings: AccountSettings, *, anew: bool = False) -> AccessToke
             )
         if not anew and EARLY < held.access_until - now() <= LONGEST:
             return AccessToken(held.access.reveal(), renew)
-        return AccessToken(_renewed(settings, known, held).access.reveal(), renew)
+        return AccessToken(_renewed(settings, known, held, claims).access.reveal(), renew)
 
 
 def signs_in_as_program(settings: AccountSettings) -> bool:
@@ -124,13 +127,13 @@ def signs_in_as_program(settings: AccountSettings) -> bool:
     return settings.oauth is not None and settings.oauth.client_certificate_file is not None
 
 
-def _program_token(settings: AccountSettings, *, anew: bool) -> AccessToken:
+def _program_token(settings: AccountSettings, claims: str | None, *, anew: bool) -> AccessToken:
     """Give the token of a program, which is kept nowhere but in memory: it gets another whenever it wants."""
     client = _client(settings)
     known = _programs.get(client)
     if anew or known is None or known[1] - now() <= EARLY:
         try:
-            known = oauth.as_program(_provider(settings), secrets.client_certificate(settings), now())
+            known = oauth.as_program(_provider(settings), secrets.client_certificate(settings), now(), claims)
         except LoginRefused as error:
             raise _for(settings, error) from None
         _programs[client] = known
@@ -160,10 +163,10 @@ def forget(account: str) -> bool:
 # --- renewing ------------------------------------------------------------------------------------------
 
 
-def _renewed(settings: AccountSettings, known: SignIn, held: Held) -> Held:
+def _renewed(settings: AccountSettings, known: SignIn, held: Held, claims: str | None) -> Held:
     _keep(settings, held, known.kept)  # a disk that takes nothing must be found before the old token is spent
     try:
-        granted = oauth.refreshed(_provider(settings), held.refresh, now())
+        granted = oauth.refreshed(_provider(settings), held.refresh, now(), claims)
     except oauth.SignInLost as error:
         _note(settings, msgspec.structs.replace(known, lost=error.text))
         raise _for(settings, error) from None
@@ -200,7 +203,8 @@ def _alone(settings: AccountSettings) -> Iterator[None]:
 def _client(settings: AccountSettings) -> str:
     """Write down who signs in where, as what and for what: a sign-in is good for this alone."""
     wanted = _oauth(settings)
-    where = wanted.token_url or wanted.tenant
+    cloud = f"{wanted.authority}/" if wanted.authority else ""
+    where = wanted.token_url or f"{cloud}{wanted.tenant}"
     return " ".join((settings.user, wanted.provider, where, wanted.client_id, *wanted.scopes))
 
 
@@ -210,9 +214,15 @@ def _provider(settings: AccountSettings, *, with_secret: bool = True) -> oauth.P
     scope = " ".join(wanted.scopes)
     if wanted.provider == "microsoft":
         what = settings.kind if settings.exchange is None else backend_of(settings.exchange)
-        as_program = signs_in_as_program(settings)
+        own_ca = settings.ca_file if wanted.authority else None  # else it is for the mail server alone
         return oauth.microsoft(
-            wanted.client_id, secret, scope or None, what, wanted.tenant, program=as_program
+            wanted.client_id,
+            secret,
+            scope or None,
+            what,
+            f"{wanted.authority or oauth.PUBLIC_CLOUD}/{wanted.tenant}",
+            ca_file=str(own_ca) if own_ca else None,
+            program=signs_in_as_program(settings),
         )
     if wanted.provider == "google":
         return oauth.google(wanted.client_id, secret, scope or None)

@@ -5,7 +5,8 @@ import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from archiver.accounts.connection import Line, Server, connect, unknown_host
+from archiver.accounts.connection import Line, Server, connect
+from archiver.accounts.failures import unknown_host
 
 
 class Approach:
@@ -20,7 +21,7 @@ class Approach:
         try:
             found = socket.getaddrinfo(self.server.host, self.server.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise unknown_host(self.server) from error
+            raise unknown_host(self.server.host) from error
         return sorted({str(address[0]) for *_, address in found})
 
     def reach(self) -> None:

@@ -11,13 +11,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from archiver.accounts import failures
 from archiver.accounts.leash import Leash
 from archiver.errors import ConfigInvalid, Unreachable, Untrusted
 
 _log = logging.getLogger(__name__)
-
-_OF_ANOTHER_TIME = (9, 10)
-"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 
 _PIECE = 256 * 1024
 """Bytes that must go out within the timeout."""
@@ -59,7 +57,7 @@ class Line:
     def start_tls(self) -> None:
         """Turn to TLS now (RFC 8446). What came in the clear is thrown away."""
         server = self.server
-        context = _context(server)
+        context = trusting(server.ca_file)
         self.end_reading()
         try:
             # the handshake by itself: it waits for the server, and by then others must know the line
@@ -70,17 +68,11 @@ class Line:
             _hold(server, secured)
             secured.do_handshake()
         except ssl.SSLCertVerificationError as error:
-            why = error.verify_message.lower().rstrip(".")
-            raise Untrusted(
-                f'the certificate of "{server.host}" is not trusted: {why}',
-                "is the clock of this machine right? If so, tell whoever runs the server"
-                if error.verify_code in _OF_ANOTHER_TIME
-                else "if the server has its own certificate authority, name its file with ca-file",
-            ) from error
+            raise failures.distrusted(server.host, error) from error
         except ssl.SSLError as error:
             self.check_cut()
             raise Untrusted(
-                f'"{server.host}:{server.port}" does not speak TLS as it should: {_reason(error)}',
+                f'"{server.host}:{server.port}" does not speak TLS as it should: {failures.reason(error)}',
                 "check the port, and whether it wants starttls = true",
             ) from error
         except (OSError, ValueError) as error:
@@ -146,7 +138,9 @@ class Line:
             return Unreachable(
                 f'"{server.host}" did not answer within {server.timeout_s:g} s', "try again later"
             )
-        return Unreachable(f'the connection to "{server.host}" was lost: {_reason(error)}', "try again later")
+        return Unreachable(
+            f'the connection to "{server.host}" was lost: {failures.reason(error)}', "try again later"
+        )
 
     def closed_by_server(self) -> Unreachable:
         """Make the error of a line that the server closed."""
@@ -162,13 +156,15 @@ def connect(server: Server) -> socket.socket:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     except socket.gaierror as error:
-        raise unknown_host(server) from error
+        raise failures.unknown_host(server.host) from error
     except TimeoutError as error:
         raise Unreachable(
             f"{name} did not answer within {server.timeout_s:g} s", "check host and port"
         ) from error
     except (OSError, UnicodeError) as error:
-        raise Unreachable(f"{name} cannot be reached: {_reason(error)}", "check host and port") from error
+        raise Unreachable(
+            f"{name} cannot be reached: {failures.reason(error)}", "check host and port"
+        ) from error
     return line
 
 
@@ -204,25 +200,12 @@ def _hold(server: Server, line: socket.socket) -> None:
         server.leash.hold(line)
 
 
-def unknown_host(server: Server) -> Unreachable:
-    """Make the error of a name that nobody knows."""
-    return Unreachable(
-        f'the host "{server.host}" is not known', "check the host, and whether this machine is online"
-    )
-
-
-def _context(server: Server) -> ssl.SSLContext:
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """Trust the certificates in a file (PEM), without one those of the system. Raises `ConfigInvalid`."""
     try:
-        return ssl.create_default_context(cafile=server.ca_file)
+        return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
         raise ConfigInvalid(
-            f'no certificates can be read from "{server.ca_file}": {_reason(error)}',
+            f'no certificates can be read from "{ca_file}": {failures.reason(error)}',
             "ca-file names a file of certificates in PEM form",
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.lower().replace("_", " ")
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.lower().rstrip(".") or type(error).__name__

@@ -68,6 +68,9 @@ def command() -> None:
     "--tenant", metavar="TENANT", help="With --oauth microsoft: your company's, where it must be named."
 )
 @click.option(
+    "--authority", metavar="URL", help="With --oauth microsoft: where to sign in, in a national cloud."
+)
+@click.option(
     "--exclude", multiple=True, metavar="GLOB", help="Folders to leave out.", shell_complete=folder_names
 )
 @archive_option
@@ -301,6 +304,7 @@ def _oauth(given: dict[str, Any]) -> dict[str, str] | None:
         "client-secret-file": _absolute(given["client_secret_file"]),
         "client-certificate-file": _absolute(given["client_certificate_file"]),
         "tenant": given["tenant"],
+        "authority": given["authority"],
     }
     found = {key: value for key, value in keys.items() if value}
     if not given["oauth"]:

@@ -12,12 +12,12 @@ STORES = ("auto", "keyring", "sealed")
 SECRET_KEYS = ("client-secret-command", "client-secret-file")
 URL_KEYS = ("authorize-url", "device-url", "token-url")
 CERTIFICATE = "client-certificate-file"
+MICROSOFT_KEYS = (CERTIFICATE, "tenant", "authority")
 OAUTH_KEYS = (
     "provider",
     "client-id",
     *SECRET_KEYS,
-    CERTIFICATE,
-    "tenant",
+    *MICROSOFT_KEYS,
     "scopes",
     *URL_KEYS,
     "sign-in-days",
@@ -25,6 +25,7 @@ OAUTH_KEYS = (
 )
 
 _TENANT = re.compile(r"[A-Za-z0-9.-]{1,120}")
+_AUTHORITY = re.compile(r"https://[A-Za-z0-9.-]{1,250}(:[0-9]{1,5})?/?")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
@@ -45,6 +46,7 @@ def read_oauth(account: Table) -> OAuthSettings | None:
     tenant = table.text("tenant")
     if tenant is not None and not _TENANT.fullmatch(tenant):
         table.problem("tenant", "must be the name or the ID of a tenant, alone")
+    authority = _authority(table)
     command, file = table.text(SECRET_KEYS[0]), table.path(SECRET_KEYS[1])
     certificate = table.path(CERTIFICATE)
     _refuse_secrets(table)
@@ -61,6 +63,7 @@ def read_oauth(account: Table) -> OAuthSettings | None:
         client_secret_file=file,
         client_certificate_file=certificate,
         tenant=tenant or "common",
+        authority=authority,
         scopes=scopes,
         authorize_url=urls["authorize-url"],
         device_url=urls["device-url"],
@@ -92,6 +95,16 @@ def _url(table: Table, key: str) -> str | None:
     return url
 
 
+def _authority(table: Table) -> str | None:
+    """Read where the sign-in of a cloud is: an address without the tenant, which has a key of its own."""
+    url = table.text("authority")
+    if url is None:
+        return None
+    if not _AUTHORITY.fullmatch(url):
+        table.problem("authority", 'must be "https://" and a host, alone; the tenant has a key of its own')
+    return url.rstrip("/")
+
+
 def _refuse_secrets(table: Table) -> None:
     if "client-secret" in table.raw:
         table.problem(
@@ -106,7 +119,7 @@ def _refuse_secrets(table: Table) -> None:
 
 def _fit(table: Table, provider: str) -> None:
     """Note the keys that a provider needs and has not, and those that it does not take."""
-    for key in ("tenant", CERTIFICATE) if provider != "microsoft" else ():
+    for key in MICROSOFT_KEYS if provider != "microsoft" else ():
         if key in table.raw:
             table.problem(key, f'is Microsoft\'s; provider is "{provider}"')
     if provider != "generic":

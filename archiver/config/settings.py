@@ -60,7 +60,8 @@ class PruneSettings(Struct, frozen=True):
 class OAuthSettings(Struct, frozen=True):
     """One `[account.NAME.oauth]`: with whom to sign in, and as which program.
 
-    The addresses are those of a `generic` provider; of the others archiver knows them. `store` "auto" means the
+    The addresses are those of a `generic` provider; of the others archiver knows them. `authority` is where Microsoft's
+    sign-in is, None that of its public cloud. `store` "auto" means the
     keyring where there is one, else a sealed file. `sign_in_days` is how long a sign-in lives whatever happens.
     With a certificate (PEM, its key with it) the program signs in as itself, and nobody has to.
     """
@@ -71,6 +72,7 @@ class OAuthSettings(Struct, frozen=True):
     client_secret_file: Path | None = None
     client_certificate_file: Path | None = None
     tenant: str = "common"
+    authority: str | None = None
     scopes: tuple[str, ...] = ()
     authorize_url: str | None = None
     device_url: str | None = None

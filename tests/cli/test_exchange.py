@@ -16,6 +16,7 @@ from archiver.formats.record import is_record, unpack
 from tests.cli.conftest import Mailboxes, write_account
 from tests.cli.exchange import ADDRESS, PHOTO, fill, write_exchange
 from tests.command_line import CommandLine
+from tests.servers.authority import CLIENT_ID, TENANT, Authority
 from tests.servers.dovecot import Dovecot
 from tests.servers.ews.server import EwsDouble
 
@@ -69,6 +70,30 @@ def test_a_refused_login_adds_nothing(home: CommandLine, office: EwsDouble) -> N
     done = home(*words, "--password-command", "echo wrong", "--json")
     assert done.error["code"] == "login-refused"
     assert home.config.read_text() == before
+
+
+def test_a_mailbox_is_signed_in_to_at_microsoft_and_pulled_by_ews(home: CommandLine, tmp_path: Path) -> None:
+    with Authority(tls=tmp_path, user=ADDRESS) as authority, EwsDouble(tls=tmp_path) as office:
+        office.judge = authority.access.get
+        fill(office.add_mailbox(ADDRESS))
+        assert office.ca_file
+        assert authority.ca_file
+        both = tmp_path / "both.pem"
+        both.write_bytes(office.ca_file.read_bytes() + authority.ca_file.read_bytes())
+        words = f"account add work --exchange {ADDRESS} --url {office.url} --ca-file {both} --oauth microsoft"
+        client = f"--client-id {CLIENT_ID} --tenant {TENANT} --authority {authority.microsoft}"
+        done = home(*words.split(), *client.split())
+        assert done.exit == 0, done.err
+        done = home.typed("account", "login", "work")
+        assert done.exit == 0, done.err
+        (asked,) = authority.forms("/device")
+        assert "https://outlook.office365.com/EWS.AccessAsUser.All" in asked["scope"].split()
+        authority.access.clear()
+        done = home.typed("pull", "-q")
+        assert (done.exit, done.err) == (0, "")
+        grants = [form["grant_type"].rpartition(":")[2] for form in authority.forms("/token")]
+        assert grants == ["device_code", "refresh_token"]
+        assert listed(home)
 
 
 def test_an_account_of_exchange_online_has_no_address_of_a_server(home: CommandLine) -> None:

@@ -9,10 +9,12 @@ import icalendar
 import msgspec
 import pytest
 import vobject
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from archiver.formats.record import unpack
 from tests.command_line import CommandLine
-from tests.servers.authority import CLIENT_ID, Authority
+from tests.servers.authority import CLIENT_ID, TENANT, Authority
+from tests.servers.certificate import certificate_of, key_of
 from tests.servers.graph.filling import PICTURE, fill, zoned
 from tests.servers.graph.server import GraphDouble
 
@@ -20,8 +22,8 @@ ADDRESS = "ann@example.org"
 
 
 @pytest.fixture
-def authority() -> Iterator[Authority]:
-    with Authority(user=ADDRESS) as running:
+def authority(tmp_path: Path) -> Iterator[Authority]:
+    with Authority(tls=tmp_path, user=ADDRESS) as running:
         yield running
 
 
@@ -48,13 +50,13 @@ def home(home: CommandLine, authority: Authority, online: GraphDouble, other: Gr
     return home
 
 
-def _write(home: CommandLine, name: str, double: GraphDouble, authority: Authority) -> None:
+def _write(home: CommandLine, name: str, double: GraphDouble, authority: Authority, more: str = "") -> None:
     with home.config.open("a") as file:
         file.write(
             f'\n[account.{name}]\narchive = "mail"\nkind = "exchange"\nbackend = "graph"\nurl = "{double.url}"\n'
-            f'user = "{ADDRESS}"\ninsecure-plaintext = true\n'
-            f'\n[account.{name}.oauth]\nprovider = "generic"\nclient-id = "{CLIENT_ID}"\nscopes = ["Mail.Read"]\n'
-            f'device-url = "{authority.url}/device"\ntoken-url = "{authority.url}/token"\n'
+            f'user = "{ADDRESS}"\ninsecure-plaintext = true\nca-file = "{authority.ca_file}"\n'
+            f'\n[account.{name}.oauth]\nprovider = "microsoft"\nclient-id = "{CLIENT_ID}"\n'
+            f'tenant = "{TENANT}"\nauthority = "{authority.microsoft}"\n{more}'
         )
 
 
@@ -82,6 +84,50 @@ def test_a_token_that_ended_is_renewed_without_a_word(home: CommandLine, authori
     authority.access.clear()
     done = home("pull", "work", "-q")
     assert (done.exit, done.err) == (0, "")
+
+
+def test_what_the_company_wants_of_a_token_is_asked_for_and_where_it_wants_a_person_that_is_told(
+    home: CommandLine, authority: Authority, online: GraphDouble
+) -> None:
+    online.claims = True
+    authority.access.clear()
+    done = home("pull", "work", "-q")
+    assert (done.exit, done.err) == (0, "")
+    assert authority.forms("/token")[-1]["claims"] == '{"access_token":{}}'
+    authority.access.clear()
+    authority.refuses = {"refresh_token": ("interaction_required", "AADSTS50076: multi-factor")}
+    done = home("pull", "work", "-q")
+    assert done.exit == 21
+    assert "the company wants a second factor" in done.err
+    assert "archiver account login work" in done.err
+
+
+def test_a_program_pulls_by_its_certificate_and_nobody_signs_in(
+    home: CommandLine, authority: Authority, online: GraphDouble
+) -> None:
+    path, key = home.home / "client.pem", rsa.generate_private_key(65537, 2048)
+    authority.certificate = certificate_of(key)
+    path.write_bytes(key_of(key) + authority.certificate)
+    path.chmod(0o600)
+    _write(home, "program", online, authority, f'client-certificate-file = "{path}"\n')
+    authority.seen.clear()
+    online.seen.clear()
+    done = home.typed("pull", "program", "-q")
+    assert (done.exit, done.err) == (0, "")
+    (form,) = authority.forms("/token")
+    assert (form["grant_type"], form["scope"]) == (
+        "client_credentials",
+        "https://graph.microsoft.com/.default",
+    )
+    assert [one for one in online.seen if " /me/" in one] == []
+    assert len(home("list", "program", "--json").document["messages"]) == 9
+    done = home("account", "login", "program")
+    assert done.exit == 2
+    assert "needs nobody" in done.err
+    authority.certificate = certificate_of(rsa.generate_private_key(65537, 2048))
+    done = home.typed("pull", "program", "-q")
+    assert done.exit == 14
+    assert "does not know this certificate" in done.err
 
 
 def test_an_archive_is_restored_to_another_mailbox_once(

@@ -536,7 +536,7 @@ def test_a_token_that_ends_in_mid_run_is_renewed_once(tmp_path: Path) -> None:
         mailbox = EwsMailbox(double, "ann@example.com")
         filled(mailbox, 2)
 
-        def renew() -> AccessToken:
+        def renew(claims: str | None = None) -> AccessToken:
             return AccessToken(f"token{next(tokens)}", renew)
 
         kept = renew()

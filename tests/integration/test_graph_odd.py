@@ -104,7 +104,7 @@ def test_a_mailbox_that_is_not_there_is_told_as_that(owner: GraphOwner) -> None:
 def test_a_token_that_is_refused_before_its_time_is_renewed_once(double: GraphDouble) -> None:
     asked: list[str] = []
 
-    def renew() -> AccessToken:
+    def renew(claims: str | None = None) -> AccessToken:
         asked.append("renewed")
         return AccessToken("good", renew)
 
@@ -118,7 +118,7 @@ def test_a_token_that_stays_refused_ends_with_what_to_do(double: GraphDouble, re
     double.tokens = ()
     count: list[int] = []
 
-    def renew() -> AccessToken:
+    def renew(claims: str | None = None) -> AccessToken:
         count.append(1)
         return AccessToken("bad", renew)
 
@@ -129,11 +129,28 @@ def test_a_token_that_stays_refused_ends_with_what_to_do(double: GraphDouble, re
     assert len(count) == renews
 
 
-def test_a_company_that_wants_the_sign_in_repeated_is_told_as_that(double: GraphDouble) -> None:
+def test_what_the_company_wants_of_a_token_is_asked_for(double: GraphDouble) -> None:
+    double.claims = True
+    asked: list[str | None] = []
+
+    def renew(claims: str | None = None) -> AccessToken:
+        asked.append(claims)
+        return AccessToken("good", renew)
+
+    assert len(account_of(double, lambda: AccessToken("stale", renew)).folders()) == 9
+    assert asked == ['{"access_token":{}}']
+
+
+@pytest.mark.parametrize("renews", [True, False])
+def test_a_company_that_wants_the_sign_in_repeated_is_told_as_that(double: GraphDouble, renews: bool) -> None:
     double.tokens, double.claims = (), True
+
+    def renew(claims: str | None = None) -> AccessToken:
+        return AccessToken("bad", renew)
+
     with pytest.raises(LoginRefused, match="repeated"):
-        account_of(double, lambda: Secret("stale")).folders()
-    assert len(double.seen) == 1
+        account_of(double, lambda: AccessToken("stale", renew if renews else None)).folders()
+    assert len(double.seen) == 1 + renews
 
 
 def test_a_token_is_sent_to_no_other_server(double: GraphDouble, owner: GraphOwner) -> None:

@@ -1,56 +1,50 @@
-"""The flows of OAuth against an authorization server that checks what the RFCs have it check."""
+"""The flows of OAuth against an authorization server that checks what the RFCs have it check, and against Microsoft's.
+
+What is Microsoft's alone is in `test_oauth_microsoft`.
+"""
 
 import json
 import socket
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec.structs import replace
 
 from archiver.accounts import oauth
 from archiver.accounts.oauth.browser import Loopback
 from archiver.errors import ArchiverError, ConfigInvalid, Forbidden, LoginRefused, Unreachable, UsageError
 from archiver.model import Secret
-from tests.servers.authority import CLIENT_ID, Authority
+from tests.servers.authority import TENANT, Authority, provider
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def authority() -> Iterator[Authority]:
-    with Authority() as running:
+@pytest.fixture(params=["generic", "microsoft"])
+def authority(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Authority]:
+    with Authority(tls=tmp_path if request.param == "microsoft" else None) as running:
         yield running
 
 
-def provider(authority: Authority) -> oauth.Provider:
-    urls = {name: f"{authority.url}/{name}" for name in ("authorize", "device", "token")}
-    secret = Secret(authority.client_secret) if authority.client_secret else None
-    return oauth.generic(CLIENT_ID, secret, "mail offline_access", urls)
+@pytest.fixture
+def plain() -> Iterator[Authority]:
+    """One that is not Microsoft's."""
+    with Authority() as running:
+        yield running
 
 
 def clock() -> datetime:
     return NOW
 
 
-def visit(url: str) -> int:
-    """Do what a browser does: follow an address to where it leads."""
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+def browse(authority: Authority, show: Callable[[str], object] | None = None) -> oauth.Granted:
+    def shown(url: str) -> None:
+        (show or authority.visit)(url)
 
-
-def browse(authority: Authority, show: Callable[[str], object] = visit) -> oauth.Granted:
-    return oauth.sign_in_by_browser(provider(authority), "ann", lambda url: void(show(url)), clock, 20)
+    return oauth.sign_in_by_browser(provider(authority), "ann", shown, clock, 20)
 
 
 def void(_: object) -> None:
@@ -74,9 +68,9 @@ def test_a_browser_brings_tokens(authority: Authority) -> None:
     assert granted.access_until == NOW + timedelta(hours=1)
     assert granted.refresh_until == NOW + timedelta(days=7)
     (asked,) = authority.forms("/authorize")
-    assert asked["scope"] == "mail offline_access"
+    assert {"mail", "offline_access"} <= set(asked["scope"].split())
     assert asked["login_hint"] == "ann"
-    assert urlsplit(asked["redirect_uri"]).hostname == "127.0.0.1"
+    assert urlsplit(asked["redirect_uri"]).hostname == ("localhost" if authority.tls else "127.0.0.1")
 
 
 def test_what_the_browser_sees_holds_neither_secret_nor_verifier(authority: Authority) -> None:
@@ -85,7 +79,7 @@ def test_what_the_browser_sees_holds_neither_secret_nor_verifier(authority: Auth
 
     def show(url: str) -> None:
         shown.append(url)
-        visit(url)
+        authority.visit(url)
 
     browse(authority, show)
     (form,) = authority.forms("/token")
@@ -100,11 +94,11 @@ def test_a_visit_without_the_state_is_turned_away_and_the_true_one_still_counts(
     def show(url: str) -> None:
         back = parse_qs(urlsplit(url).query)["redirect_uri"][0]
         for query in ("", "?code=forged", "?code=forged&state=guess", "?state=guess&error=access_denied"):
-            turned.append(visit(f"{back}/{query}"))
+            turned.append(authority.visit(f"{back}/{query}"))
         state = parse_qs(urlsplit(url).query)["state"][0]
-        turned.append(visit(f"{back}/?state={state}"))
-        turned.append(visit(f"{back}/?code=a&code=b&state={state}"))
-        visit(url)
+        turned.append(authority.visit(f"{back}/?state={state}"))
+        turned.append(authority.visit(f"{back}/?code=a&code=b&state={state}"))
+        authority.visit(url)
 
     assert browse(authority, show).access.reveal() in authority.access
     assert turned == [404] * 6
@@ -114,7 +108,7 @@ def test_a_line_that_says_nothing_holds_nobody_up(authority: Authority) -> None:
     def show(url: str) -> None:
         port = urlsplit(parse_qs(urlsplit(url).query)["redirect_uri"][0]).port
         idle.append(socket.create_connection(("127.0.0.1", port)))
-        visit(url)
+        authority.visit(url)
 
     idle: list[socket.socket] = []
     try:
@@ -145,7 +139,7 @@ def test_another_code_than_that_of_the_verifier_is_refused(authority: Authority)
         url: str,
     ) -> None:  # somebody begins a sign-in of their own, and sends us its code (RFC 7636 section 1)
         parts = parse_qs(urlsplit(url).query)
-        visit(url.replace(parts["code_challenge"][0], "A" * 43))
+        authority.visit(url.replace(parts["code_challenge"][0], "A" * 43))
 
     with pytest.raises(oauth.SignInLost):
         browse(authority, show)
@@ -193,6 +187,7 @@ def test_a_provider_that_is_away_for_a_moment_ends_no_waiting(authority: Authori
     ("error", "description", "kind", "words"),
     [
         ("access_denied", "", LoginRefused, "declined"),
+        ("authorization_declined", "", LoginRefused, "declined"),
         ("expired_token", "", LoginRefused, "before the code expired"),
         ("invalid_client", "AADSTS7000218: The request body must contain", ConfigInvalid, "client secret"),
         ("invalid_grant", "AADSTS65001: consent", oauth.SignInLost, "agreed"),
@@ -275,20 +270,23 @@ def test_the_life_of_a_token_is_read_with_patience(authority: Authority, told: o
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_what_is_sent_goes_nowhere_else(authority: Authority, status: int) -> None:
-    with Authority() as other:
-        redirecting = _Redirecting(status, f"{other.url}/token")
-        with redirecting, pytest.raises(ArchiverError):
-            elsewhere = replace(provider(authority), token_url=redirecting.url)
-            oauth.refreshed(elsewhere, Secret("old"), NOW)
-        assert other.seen == []
+def test_what_is_sent_goes_nowhere_else(plain: Authority, status: int) -> None:
+    redirecting = _Redirecting(status, f"{plain.url}/token")
+    with redirecting, pytest.raises(ArchiverError):
+        oauth.refreshed(replace(provider(plain), token_url=redirecting.url), Secret("old"), NOW)
+    assert plain.seen == []
 
 
 def test_a_provider_that_is_not_there_is_unreachable(authority: Authority) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
+    found = provider(authority)
+    if found.authority:
+        found = replace(found, authority=f"https://localhost:{port}/{TENANT}")
+    else:
+        found = replace(found, token_url=f"http://127.0.0.1:{port}/")
     with pytest.raises(Unreachable, match="cannot be reached"):
-        oauth.refreshed(replace(provider(authority), token_url=f"http://127.0.0.1:{port}/"), Secret("o"), NOW)
+        oauth.refreshed(found, Secret("o"), NOW)
 
 
 def test_a_wrong_client_secret_is_a_matter_of_the_configuration(authority: Authority) -> None:
@@ -321,59 +319,3 @@ class _Redirecting:
         with client:
             client.recv(65536)
             client.sendall(self._answer)
-
-
-# --- a program that signs in as itself -------------------------------------------------------------------
-
-
-def certificate_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    """A certificate that a key made for itself, PEM."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "archiver")])
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=365))
-    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-def key_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, form, none)
-
-
-@pytest.fixture(scope="module")
-def key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, 2048)
-
-
-def test_a_program_signs_in_by_its_certificate_without_anybody(
-    authority: Authority, key: rsa.RSAPrivateKey
-) -> None:
-    authority.certificate = certificate_of(key)
-    token, until = oauth.as_program(provider(authority), key_of(key) + authority.certificate, NOW)
-    assert authority.introspect(token.reveal())["active"]
-    assert until == NOW + timedelta(hours=1)
-    (form,) = authority.forms("/token")
-    assert (form["grant_type"], form["scope"]) == ("client_credentials", "mail offline_access")
-
-
-def test_a_program_with_another_certificate_is_refused(authority: Authority, key: rsa.RSAPrivateKey) -> None:
-    other = rsa.generate_private_key(65537, 2048)
-    authority.certificate = certificate_of(other)
-    with pytest.raises(ConfigInvalid):
-        oauth.as_program(provider(authority), certificate_of(key) + key_of(key), NOW)
-
-
-def test_what_is_no_certificate_with_its_key_is_told_before_anything_is_sent(
-    authority: Authority, key: rsa.RSAPrivateKey
-) -> None:
-    curve = ec.generate_private_key(ec.SECP256R1())
-    other = rsa.generate_private_key(65537, 2048)
-    for pem in (
-        b"",
-        b"x",
-        certificate_of(key),
-        key_of(key),
-        certificate_of(curve) + key_of(curve),
-        certificate_of(key) + key_of(other),
-    ):
-        with pytest.raises(ConfigInvalid, match="certificate to sign in with"):
-            oauth.as_program(provider(authority), pem, NOW)
-    assert authority.seen == []

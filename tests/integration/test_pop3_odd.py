@@ -421,7 +421,9 @@ def test_a_token_that_is_refused_before_its_time_is_renewed_once(client: Make) -
     answers = [(rb"dXNlcj1hbm4BYXV0aD1CZWFyZXIgb2xk", b"-ERR [AUTH] expired\r\n")]
     with Pop3Double(answers=list(answers)) as double:
         where = Server("127.0.0.1", double.port, "plaintext", None, 5)
-        old = AccessToken("old", lambda: AccessToken("new", lambda: AccessToken("newer")))
+        old = AccessToken(
+            "old", lambda claims=None: AccessToken("new", lambda claims=None: AccessToken("newer"))
+        )
         open_session(where, "ann", lambda: old).logout()
         assert len(double.commands(rb"AUTH XOAUTH2")) == 2
     with Pop3Double(answers=[(rb"dXNl", b"-ERR [AUTH] no\r\n")]) as double:

@@ -22,7 +22,7 @@ from archiver.archive.machine import Machine
 from archiver.config import AccountSettings, OAuthSettings
 from archiver.errors import ConfigInvalid, Locked, StoreFailed, Unreachable
 from archiver.plan.sign_in import SignIn, Standing, outlook
-from tests.servers.authority import CLIENT_ID, Authority
+from tests.servers.authority import CLIENT_ID, TENANT, Authority
 
 
 class Keyring(ModuleType):
@@ -42,9 +42,9 @@ class Keyring(ModuleType):
         del self.kept[service, user]
 
 
-@pytest.fixture
-def authority() -> Iterator[Authority]:
-    with Authority() as running:
+@pytest.fixture(params=["generic", "microsoft"])
+def authority(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Authority]:
+    with Authority(tls=tmp_path if request.param == "microsoft" else None) as running:
         yield running
 
 
@@ -68,6 +68,11 @@ def keyring(state: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
 
 @pytest.fixture
 def account(authority: Authority, state: Path) -> AccountSettings:
+    if authority.tls:
+        oauth = OAuthSettings("microsoft", CLIENT_ID, tenant=TENANT, authority=authority.microsoft)
+        return AccountSettings(
+            "ann", "mail", "imap", "localhost", "ann", ca_file=authority.ca_file, oauth=oauth
+        )
     oauth = OAuthSettings(
         "generic",
         CLIENT_ID,

@@ -6,6 +6,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+_ESTABLISHED = 1  # tcp(7), TCP_INFO: the first byte is the state
+
 
 class Relay:
     """Leads `port` to `target`; a context manager.
@@ -29,7 +31,7 @@ class Relay:
         self._refused = refused
         self._together = together
         self._changed = threading.Condition()
-        self._here = 0
+        self._here: list[socket.socket] = []
         self.most = 0
         self.came = 0
         self.silent = threading.Event()  # set as soon as a line has fallen silent
@@ -59,8 +61,8 @@ class Relay:
 
     def _serve(self, near: socket.socket) -> None:
         with self._changed:
-            self._here += 1
-            self.most = max(self.most, self._here)
+            self._here.append(near)
+            self.most = max(self.most, sum(map(_is_open, self._here)))
             self._changed.notify_all()
             self._changed.wait_for(lambda: self.most >= self._together, 30)
         try:
@@ -71,7 +73,7 @@ class Relay:
             back.join()
         finally:
             with self._changed:
-                self._here -= 1
+                self._here.remove(near)
 
     def _copy(self, source: socket.socket, sink: socket.socket, comes: bool) -> None:
         passed = 0
@@ -88,3 +90,11 @@ class Relay:
                 sink.shutdown(socket.SHUT_WR)
             except OSError:
                 return
+
+
+def _is_open(line: socket.socket) -> bool:
+    """Tell whether the other end has not closed a line; what it sent before may lie here unread."""
+    try:
+        return line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED
+    except OSError:
+        return False

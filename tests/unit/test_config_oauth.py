@@ -42,6 +42,30 @@ def test_microsoft_needs_a_client_and_may_have_a_tenant() -> None:
     assert (made.tenant, made.store) == ("contoso.example", "sealed")
 
 
+@pytest.mark.parametrize("url", ["https://login.microsoftonline.us", "https://fs.example.org:444/"])
+def test_microsoft_may_be_signed_in_to_elsewhere(url: str) -> None:
+    made = parse(f'provider = "microsoft"\nclient-id = "id"\nauthority = "{url}"')
+    assert made.authority == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://login.microsoftonline.us",
+        "http://localhost",
+        "https://login.microsoftonline.us/contoso.example",
+        "https://login.microsoftonline.us?x=1",
+        "https://ann:pw@login.microsoftonline.us",
+        "https://",
+        "https://exämple.org",
+        "login.microsoftonline.us",
+    ],
+)
+def test_an_authority_is_a_host_alone(url: str) -> None:
+    (found,) = table_problems(f'provider = "microsoft"\nclient-id = "x"\nauthority = "{url}"')
+    assert found.startswith('authority: must be "https://" and a host')
+
+
 def test_google_has_a_secret_from_a_command_or_a_file() -> None:
     made = parse('provider = "google"\nclient-id = "id"\nclient-secret-command = "pass show x"')
     assert made.client_secret_command == "pass show x"
@@ -75,6 +99,7 @@ def test_it_may_stand_in_one_line() -> None:
             "client-secret: a secret does not",
         ),
         ('provider = "google"\nclient-id = "x"\ntenant = "y"', "tenant: is Microsoft's"),
+        ('provider = "google"\nclient-id = "x"\nauthority = "https://a"', "authority: is Microsoft's"),
         ('provider = "microsoft"\nclient-id = "x"\ntenant = "a/b"', "tenant: must be"),
         ('provider = "google"\nclient-id = "x"\ntoken-url = "https://a"', "token-url: archiver knows"),
         ('provider = "google"\nclient-id = "x"\nscopes = ["a b"]', "scopes: a scope has no spaces"),

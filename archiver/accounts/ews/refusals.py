@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from exchangelib import errors as ews
-from requests.exceptions import RequestException, SSLError
+from requests.exceptions import RequestException
 
+from archiver.accounts import failures
 from archiver.accounts.link import Busy
-from archiver.errors import ArchiverError, ConfigInvalid, Forbidden, LoginRefused, Unreachable, Untrusted
+from archiver.errors import ArchiverError, ConfigInvalid, Forbidden, LoginRefused, Unreachable
 
 _TEXT_LIMIT = 200
 
@@ -52,6 +53,13 @@ class Incomprehensible(ews.TransportError):  # type: ignore[misc]
     """The server answered with something that is no reply of Exchange."""
 
 
+class Nowhere(ews.TransportError):  # type: ignore[misc]
+    """The server has nothing at this address."""
+
+
+_OWN = (Disabled, Incomprehensible, Nowhere, ews.UnauthorizedError)  # raised by archiver, in its own words
+
+
 def is_passing(error: Exception) -> bool:
     """Tell whether what an item or a request met is likely to pass by itself."""
     return isinstance(error, _PASSING)
@@ -68,16 +76,19 @@ def words(error: Exception) -> str:
         return type(error).__name__
     text = " ".join(str(error).split())[:_TEXT_LIMIT].rstrip(".")
     name = type(error).__name__
-    return text if name in text else f"{name}: {text}" if text else name
+    if isinstance(error, _OWN) or name in text:
+        return text
+    return f"{name}: {text}" if text else name
 
 
 def translate(error: Exception, mailbox: str) -> ArchiverError:
     """Make the house's error of one that exchangelib raised."""
     said = words(error)
-    if isinstance(error, SSLError) or isinstance(error.__context__, SSLError):
-        return Untrusted(f'the server is not trusted: "{said}"')
     if isinstance(error, ews.ErrorServerBusy):
         return Busy(f'the server is busy: "{said}"', _seconds(error.back_off))
+    found = failures.of_request(error)
+    if found is not None:
+        return found
     for kinds, make in _MEANINGS:
         if isinstance(error, kinds):
             return make(said, mailbox)
@@ -91,6 +102,13 @@ _MEANINGS: tuple[tuple[Any, Callable[[str, str], ArchiverError]], ...] = (
         Disabled,
         lambda said, mailbox: Forbidden(
             f'the server forbids Exchange Web Services for "{mailbox}": HTTP 403', DISABLED
+        ),
+    ),
+    (
+        Nowhere,
+        lambda said, mailbox: Unreachable(
+            f"the server has no Exchange Web Services at this address: {said}",
+            "check the url: it ends in /EWS/Exchange.asmx as a rule",
         ),
     ),
     (

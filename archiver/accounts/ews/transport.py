@@ -31,7 +31,7 @@ from requests.exceptions import ConnectionError as ConnectionFailed
 from spnego.exceptions import SpnegoError
 
 from archiver.accounts.ews import kerberos
-from archiver.accounts.ews.refusals import KNOWN, Disabled, Incomprehensible, translate
+from archiver.accounts.ews.refusals import KNOWN, Disabled, Incomprehensible, Nowhere, translate
 from archiver.errors import ArchiverError, ConfigInvalid, LoginRefused
 from archiver.model import AccessToken, Secret
 
@@ -124,6 +124,8 @@ class Policy(FailFast):  # type: ignore[misc]
             raise ErrorInternalServerTransientError("HTTP 302 to an error page")
         if status == 500 and not is_xml(response.content):
             raise Incomprehensible("HTTP 500, and no reply of Exchange")
+        if status in (404, 405, 410):
+            raise Nowhere(f"HTTP {status}")
         if status >= 400 and status != 500:
             raise Incomprehensible(f"HTTP {status}")
         super().raise_response_errors(response)

@@ -3,6 +3,7 @@
 Every failure leaves here as one of archiver's errors; a `Refusal` holds the status that the caller may know better.
 """
 
+import base64
 import contextlib
 import email.utils
 import json
@@ -18,6 +19,7 @@ from urllib.parse import quote
 import requests
 from msgspec import Struct
 
+from archiver.accounts import failures
 from archiver.accounts.link import LONGEST_WAIT_S, TRIES, Busy
 from archiver.errors import FolderRefused, Forbidden, LoginRefused, Unreachable, Untrusted
 from archiver.model import AccessToken, Secret
@@ -193,13 +195,14 @@ class Web:
         sent = {"Prefer": f'IdType="ImmutableId", odata.maxpagesize={PAGE}', **(headers or {})}
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
+        claims = None
         for again in (False, True):
-            token = self._signed_in(anew=again)
+            token = self._signed_in(claims, anew=again)
             sent["Authorization"] = f"Bearer {token.reveal()}"
             reply, content = self._send(method, url, query, data, sent)
             if reply.status_code != 401:
                 break
-            self._judge_login(reply, again=again)
+            claims = self._judge_login(reply, again=again)
         return self._judge(method, url, reply, content)
 
     def is_ours(self, link: str) -> bool:
@@ -223,24 +226,28 @@ class Web:
 
     # --- how it is done -------------------------------------------------------------------------------
 
-    def _signed_in(self, *, anew: bool) -> Secret:
+    def _signed_in(self, claims: str | None, *, anew: bool) -> Secret:
         with self._lock:
             if anew and isinstance(self._token, AccessToken) and self._token.renew is not None:
-                self._token = self._token.renew()
+                self._token = self._token.renew(claims)
             elif self._token is None:
                 self._token = self._new_token()
             return self._token
 
-    def _judge_login(self, reply: requests.Response, *, again: bool) -> None:
+    def _judge_login(self, reply: requests.Response, *, again: bool) -> str | None:
+        """Give the claims that a new token has to have, if any. Raises `LoginRefused` where none would help."""
         with self._lock:
             renewable = isinstance(self._token, AccessToken) and self._token.renew is not None
         hint = "sign in again: archiver account login NAME"
-        if "claims" in reply.headers.get("WWW-Authenticate", "").lower():
+        told = reply.headers.get("WWW-Authenticate", "")
+        claims = _claims(told)
+        if "claims" in told.lower() and (again or not renewable or claims is None):
             raise LoginRefused("the company wants the sign-in repeated, or done in another way", hint)
         if again or not renewable:
             raise LoginRefused(
                 "Exchange Online refuses the sign-in", f"{hint}; check that client-id and tenant are right"
             )
+        return claims
 
     def _session(self) -> requests.Session:
         found = getattr(self._local, "session", None)
@@ -272,12 +279,11 @@ class Web:
                     allow_redirects=False,
                 )
                 return reply, reply.content
-        except requests.exceptions.SSLError as error:
-            raise Untrusted(f"the certificate of Exchange Online is not trusted: {_host(url)}") from error
-        except requests.exceptions.ConnectTimeout as error:
-            raise Unreachable(f'"{_host(url)}" did not answer within {self._where.timeout_s:g} s') from error
         except requests.exceptions.RequestException as error:
-            raise Lost(f'the connection to "{_host(url)}" was lost') from error
+            found = failures.of_request(error)
+            if isinstance(found, Untrusted):
+                raise found from error
+            raise Lost(found.text if found else f'the connection to "{_host(url)}" was lost') from error
 
     def _judge(self, method: str, url: str, reply: requests.Response, content: bytes) -> Answer:
         status = reply.status_code
@@ -321,6 +327,15 @@ class Web:
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Keep a request from the passwords of a .netrc file, which would take the place of the token."""
     return request
+
+
+def _claims(told: str) -> str | None:
+    """Read a claims challenge (https://learn.microsoft.com/entra/identity-platform/claims-challenge): JSON."""
+    found = re.search(r'\bclaims="([A-Za-z0-9+/=_-]{1,4096})"', told)
+    with contextlib.suppress(ValueError):
+        text = base64.b64decode(found[1] + "==", altchars=b"-_").decode() if found else ""
+        return text if isinstance(json.loads(text), dict) else None
+    return None
 
 
 def segment(told: object) -> str:

@@ -19,6 +19,7 @@ from archiver.accounts.oauth.refusals import refused
 from archiver.errors import ArchiverError, LoginRefused, UsageError
 
 WAIT_S = 600.0
+_LONGEST_FORM = 1 << 16  # bytes
 
 _PAGE = """<!doctype html><meta charset="utf-8"><title>archiver</title>
 <p style="font: 1.2em sans-serif; margin: 3em">{text} You can close this window.</p>
@@ -41,7 +42,7 @@ def sign_in_by_browser(
         raise UsageError("this provider has no authorize-url", "use --device")
     verifier = secrets.token_urlsafe(48)
     with Loopback(state=secrets.token_urlsafe(24)) as loopback:
-        back = f"http://{provider.redirect_host}:{loopback.port}"
+        back = f"http://127.0.0.1:{loopback.port}"
         fields = {
             "response_type": "code",
             "client_id": provider.client_id,
@@ -113,7 +114,7 @@ class Loopback:
             ) from None
 
     def take(self, query: str) -> str | None:
-        """Look at what a visit brings, and give the text to show it; None turns it away."""
+        """Look at what a visit brings in its address or as a form, and give the text to show it; None turns it away."""
         brought = {key: values[0] for key, values in parse_qs(query).items() if len(values) == 1}
         state = brought.get("state", "")
         if not hmac.compare_digest(state.encode(), self.state.encode()) or not {"code", "error"} & set(
@@ -135,7 +136,14 @@ class Loopback:
             sys_version = ""
 
             def do_GET(self) -> None:
-                text = take(urlsplit(self.path).query)
+                self._answer(take(urlsplit(self.path).query))
+
+            def do_POST(self) -> None:  # OAuth 2.0 Form Post Response Mode: the code is in no address
+                told = self.headers.get("Content-Length", "")
+                length = int(told) if told.isascii() and told.isdigit() else 0
+                self._answer(take(self.rfile.read(min(length, _LONGEST_FORM)).decode("utf-8", "replace")))
+
+            def _answer(self, text: str | None) -> None:
                 body = _PAGE.format(text=text or "There is nothing here.").encode()
                 self.send_response(200 if text else 404)
                 self.send_header("Content-Type", "text/html; charset=utf-8")

@@ -1,7 +1,8 @@
 """Sign in with a code, typed on any device that has a browser (RFC 8628)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -15,6 +16,8 @@ from archiver.model import Secret
 USUAL_INTERVAL_S = 5.0
 SLOWER_S = 5.0  # RFC 8628 section 3.5
 LONGEST_PAUSE_S = 60.0
+
+_CHECK = "check the addresses that are set under oauth"
 
 
 class DeviceCode(Struct, frozen=True):
@@ -36,15 +39,19 @@ def begin_device(provider: Provider, now: datetime) -> DeviceCode:
             else "this provider has no device-url",
             "use --browser",
         )
-    status, told = ask(provider, provider.device_url, {"scope": provider.scope})
-    if status != 200 or "error" in told:
-        raise refused(told.get("error"), told.get("error_description"), provider.name)
+    return read_code(ask(provider, provider.device_url, {"scope": provider.scope}), provider, now)
+
+
+def read_code(told: Mapping[str, Any], provider: Provider, now: datetime) -> DeviceCode:
+    """Read the answer to who asks for a code (RFC 8628 section 3.2). Raises as `grants.redeemed`."""
+    if "error" in told:
+        raise refused(told["error"], told.get("error_description"), provider.name)
     url = told.get("verification_uri") or told.get("verification_url")
     code, secret = told.get("user_code"), told.get("device_code")
     if not all(isinstance(each, str) and each for each in (url, code, secret)):
-        raise Unreachable("the provider's answer holds no code", "check device-url")
+        raise Unreachable("the provider's answer holds no code", _CHECK)
     if urlsplit(str(url)).scheme not in ("https", "http") or not _fit_to_show(f"{url}{code}"):
-        raise Unreachable("the provider's answer cannot be shown", "check device-url")
+        raise Unreachable("the provider's answer cannot be shown", _CHECK)
     life_s, interval_s = told.get("expires_in"), told.get("interval")
     return DeviceCode(
         str(url),
@@ -58,29 +65,41 @@ def begin_device(provider: Provider, now: datetime) -> DeviceCode:
 def finish_device(
     provider: Provider, code: DeviceCode, clock: Callable[[], datetime], pause: Callable[[float], None]
 ) -> Granted:
-    """Ask until the person has signed in, at the pace that the provider wants. Raises as `grants.redeemed`."""
+    """Ask until the person has signed in. Raises as `grants.redeemed`."""
     fields = {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "device_code": code.device_code.reveal(),
     }
+
+    def once() -> Mapping[str, Any]:
+        return ask(provider, provider.token_url, fields)
+
+    return granted(polled(code, once, clock, pause), provider, clock())
+
+
+def polled(
+    code: DeviceCode,
+    once: Callable[[], Mapping[str, Any]],
+    clock: Callable[[], datetime],
+    pause: Callable[[float], None],
+) -> Mapping[str, Any]:
+    """Ask by `once` until there is an answer, at the pace that the provider wants (RFC 8628 section 3.5)."""
     interval_s = code.interval_s
     while clock() < code.until:
         pause(min(interval_s, LONGEST_PAUSE_S))
         try:
-            status, told = ask(provider, provider.token_url, fields)
-        except Unreachable:  # RFC 8628 section 3.5: wait longer, and go on
+            told = once()
+        except Unreachable:  # wait longer, and go on
             interval_s *= 2
             continue
-        if status == 200 and "error" not in told:
-            return granted(told, clock(), None)
         match told.get("error"):
             case "authorization_pending":
                 continue
             case "slow_down":
                 interval_s += SLOWER_S
-            case error:
-                raise refused(error, told.get("error_description"), provider.name)
-    raise refused("expired_token", "", provider.name)
+            case _:
+                return told
+    return {"error": "expired_token"}
 
 
 def _fit_to_show(text: str) -> bool:

@@ -32,23 +32,24 @@ def redeemed(
     provider: Provider, fields: Mapping[str, str], now: datetime, old: Secret | None = None
 ) -> Granted:
     """Ask the token endpoint. Raises `Unreachable`, `ConfigInvalid`, `Forbidden`, `LoginRefused`."""
-    status, told = ask(provider, provider.token_url, fields)
-    if status != 200 or "error" in told:
-        raise refused(told.get("error"), told.get("error_description"), provider.name)
-    return granted(told, now, old)
+    return granted(ask(provider, provider.token_url, fields), provider, now, old)
 
 
-def ask(provider: Provider, url: str, fields: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    """Send a form as this client; its secret goes in the form, as all of these providers take it."""
+def ask(provider: Provider, url: str, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Send a form as this client; its secret goes in the form, as all of these providers take it.
+
+    The answer of a refusal has an `error`, even where the provider names none.
+    """
     form = {"client_id": provider.client_id, **fields}
     if provider.client_secret is not None:
         form["client_secret"] = provider.client_secret.reveal()
-    return web.post(url, form)
+    status, told = web.send(url, form)
+    return told if status == 200 else {"error": None, **told}
 
 
-def granted(told: Mapping[str, Any], now: datetime, old: Secret | None) -> Granted:
-    """Read a successful answer (RFC 6749 section 5.1); without a new refresh token, the old one goes on."""
-    access, access_until = read_access(told, now)
+def granted(told: Mapping[str, Any], provider: Provider, now: datetime, old: Secret | None = None) -> Granted:
+    """Read an answer (RFC 6749 sections 5.1 and 5.2); without a new refresh token, the old one goes on."""
+    access, access_until = read_access(told, provider, now)
     refresh = told.get("refresh_token")
     if isinstance(refresh, str) and refresh:
         new: Secret | None = Secret(refresh)
@@ -68,11 +69,15 @@ def granted(told: Mapping[str, Any], now: datetime, old: Secret | None) -> Grant
     )
 
 
-def read_access(told: Mapping[str, Any], now: datetime) -> tuple[AccessToken, datetime]:
-    """Read the access token of a successful answer, and until when it is good."""
+def read_access(told: Mapping[str, Any], provider: Provider, now: datetime) -> tuple[AccessToken, datetime]:
+    """Read the access token of an answer, and until when it is good. Raises what its refusal means."""
+    if "error" in told:
+        raise refused(told["error"], told.get("error_description"), provider.name)
     access = told.get("access_token")
     if not isinstance(access, str) or not access or not _is_plain(access):
-        raise Unreachable("the provider's answer holds no access token", "check token-url")
+        raise Unreachable(
+            "the provider's answer holds no access token", "check the addresses that are set under oauth"
+        )
     lives_s = _seconds(told.get("expires_in"))
     return AccessToken(access), now + timedelta(seconds=_USUAL_LIFE_S if lives_s is None else lives_s)
 

@@ -14,21 +14,26 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 class Provider(Struct, frozen=True):
     """Where to sign in and as which program. Scopes are space-separated, as they are sent.
 
-    `idle_s` is how long a refresh token lives that nobody uses, seconds, where the provider says so;
-    `redirect_host` is what the browser is sent back to, as the provider wants it spelled.
+    `authority` is Microsoft's alone, which tells its own addresses; it is trusted by `ca_file` (PEM), without one by
+    the certificates of the system. `idle_s` is how long a refresh token lives that nobody uses, seconds, where the
+    provider says so.
     """
 
     name: str
     client_id: str
-    token_url: str
     scope: str
+    token_url: str = ""
+    authority: str | None = None
+    ca_file: str | None = None
     authorize_url: str | None = None
     device_url: str | None = None
     client_secret: Secret | None = None
     asks: Mapping[str, str] = NOTHING
     idle_s: int | None = None
-    redirect_host: str = "127.0.0.1"
 
+
+PUBLIC_CLOUD = "https://login.microsoftonline.com"
+"""Where Microsoft's sign-in is, but for national clouds and servers of one's own."""
 
 _GRAPH = "https://graph.microsoft.com/"
 _GRAPH_RIGHTS = (  # to read alone: who restores or prunes sets scopes
@@ -50,29 +55,31 @@ _MICROSOFT_PROGRAM = {"ews": "https://outlook.office365.com/.default", "graph": 
 
 
 def microsoft(
-    client_id: str, secret: Secret | None, scope: str | None, what: str, tenant: str, *, program: bool = False
+    client_id: str,
+    secret: Secret | None,
+    scope: str | None,
+    what: str,
+    authority: str,
+    *,
+    ca_file: str | None = None,
+    program: bool = False,
 ) -> Provider:
     """Microsoft 365 and Outlook.com, for `imap`, `pop3`, `ews` or `graph`, as a person or as a `program`.
 
-    Scopes as in
+    `authority` ends in the tenant. Scopes as in
     https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
 
-    A refresh token dies after 90 days without use. The address to come back to is registered as
-    `http://localhost`, which stands for any port; `127.0.0.1` would not do
-    (https://learn.microsoft.com/entra/identity-platform/reply-url).
+    A refresh token dies after 90 days without use.
     """
-    base = f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0"
-    usual = _MICROSOFT_PROGRAM[what] if program else f"{_MICROSOFT_SCOPES[what]} offline_access"
+    usual = _MICROSOFT_PROGRAM[what] if program else _MICROSOFT_SCOPES[what]
     return Provider(
         name="microsoft",
         client_id=client_id,
-        token_url=f"{base}/token",
         scope=scope or usual,
-        authorize_url=f"{base}/authorize",
-        device_url=f"{base}/devicecode",
+        authority=authority,
+        ca_file=ca_file,
         client_secret=secret,
         idle_s=90 * DAY_S,
-        redirect_host="localhost",
     )
 
 

@@ -33,8 +33,24 @@ _MICROSOFT: Mapping[str, tuple[str, str, type[ArchiverError]]] = {
     ),
     "7000215": ("the client secret is wrong", "give the value of the secret, not its ID", ConfigInvalid),
     "7000222": ("the client secret has expired", "make a new one at the provider", ConfigInvalid),
+    "700027": (
+        "Microsoft does not know this certificate of the client",
+        "upload it to the client, under Certificates & secrets; the old one may have expired",
+        ConfigInvalid,
+    ),
+    "700024": (
+        "what the certificate signed is too old or too new",
+        "set the clock of this machine right",
+        ConfigInvalid,
+    ),
+    "7000229": (
+        "nobody has let this client into the tenant",
+        "have an administrator grant it the permissions in this tenant",
+        ConfigInvalid,
+    ),
     "700016": ("this tenant does not know the client ID", "check client-id and tenant", ConfigInvalid),
     "90002": ("there is no such tenant", "check tenant", ConfigInvalid),
+    "900023": ("this is neither the name nor the ID of a tenant", "check tenant", ConfigInvalid),
     "50011": (
         "the address to come back to is not registered",
         'register "http://localhost" under "Mobile and desktop applications"',
@@ -66,6 +82,13 @@ _MICROSOFT: Mapping[str, tuple[str, str, type[ArchiverError]]] = {
         "try the other way, --browser or --device, or ask the administrator",
         Forbidden,
     ),
+    "53000": (
+        "a rule of the company (Conditional Access) lets its own devices sign in alone",
+        "try --browser on a device of the company, or ask the administrator",
+        Forbidden,
+    ),
+    "7000112": ("the client is disabled at Microsoft", "enable it there, or register another", ConfigInvalid),
+    "50133": ("the password was changed, which ends all sign-ins", AGAIN, SignInLost),
     "700082": ("the sign-in was not used for 90 days and has expired", AGAIN, SignInLost),
     "70043": ("the company lets sign-ins live only so long, and this one is over", AGAIN, SignInLost),
     "50173": ("the password was changed, which ends all sign-ins", AGAIN, SignInLost),
@@ -75,6 +98,12 @@ _MICROSOFT: Mapping[str, tuple[str, str, type[ArchiverError]]] = {
     "50057": ("the account is disabled", "ask the administrator of your company", Forbidden),
     "50034": ("there is no such user in this tenant", "check user and tenant", LoginRefused),
 }
+
+_DECLINED = (
+    "the sign-in was declined",
+    f"agree when you are asked, or ask the administrator of your company to; {AGAIN}",
+    LoginRefused,
+)
 
 _WORDS: Mapping[str, tuple[str, str, type[ArchiverError]]] = {
     "invalid_grant": (
@@ -89,11 +118,8 @@ _WORDS: Mapping[str, tuple[str, str, type[ArchiverError]]] = {
         f"agree when you are asked; {AGAIN}",
         SignInLost,
     ),
-    "access_denied": (
-        "the sign-in was declined",
-        f"agree when you are asked, or ask the administrator of your company to; {AGAIN}",
-        LoginRefused,
-    ),
+    "access_denied": _DECLINED,
+    "authorization_declined": _DECLINED,  # Microsoft's word for it where a code was given
     "expired_token": ("nobody signed in before the code expired", AGAIN, LoginRefused),
     "invalid_client": ("client ID or client secret is wrong", _CLIENT, ConfigInvalid),
     "deleted_client": ("the client was deleted at the provider", _CLIENT, ConfigInvalid),

@@ -1,7 +1,8 @@
-"""Ask a provider: one form out, one JSON object back. The only file of OAuth that opens a line."""
+"""Ask a provider: a form out, or nothing, and one JSON object back. The only file of OAuth that opens a line."""
 
 import json
 import logging
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -9,6 +10,9 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 
+from archiver.accounts import failures
+from archiver.accounts.connection import trusting
+from archiver.accounts.oauth.provider import NOTHING
 from archiver.errors import Unreachable, Untrusted
 
 _log = logging.getLogger(__name__)
@@ -24,19 +28,25 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def post(url: str, fields: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    """Send a form (RFC 6749 section 4.1.3) and give the HTTP status and the JSON object of the answer.
+def send(
+    url: str,
+    form: Mapping[str, Any] | None,
+    headers: Mapping[str, str] = NOTHING,
+    ca_file: str | None = None,
+) -> tuple[int, dict[str, Any]]:
+    """Send a form (RFC 6749 section 4.1.3), without one just ask; give the status and the JSON object of the answer.
 
-    Raises `Unreachable` and `Untrusted`; no error holds what was sent or what came. `url` is `https`, or
-    `http` on this machine: the configuration sees to that.
+    Raises `Unreachable`, `Untrusted`, and `ConfigInvalid` for a `ca_file` that holds no certificates; no error holds
+    what was sent or what came. `url` is `https`, or `http` on this machine: the configuration sees to that.
     """
     host = urllib.parse.urlsplit(url).netloc
     request = urllib.request.Request(  # noqa: S310 -- the scheme is checked with the configuration
         url,
-        data=urllib.parse.urlencode(fields).encode(),
-        headers={"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"},
+        data=None if form is None else urllib.parse.urlencode(form).encode(),
+        headers={"Accept": "application/json", **headers},
     )
-    opener = urllib.request.build_opener(_NoRedirect)
+    https = urllib.request.HTTPSHandler(context=trusting(ca_file))
+    opener = urllib.request.build_opener(_NoRedirect, https)
     try:
         try:
             answer = opener.open(request, timeout=TIMEOUT_S)
@@ -45,9 +55,9 @@ def post(url: str, fields: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         with answer:
             status, raw = int(answer.status), answer.read(LIMIT_BYTES)
     except urllib.error.URLError as error:
-        raise _unreachable(host, error.reason) from None
+        raise _unreachable(host, error.reason, ca_file) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise _unreachable(host, error) from None
+        raise _unreachable(host, error, ca_file) from None
     _log.debug("%s answers %d", host, status)
     if status >= 500 or status == 429:
         raise Unreachable(f'"{host}" cannot serve a sign-in now (HTTP {status})', "try again later")
@@ -58,18 +68,16 @@ def post(url: str, fields: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     if not isinstance(told, dict):
         raise Unreachable(
             f'"{host}" does not answer as a sign-in server does (HTTP {status})',
-            "check token-url and device-url, and any proxy between",
+            "check the addresses that are set under oauth, and any proxy between",
         )
     return status, told
 
 
-def _unreachable(host: str, reason: object) -> Unreachable | Untrusted:
-    import ssl  # noqa: PLC0415 -- the standard library has loaded it by now
-
+def _unreachable(host: str, reason: object, ca_file: str | None) -> Unreachable | Untrusted:
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return Untrusted(
-            f'the certificate of "{host}" is not trusted: {reason.verify_message.lower()}',
-            "a proxy that opens TLS wants its certificates named in SSL_CERT_FILE",
-        )
+        found = failures.distrusted(host, reason)
+        if ca_file is None:
+            found.hint = "a proxy that opens TLS wants its certificates named in SSL_CERT_FILE"
+        return found
     text = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
     return Unreachable(f'"{host}" cannot be reached for the sign-in: {text.lower()}', "try again later")
