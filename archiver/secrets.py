@@ -83,7 +83,7 @@ def account_password(account: AccountSettings) -> Secret:
 def password_is_typed(account: AccountSettings) -> bool:
     """Tell whether `account_password` would ask at the terminal."""
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if account.path is not None or account.oauth is not None or account.password_keyring:
+    if account.path is not None or account.oauth is not None or account.by_ticket or account.password_keyring:
         return False
     if credentials and (Path(credentials) / f"{account.name}.password").exists():
         return False

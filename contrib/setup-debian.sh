@@ -12,6 +12,7 @@ venv) wanted="python3-venv" ;;
 test)
     wanted="dovecot-imapd dovecot-pop3d age zstd signify-openbsd git mutt gcc libc6-dev"
     wanted="$wanted cron systemd util-linux groff-base zsh fish" # schedules, man pages, completion
+    wanted="$wanted krb5-kdc krb5-admin-server krb5-user python3-gssapi" # signing in by Kerberos
     ;;
 bench) wanted="dovecot-imapd dovecot-pop3d age zstd git isync getmail6 restic borgbackup" ;;
 *)
@@ -37,6 +38,10 @@ there() {
     systemd) program=systemd-analyze ;;
     util-linux) program=setpriv ;;
     groff-base) program=groff ;;
+    krb5-kdc) program=krb5kdc ;;
+    krb5-admin-server) program=kadmin.local ;;
+    krb5-user) program=kinit ;;
+    python3-gssapi) [ -d /usr/lib/python3/dist-packages/gssapi ] && return 0 || return 1 ;;
     *) program=$1 ;;
     esac
     PATH="$PATH:/usr/sbin:/usr/lib/dovecot:/usr/libexec/dovecot" command -v "$program" >/dev/null 2>&1
@@ -64,8 +69,8 @@ else
     may=no
 fi
 
-# The tests run a Dovecot and a cron of their own, from temporary folders. The packages would also start those of the
-# whole machine, and Dovecot again at every boot: neither is wanted here.
+# The tests run a Dovecot, a cron and a KDC of their own, from temporary folders. The packages would also start those of
+# the whole machine, and Dovecot and the KDC again at every boot: neither is wanted here.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 forget_policy() { [ -z "$made_policy" ] || $as_root rm -f "$policy"; }
@@ -88,6 +93,13 @@ if [ "$may" = yes ]; then
     *dovecot*)
         if [ -d /run/systemd/system ]; then
             $as_root systemctl --quiet disable dovecot.service dovecot.socket 2>/dev/null || true
+        fi
+        ;;
+    esac
+    case $missing in
+    *krb5-*)
+        if [ -d /run/systemd/system ]; then
+            $as_root systemctl --quiet disable krb5-kdc.service krb5-admin-server.service 2>/dev/null || true
         fi
         ;;
     esac

@@ -160,6 +160,7 @@ def _server_keys(name: str, given: dict[str, Any]) -> dict[str, Any]:
         "oauth": oauth,
         "exclude": list(given["exclude"]) or None,
     }
+    asks = asks and given["sign_in"] != "kerberos"
     if asks and not oauth and can_prompt() and not any(keys[key] for key in PASSWORD_KEYS):
         keys.update(_ask_password_source(name))
     return keys

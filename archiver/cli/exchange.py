@@ -94,7 +94,7 @@ def with_endpoint(config: Path, name: str, keys: dict[str, Any]) -> Secret | Non
     probable = f"https://autodiscover.{address.rpartition('@')[2]}/"
     settings = check_account(config, name, {**keys, "url": probable}).accounts[name]
     say(f"looking for the server of {shown(address)}")
-    password = account_password(settings)
+    password = None if settings.by_ticket else account_password(settings)
     try:
         keys["url"] = wiring.find_exchange(settings, address, password)
     except ArchiverError as error:

@@ -86,6 +86,7 @@ def install(
             f"note: {what} the passphrase of the owner key: keep it with archiver key remember, or set "
             "ARCHIVER_PASSPHRASE_FILE, and install again; or try it yourself now and then: archiver drill"
         )
+    _say_who_needs_a_keytab(session, around)
     if kind == "systemd" and not system:
         session.say("note: so that it runs while you are logged out, type: loginctl enable-linger")
     _raise_for(change)
@@ -136,6 +137,8 @@ def surroundings(settings: Settings, *, system: bool, make: bool) -> Surrounding
     told = settings.notify or NotifySettings()
     commands = bool(commands or told.command or (told.mail and told.mail.password_command))
     kept = ["ARCHIVER_STATE_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", *(["PATH"] if commands else [])]
+    if any(each.by_ticket for each in accounts):
+        kept += ["KRB5_CONFIG", "KRB5CCNAME", "KRB5_CLIENT_KTNAME"]
     folders = [*wiring.own_folders(make=make)]
     folders += [told.prometheus_file.parent] if told.prometheus_file else []
     passphrase = os.environ.get("ARCHIVER_PASSPHRASE_FILE")
@@ -150,6 +153,15 @@ def surroundings(settings: Settings, *, system: bool, make: bool) -> Surrounding
         commands=commands,
         user=wiring.user_name() if system else None,
     )
+
+
+def _say_who_needs_a_keytab(session: Session, around: Surroundings) -> None:
+    names = [f'"{each.name}"' for each in session.settings.accounts.values() if each.by_ticket]
+    if names and "KRB5_CLIENT_KTNAME" not in around.environment:
+        session.say(
+            f"note: {', '.join(names)}: a job gets a ticket of Kerberos by a keytab: set KRB5_CLIENT_KTNAME, and "
+            "install again; your own ticket expires, and systemd hides one in /tmp"
+        )
 
 
 def _passphrases_are_kept(settings: Settings) -> bool:

@@ -19,6 +19,11 @@ def sign_in(session: Session, settings: AccountSettings, way: Literal["device", 
 
     from archiver import tokens  # noqa: PLC0415 -- loads what speaks HTTP, which most runs do not need
 
+    if settings.by_ticket:
+        raise UsageError(
+            f'account "{settings.name}" is signed in to by Kerberos, outside of archiver',
+            f"get a ticket: kinit USER@REALM; then try it with: archiver account test {settings.name}",
+        )
     if settings.oauth is None:
         raise UsageError(
             f'account "{settings.name}" logs in with a password, and needs no sign-in',

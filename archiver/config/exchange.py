@@ -14,6 +14,7 @@ ONLINE = "outlook.office365.com"
 """The host of Exchange Online, where `auto` means Graph."""
 
 _ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
+_PASSWORDS = ("password-command", "password-keyring", "password-file")
 _NO_GRAPH = ("archive-mailbox", "public-folders")
 
 
@@ -100,6 +101,10 @@ def _fit(account: Table, settings: ExchangeSettings, *, signs_in: bool, certific
         account.problem(
             "oauth", f'{text}; for a server of your own set "url"' if settings.url is None else text
         )
+    if settings.sign_in == "kerberos":
+        for key in _PASSWORDS:
+            if account.raw.get(key):
+                account.problem(key, 'does not go with sign-in = "kerberos", which takes a ticket; remove it')
     if graph:
         for key in _NO_GRAPH:
             if account.flag(key):

@@ -126,6 +126,11 @@ class AccountSettings(Struct, frozen=True):
     prune: PruneSettings = PruneSettings()
     exchange: ExchangeSettings | None = None
 
+    @property
+    def by_ticket(self) -> bool:
+        """Whether a ticket of Kerberos takes the place of a password."""
+        return self.exchange is not None and self.exchange.sign_in == "kerberos"
+
 
 class MailSettings(Struct, frozen=True):
     """`[notify.mail]`: the server that takes notices, and whose they are. Without a `user` nobody logs in."""

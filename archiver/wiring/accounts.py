@@ -91,8 +91,11 @@ def find_server(address: str, protocol: "Protocol") -> "Offer | None":
     return find(address, protocol, fetch, Dns())
 
 
-def find_exchange(settings: AccountSettings, address: str, password: Secret) -> str:
-    """Find the endpoint of EWS of a mailbox by autodiscover. Raises an `ArchiverError` where there is none."""
+def find_exchange(settings: AccountSettings, address: str, password: Secret | None) -> str:
+    """Find the endpoint of EWS of a mailbox by autodiscover; without a password, by a ticket of Kerberos.
+
+    Raises an `ArchiverError` where there is none.
+    """
     with _installed(settings):
         from archiver.accounts.ews.discover import discover  # noqa: PLC0415 -- only adding an account needs it
     return discover(address, settings.user, password, _ca_file(settings))

@@ -200,6 +200,27 @@ def test_the_command_of_a_drill_runs_with_nothing_but_a_home_and_a_file(nightly:
     assert (report["command"], report["details"][0]["messages"]) == ("drill", 2)
 
 
+def test_a_job_of_an_account_that_takes_a_ticket_knows_the_keytab(home: CommandLine, systemd: Path) -> None:
+    kerberos = {"KRB5_CLIENT_KTNAME": "/etc/archiver.keytab", "KRB5_CONFIG": "/opt/krb5.conf"}
+
+    def installed(**environment: Any) -> tuple[bool, bool]:
+        done = home.typed("schedule", "install", "--with", "systemd", **environment)
+        assert done.exit == 0, done.err
+        unit = (systemd / UNITS[0]).read_text()
+        known = [f"{name}={value}" in unit for name, value in kerberos.items()]
+        assert known[0] == known[1]
+        return known[0], "set KRB5_CLIENT_KTNAME" in done.err
+
+    assert installed(**kerberos) == (False, False), "nobody needs it"
+    with home.config.open("a") as file:
+        file.write(
+            '\n[account.office]\narchive = "mail"\nkind = "exchange"\nuser = "ann@example.org"\n'
+            'url = "https://mail.example.org/EWS/Exchange.asmx"\nsign-in = "kerberos"\n'
+        )
+    assert installed() == (False, True)
+    assert installed(**kerberos) == (True, False)
+
+
 def test_no_secret_of_the_environment_gets_into_a_unit(home: CommandLine, systemd: Path) -> None:
     with home.config.open("a") as file:
         file.write('[account.work.prune]\nolder-than = "1y"\nscheduled = true\n')

@@ -11,6 +11,7 @@ from tests.house.tracked import ROOT, tracked
 DOORS = {
     "click": "archiver/cli",
     "dns": "archiver/accounts/discovery/srv.py",
+    "gssapi": "archiver/accounts/ews/kerberos.py",
     "imapclient": "archiver/accounts/imap/session.py",
     "keyring": "archiver/secrets.py",
     "platformdirs": "archiver/config",

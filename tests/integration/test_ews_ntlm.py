@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exchangelib.transport import AUTH_TYPE_MAP, GSSAPI
 
 from archiver.accounts.ews.account import EwsAccount
 from archiver.accounts.ews.transport import Endpoint, SignIn
-from archiver.errors import ConfigInvalid, LoginRefused, Unreachable
+from archiver.errors import LoginRefused, Unreachable
 from archiver.model import Message, Secret
 from tests.contract.account import listed, mail
 from tests.contract.exchange import gist
@@ -117,11 +116,3 @@ def test_a_log_in_over_tls_belongs_to_the_server_that_it_was_made_for(
         accounts(double).bindings = accounts(foreign).bindings
     with pytest.raises(LoginRefused):
         signed_in(double, "ntlm", []).folders()
-
-
-@pytest.mark.skipif(GSSAPI in AUTH_TYPE_MAP, reason="the library for Kerberos is installed")
-def test_kerberos_without_its_library_says_what_to_install() -> None:
-    where = Endpoint("https://localhost:1/EWS/Exchange.asmx", ADDRESS, sign_in="kerberos")
-    with pytest.raises(ConfigInvalid, match="Kerberos") as refused:
-        EwsAccount(where, lambda: Secret("secret")).folders()
-    assert refused.value.hint

@@ -52,6 +52,11 @@ class Serving:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
+    def show(self, certificate: Path, key: Path) -> None:
+        """Have another certificate for the connections to come."""
+        assert isinstance(self._server.socket, ssl.SSLSocket)
+        self._server.socket.context.load_cert_chain(certificate, key)
+
     def stop(self) -> None:
         """Take no more connections, and end those that are open."""
         self._server.shutdown()

@@ -109,6 +109,10 @@ def test_an_application_signs_in_by_its_certificate() -> None:
             OWN + 'sign-in = "nltm"',
             'sign-in: must be one of "auto", "basic", "ntlm", "kerberos", "oauth", did you mean "ntlm"?',
         ),
+        (
+            OWN + 'sign-in = "kerberos"\npassword-file = "p"',
+            'password-file: does not go with sign-in = "kerberos", which takes a ticket; remove it',
+        ),
         (OWN + 'sign-in = "oauth"', 'oauth: missing, as sign-in is "oauth"'),
         (
             OWN + 'sign-in = "ntlm"\n' + OAUTH,

@@ -6,31 +6,34 @@ users share: whoever puts a file there first has code run. Here it lies in a fol
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
-import exchangelib
 from exchangelib.autodiscover import autodiscover_cache, cache
 from exchangelib.autodiscover.discovery import Autodiscovery
 from exchangelib.autodiscover.protocol import AutodiscoverProtocol
 from exchangelib.errors import AutoDiscoverError
 
+from archiver.accounts.ews import kerberos
 from archiver.accounts.ews.refusals import KNOWN, translate, words
-from archiver.accounts.ews.transport import Adapter, Token
+from archiver.accounts.ews.transport import Adapter, credentials_of
 from archiver.errors import Unreachable
-from archiver.model import AccessToken, Secret
+from archiver.model import Secret
 
 
-def discover(address: str, user: str, secret: Secret, ca_file: str | None = None) -> str:
-    """Give the URL of Exchange Web Services for a mailbox. Raises `Unreachable`, `LoginRefused`, `Forbidden`."""
-    credentials: Any = (
-        Token(secret.reveal())
-        if isinstance(secret, AccessToken)
-        else exchangelib.Credentials(user, secret.reveal())
-    )
+def discover(address: str, user: str, secret: Secret | None, ca_file: str | None = None) -> str:
+    """Give the URL of Exchange Web Services for a mailbox; without a secret, by a ticket of Kerberos.
+
+    Raises `Unreachable`, `LoginRefused`, `Forbidden`, and `ConfigInvalid` where there is no library for Kerberos.
+    """
+    if secret is None:
+        kerberos.require_library()
+    credentials = credentials_of(user, secret)
     storage, adapter = cache.AUTODISCOVER_PERSISTENT_STORAGE, AutodiscoverProtocol.HTTP_ADAPTER_CLS
+    asked = AutodiscoverProtocol.get_auth_type
     with tempfile.TemporaryDirectory(prefix="archiver-") as folder:  # for its owner alone
         cache.AUTODISCOVER_PERSISTENT_STORAGE = Path(folder) / "autodiscover"
         AutodiscoverProtocol.HTTP_ADAPTER_CLS = lambda **_: Adapter(ca_file)
+        if secret is None:
+            AutodiscoverProtocol.get_auth_type = lambda _: kerberos.TRIAL
         try:
             _, protocol = Autodiscovery(email=address, credentials=credentials).discover()
         except AutoDiscoverError as error:
@@ -44,4 +47,5 @@ def discover(address: str, user: str, secret: Secret, ca_file: str | None = None
             autodiscover_cache.clear()
             cache.AUTODISCOVER_PERSISTENT_STORAGE = storage
             AutodiscoverProtocol.HTTP_ADAPTER_CLS = adapter
+            AutodiscoverProtocol.get_auth_type = asked
     return str(protocol.service_endpoint)

@@ -21,7 +21,7 @@ from exchangelib.errors import (
     UnauthorizedError,
 )
 from exchangelib.protocol import FailFast, Protocol
-from exchangelib.transport import AUTH_TYPE_MAP, GSSAPI
+from exchangelib.transport import GSSAPI
 from exchangelib.util import is_xml
 from msgspec import Struct
 from oauthlib.oauth2 import OAuth2Token
@@ -30,8 +30,9 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as ConnectionFailed
 from spnego.exceptions import SpnegoError
 
+from archiver.accounts.ews import kerberos
 from archiver.accounts.ews.refusals import KNOWN, Disabled, Incomprehensible, Nowhere, translate
-from archiver.errors import ConfigInvalid
+from archiver.errors import ArchiverError, ConfigInvalid, LoginRefused
 from archiver.model import AccessToken, Secret
 
 SignIn = Literal["auto", "basic", "ntlm", "kerberos", "oauth"]
@@ -162,7 +163,7 @@ class Session:
 
     streaming = False
 
-    def __init__(self, endpoint: Endpoint, secret: Secret) -> None:
+    def __init__(self, endpoint: Endpoint, secret: Secret | None) -> None:
         self.account = _account(endpoint, secret)
 
     @property
@@ -182,14 +183,14 @@ class Session:
 
 def open_session(endpoint: Endpoint, ask: Callable[[], Secret]) -> Session:
     """Log in, and ask the server its version. Raises what a user can be told."""
-    if endpoint.sign_in == "kerberos" and GSSAPI not in AUTH_TYPE_MAP:
-        raise ConfigInvalid(
-            "signing in by Kerberos needs a library that is not installed",
-            'install it: pip install "archiver[kerberos]"; or choose another sign-in',
-        )
-    session = Session(endpoint, ask())
+    if endpoint.sign_in == "kerberos":
+        kerberos.require_library()
+    session = Session(endpoint, None if endpoint.sign_in == "kerberos" else ask())
     try:
         _ = session.account.version.build
+    except ArchiverError:
+        session.close()
+        raise
     except KNOWN as error:
         session.close()
         # what the server said stands behind the complaint that it told no version
@@ -203,25 +204,39 @@ def _signing_in(send: Callable[..., Response]) -> Callable[..., Response]:
 
     def guarded(request: PreparedRequest, **kwargs: Any) -> Response:
         try:
-            return send(request, **kwargs)
+            reply = send(request, **kwargs)
         except PermissionError as error:
             raise UnauthorizedError("it offers NTLM, and gives no challenge") from error
         except (SpnegoError, struct.error, ValueError) as error:
             if isinstance(error, KNOWN):
                 raise
             raise Incomprehensible("the challenge of NTLM cannot be understood") from error
+        if kerberos.is_alone(reply):
+            reply.close()
+            raise LoginRefused(
+                "the server offers to sign in by Negotiate alone",
+                'set sign-in = "kerberos" (account add --sign-in kerberos), and see to a ticket: kinit USER@REALM; or '
+                '"ntlm", with the password',
+            )
+        return reply
 
     return guarded
 
 
-def _account(endpoint: Endpoint, secret: Secret) -> Any:
-    is_token = isinstance(secret, AccessToken)
+def credentials_of(user: str, secret: Secret | None) -> Any:
+    """Make exchangelib's credentials; none where a ticket takes their place."""
+    if secret is None:
+        return None
+    if isinstance(secret, AccessToken):
+        return Token(secret.reveal())
+    return exchangelib.Credentials(user, secret.reveal())
+
+
+def _account(endpoint: Endpoint, secret: Secret | None) -> Any:
     configuration = exchangelib.Configuration(
         service_endpoint=endpoint.url,
-        credentials=Token(secret.reveal())
-        if is_token
-        else exchangelib.Credentials(endpoint.user, secret.reveal()),
-        auth_type=exchangelib.OAUTH2 if is_token else _AUTH.get(endpoint.sign_in),
+        credentials=credentials_of(endpoint.user, secret),
+        auth_type=exchangelib.OAUTH2 if isinstance(secret, AccessToken) else _AUTH.get(endpoint.sign_in),
         retry_policy=Policy(),
         max_connections=1,
     )

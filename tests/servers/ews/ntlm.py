@@ -23,7 +23,7 @@ class Accounts:
 
     def __init__(self, file: Path, ca_file: Path | None) -> None:
         self._file = file
-        self.bindings = _bindings(ca_file) if ca_file is not None else None
+        self.bindings = bindings_of(ca_file) if ca_file is not None else None
         self.challenges = 0
         """How many log-ins were begun."""
         self.silent = False
@@ -76,7 +76,7 @@ class Login:
         return None
 
 
-def _bindings(ca_file: Path) -> GssChannelBindings:
+def bindings_of(ca_file: Path) -> GssChannelBindings:
     """Name a certificate as RFC 5929 does (tls-server-end-point)."""
     certificate = x509.load_pem_x509_certificate(ca_file.read_bytes())
     digest = hashes.Hash(certificate.signature_hash_algorithm or hashes.SHA256())

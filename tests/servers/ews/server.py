@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element
 from tests.servers.ews import directory, folders, items, schema, soap
 from tests.servers.ews.builder import Owner
 from tests.servers.ews.call import Call
+from tests.servers.ews.kerberos import Acceptor
 from tests.servers.ews.layout import furnish, furnish_public
 from tests.servers.ews.ntlm import Accounts, Login
 from tests.servers.ews.plans import Plans
@@ -52,6 +53,7 @@ class EwsDouble:
         seed: str = "",
         ntlm: Path | None = None,
         temper: Temper = MICROSOFT,
+        kerberos: Acceptor | None = None,
     ) -> None:
         """`ntlm` is a file that it may write its users to: then it asks for NTLM instead of Basic."""
         self.site = Site(seed, temper)
@@ -74,6 +76,7 @@ class EwsDouble:
         self._tls = tls
         self._ntlm = ntlm
         self.accounts: Accounts | None = None
+        self.kerberos = kerberos
         self._lock = threading.RLock()
         self._under_way = 0
         self._counting = threading.Lock()
@@ -110,6 +113,8 @@ class EwsDouble:
         self.ca_file = self._serving.ca_file
         if self._ntlm is not None:
             self.accounts = Accounts(self._ntlm, self.ca_file)
+        if self.kerberos is not None:
+            self.kerberos.bind(self.ca_file)
         return self
 
     def __exit__(
@@ -118,6 +123,10 @@ class EwsDouble:
         self._serving.stop()
         if kind is None and self.violations:
             raise AssertionError("\n".join(dict.fromkeys(self.violations)))
+
+    def show(self, certificate: Path, key: Path) -> None:
+        """Have another certificate for the connections to come."""
+        self._serving.show(certificate, key)
 
     # --- what is on it --------------------------------------------------------------------------
 
@@ -164,10 +173,15 @@ class EwsDouble:
     def _answer(
         self, path: str, login: str | None, raw: bytes, connection: Login | None
     ) -> tuple[int, dict[str, str], bytes]:
-        user, refusal = self._login(login, connection)
+        if self.kerberos is not None:
+            user, told = self.kerberos.judge(login)
+            refusal: tuple[int, dict[str, str], bytes] = (401, told, b"")
+        else:
+            user, refusal = self._login(login, connection)
+            told = {}
         if user is None:
             return refusal
-        headers = {"Content-Type": "text/xml; charset=utf-8"}
+        headers = {"Content-Type": "text/xml; charset=utf-8", **told}
         try:
             with self._turn(), self._lock:
                 if path.casefold() == DISCOVER_PATH:
