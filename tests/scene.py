@@ -4,6 +4,7 @@ import copy
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,6 +19,7 @@ from archiver.archive.writer import ChainOwner
 from archiver.catalog.readings import SqliteReadings
 from archiver.catalog.several import SeveralCatalogs
 from archiver.catalog.sqlite import SqliteCatalog
+from archiver.errors import Unreachable
 from archiver.events import Event
 from archiver.model import (
     Entry,
@@ -399,3 +401,12 @@ def dump(catalog: SqliteCatalog) -> object:
 
 def by_name(report: PullReport) -> dict[str, FolderReport]:
     return {folder.folder: folder for folder in report.folders}
+
+
+def in_the_end(do: Callable[[], object], runs: int = 20) -> None:
+    """Do something, and again where the server could not be reached, as a schedule does."""
+    for _ in range(runs):
+        with suppress(Unreachable):
+            do()
+            return
+    do()

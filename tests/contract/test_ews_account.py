@@ -33,6 +33,7 @@ class _Exchange:
 
     has_order = False
     keeps_bytes = False
+    many = 220  # it is asked about 200 at a time, and 50 go in
     export: ClassVar[bool] = True
     temper: ClassVar[Temper] = MICROSOFT
 

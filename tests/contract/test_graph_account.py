@@ -27,6 +27,7 @@ class _Exchange:
     """What Exchange keeps: what a message says, not its bytes; nothing is marked as deleted there."""
 
     keeps_bytes = False
+    many = 110  # items go in one by one, and pages of a listing are of 100
     export = False
 
     @pytest.fixture

@@ -6,12 +6,13 @@ the content of replies is the business of the doubles.
 
 import contextlib
 import http.client
+import itertools
 import re
 import socket
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -198,6 +199,7 @@ class FaultProxy:
 
     def __enter__(self) -> Self:
         self._rules: list[_Rule] = []
+        self._storm: tuple[Iterator[Callable[[], Fault]], int, int] | None = None
         self._lock = threading.Lock()
         parts = urlsplit(self.target)
         self._serving = Serving(_handler(self), self.tls)
@@ -227,10 +229,16 @@ class FaultProxy:
         with self._lock:
             self._rules.append(_Rule(fault, operation, nth, contains.encode(), times))
 
+    def storm(self, kinds: Iterable[Callable[[], Fault]], every: int) -> None:
+        """Inject faults of all kinds in turn, one at every so-manieth request from the next one on."""
+        with self._lock:
+            self._storm = (itertools.cycle(kinds), every, len(self.seen) + 1)
+
     def heal(self) -> None:
         """Inject nothing more."""
         with self._lock:
             self._rules.clear()
+            self._storm = None
 
     def _fault_for(self, operation: str, body: bytes) -> Fault | None:
         with self._lock:
@@ -241,6 +249,11 @@ class FaultProxy:
                 if rule.takes(operation, count, body):
                     self.injected += 1
                     return rule.fault
+            if self._storm is not None:
+                makes, every, first = self._storm
+                if (len(self.seen) - first) % every == 0:
+                    self.injected += 1
+                    return next(makes)()
         return None
 
     def _line(self) -> http.client.HTTPConnection:

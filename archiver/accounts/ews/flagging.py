@@ -6,12 +6,13 @@ from typing import Any
 from exchangelib.items import ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE
 
 from archiver.accounts.ews.halving import halved
-from archiver.accounts.ews.keys import SEEN, flags_of, kind_of
+from archiver.accounts.ews.keys import FLAGGED, SEEN, flags_of, kind_of
 from archiver.accounts.ews.making import marks
 from archiver.accounts.ews.refusals import stops_all
 from archiver.accounts.ews.service import Service
 from archiver.accounts.ews.wire import UpdateItem
 from archiver.model import Flags, Kind
+from archiver.plan.categories import categories_of
 from archiver.plan.labels import without_labels
 
 
@@ -28,6 +29,28 @@ def mark(item: Any, flags: Flags) -> set[str]:
     for name, value in told.items():
         setattr(item, name, value)
     return set(told)
+
+
+def put_right(item: Any, flags: Flags) -> set[str]:
+    """Set the flags of an item that its export brought to these, as it had others on the day that it was archived.
+
+    Gives the names of the fields that were written.
+    """
+    names = mark(item, flags)
+    if kind_of(item.item_class) is not Kind.MAIL:
+        return names
+    lower = {flag.lower() for flag in flags}
+    if getattr(item, "is_read", None) and SEEN.lower() not in lower:
+        item.is_read = False
+        names.add("is_read")
+    if getattr(item, "archiver_flag", None) and FLAGGED.lower() not in lower:
+        item.archiver_flag = None
+        names.add("archiver_flag")
+    categories = sorted(categories_of(flags))
+    if sorted(item.categories or ()) != categories:
+        item.categories = categories or None
+        names.add("categories")
+    return names
 
 
 def lacking_flags(flags: Flags, has: Flags) -> list[str]:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from archiver.accounts.ews import making
 from archiver.accounts.ews.fetching import EXPORT_KIND
-from archiver.accounts.ews.flagging import lacking_flags, mark, update
+from archiver.accounts.ews.flagging import lacking_flags, mark, put_right, update
 from archiver.accounts.ews.folders import Tree
 from archiver.accounts.ews.halving import get_items, halved
 from archiver.accounts.ews.keys import flags_of, key_of
@@ -204,7 +204,7 @@ class Putting:
             if item is None:
                 continue
             item.archiver_identity = one.identity
-            names = {"archiver_identity", *mark(item, one.message.flags)}
+            names = {"archiver_identity", *put_right(item, one.message.flags)}
             changes.append((item, sorted(names)))
         answers = update(self._service, changes)
         return unmarked - {

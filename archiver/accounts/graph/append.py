@@ -152,7 +152,9 @@ class Appending:
     def _make(self, one: Outgoing, record: Record | None, mark: str) -> tuple[Json | None, str | None]:
         """Make an item; gives it as the server has it, and what it lacks, or None and why not."""
         if record is not None:
-            made = self._importing.meeting(record) or self._importing.put(record, mark)
+            made = self._importing.meeting(record) or self._importing.put(
+                record, mark, without_labels(one.flags)
+            )
             if made is not None:
                 return made, None
         body, altered = self._body(one, record, mark)

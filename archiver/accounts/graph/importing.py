@@ -21,7 +21,7 @@ from archiver.accounts.link import TRIES
 from archiver.errors import Forbidden, Unreachable
 from archiver.formats.record import Details, Record
 from archiver.items import Contact, Event, Item, Moment, Task
-from archiver.model import Kind
+from archiver.model import Flags, Kind
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Importing:
         there = {}
         for mark, item_id in found.items():
             try:
-                there[mark] = self._tagged(item_id, mark)
+                there[mark] = self._tagged(item_id, mark, {})
             except Unread as error:
                 self._unread[mark] = str(error)
         self._noted.done([mark for mark in self._noted.open if mark not in found])  # it never came
@@ -81,8 +81,11 @@ class Importing:
             return None
         return self._read(self._uids[item.uid], "it is there")
 
-    def put(self, record: Record, mark: str) -> Json | None:
-        """Import an item; None where that is not possible, and it is to be made from JSON. Raises `Unread`."""
+    def put(self, record: Record, mark: str, flags: Flags) -> Json | None:
+        """Import an item; None where that is not possible, and it is to be made from JSON. Raises `Unread`.
+
+        `flags` are those of a mail by now: its export has those of the day on which it was archived.
+        """
         if mark in self._unread:
             raise Unread(self._unread[mark])
         if record.export is None or record.export.kind not in _IMPORTED or not self._able:
@@ -116,7 +119,7 @@ class Importing:
                 self._web.rest(error, tries)
                 item_id = self._since(before, mark, sent)
         self._snapshot().add(item_id)
-        return self._tagged(item_id, marked)
+        return self._tagged(item_id, marked, writing.state(flags) if self._kind is Kind.MAIL else {})
 
     def _imported(self, body: Json) -> str:
         told = self._web.elsewhere(self._import_url(), body).json()
@@ -131,8 +134,8 @@ class Importing:
             self._session = str(self._web.patiently("POST", path).json()["importUrl"])
         return self._session
 
-    def _tagged(self, item_id: str, mark: str | None) -> Json:
-        """Mark an item that came by import, and read it under the id that it keeps. Raises `Unread`.
+    def _tagged(self, item_id: str, mark: str | None, state: Json) -> Json:
+        """Mark an item that came by import, with its `state`, and read it under the id that it keeps. Raises `Unread`.
 
         A meeting has no mark: whatever is changed of one, those who are asked may be written to. An item whose mark
         is not taken is there all the same: it is not made once more.
@@ -141,7 +144,8 @@ class Importing:
             if mark is not None and self._kind is Kind.TASK:
                 self._web.patiently("POST", f"{self._path(item_id)}/linkedResources", body=writing.link(mark))
             elif mark is not None:
-                body = {"singleValueExtendedProperties": [{"id": writing.ARCHIVER_ID, "value": mark}]}
+                known = [{"id": writing.ARCHIVER_ID, "value": mark}]
+                body = {**state, "singleValueExtendedProperties": known}
                 self._web.patiently("PATCH", self._path(item_id), body=body)
             if mark is not None:
                 self._noted.done([mark])

@@ -45,6 +45,15 @@ _PEOPLE = (("To", "toRecipients"), ("Cc", "ccRecipients"), ("Bcc", "bccRecipient
 _WHOLE = ("multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "multipart/report")
 
 
+def state(flags: Flags) -> Json:
+    """Give what may change of a mail that stays the same: whether it was read, its flag, its categories."""
+    return {
+        "categories": categories_of(flags),
+        "isRead": "\\Seen" in flags,
+        "flag": {"flagStatus": "flagged" if "\\Flagged" in flags else "notFlagged"},
+    }
+
+
 def message(raw: bytes, flags: Flags, received: datetime | None, archiver_id: str) -> tuple[Json, str | None]:
     """Make a mail, and tell what is lost of it; the flags go with it but `\\Deleted`, which Exchange has not."""
     parsed = message_from_bytes(raw, policy=policy.compat32)
@@ -53,9 +62,7 @@ def message(raw: bytes, flags: Flags, received: datetime | None, archiver_id: st
         "subject": _header(parsed, "Subject"),
         "body": {"contentType": "html" if html else "text", "content": content},
         "attachments": files,
-        "categories": categories_of(flags),
-        "isRead": "\\Seen" in flags,
-        "flag": {"flagStatus": "flagged" if "\\Flagged" in flags else "notFlagged"},
+        **state(flags),
         "importance": _importance(parsed),
     }
     for name, key in _PEOPLE:
