@@ -33,7 +33,7 @@ demo: $(RUNTIME)
 test: $(DEV)
 	contrib/setup-debian.sh test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bench: $(DEV)
 	contrib/setup-debian.sh bench

@@ -1,6 +1,6 @@
 """A pull that is killed, and killed again, loses nothing and stores nothing twice.
 
-ARCHIVER_KILLS says how often (10 if not said).
+ARCHIVER_KILLS says how often (6 if not said).
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from tests.command_line import CommandLine
 from tests.require import require
 from tests.servers.dovecot import Dovecot
 
-KILLS = int(os.environ.get("ARCHIVER_KILLS", "10"))
-MESSAGES = 1_500
+KILLS = int(os.environ.get("ARCHIVER_KILLS", "6"))
+MESSAGES = 1_000
 # the server's spelling -> ours; some content is in two folders
 FOLDERS = {"INBOX": "INBOX", "Work": "Work", "Gr&APwA3w-e": "Grüße", "Lists/ab": "Lists/ab"}
 SMALL = {"CHECKPOINT_BYTES": str(96 << 10)}
@@ -111,7 +111,7 @@ def test_a_pull_killed_at_any_moment_loses_nothing_and_takes_nothing_twice(
         on_server = Counter({at: often for at, often in on_server.items() if at[0] == "INBOX"})
     rolls = random.Random()
     told: Counter[str] = Counter()
-    killed = 0
+    killed, longest_s = 0, 1.6
     while killed < KILLS:
         told["archives"] += 1
         user = prepare(tmp_path / str(told["archives"]), server, layout, kind)
@@ -119,13 +119,15 @@ def test_a_pull_killed_at_any_moment_loses_nothing_and_takes_nothing_twice(
         while killed < KILLS and not ended:
             before, torn = runs(user), set(user.home.glob("**/.*.tmp"))
             pull = user.start("pull", "-q", light=True, environment=SMALL, stdout=subprocess.DEVNULL)
-            time.sleep(rolls.uniform(0.2, 1.6))
+            started = time.monotonic()
+            time.sleep(rolls.uniform(0.2, longest_s))
             if pull.poll() is None:
                 os.killpg(pull.pid, signal.SIGKILL)
             _, err = pull.communicate()
             ended = pull.returncode != -signal.SIGKILL  # by itself, be it in that very moment
             if ended:
                 assert pull.returncode == 0, err.decode()
+                longest_s = max(0.4, min(longest_s, time.monotonic() - started))
             else:
                 killed += 1
                 told["after a commit of their own" if runs(user) > before else "before one"] += 1

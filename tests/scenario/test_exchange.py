@@ -30,7 +30,9 @@ ITEMS = int(os.environ.get("ARCHIVER_TEST_EWS_ITEMS", "150"))
 STEP = int(os.environ.get("ARCHIVER_TEST_EWS_STEP", "9"))
 """A fault comes at every so-manieth request; 1 is all of them."""
 FEW = ("INBOX", "Calendar", "Contacts")
-EVERY = 3  # so that each step comes through at a later try, which begins by asking what became of the first
+EVERY = (
+    4  # to log in again takes two requests, so that each step fails, and goes through when it is tried again
+)
 TRIES = 12  # more than are made, with those that log in again
 
 _numbers = count()
