@@ -28,7 +28,9 @@ from tests.servers.graph.owner import GraphOwner
 from tests.servers.graph.server import GraphDouble, Reply, Request
 
 ITEMS = int(os.environ.get("ARCHIVER_TEST_GRAPH_ITEMS", "80"))
-EVERY = 3  # so that each step comes through at a later try, which begins by asking what became of the first
+EVERY = (
+    7  # three requests are on their way at a time, and four tries of one must not all meet a fault too often
+)
 MAILS = Selection(include=("INBOX", "Sent Items", "Archive"))
 
 
