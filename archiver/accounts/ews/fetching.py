@@ -179,7 +179,8 @@ class Fetching:
         body_type = _type_of(body)
         try:
             attachments = () if remote.kind is Kind.MAIL and body else self._attachments(item)
-            inside = {one.content: one for one in files_in(body)} if body_type == "message/rfc822" else {}
+            is_message = bool(attachments) and body_type == "message/rfc822"
+            inside = {one.content: one for one in files_in(body)} if is_message else {}
             # by the name that it has there, by which it is found there again
             named = [inside.get(one.content, one) for one in attachments]
             details = details_of(item, remote, self._occurrences(item), named)
