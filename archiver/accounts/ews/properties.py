@@ -7,53 +7,71 @@ from typing import Any
 from exchangelib import items
 from exchangelib.extended_properties import ExtendedProperty
 from exchangelib.fields import FieldPath
+from exchangelib.util import TNS
 
 from archiver.model import Kind
 
 
-class FlagStatus(ExtendedProperty):  # type: ignore[misc]
+class _Property(ExtendedProperty):  # type: ignore[misc]
+    """A property that is known in a reply by its attributes; exchangelib makes objects of all to compare them."""
+
+    @classmethod
+    def is_property_instance(cls, elem: Any) -> bool:
+        """Tell whether an element of a reply is this property."""
+        told = elem.find(f"{{{TNS}}}ExtendedFieldURI").attrib
+        if told.get("PropertyType") != cls.property_type:
+            return False
+        if cls.property_tag is not None:
+            return bool(int(told.get("PropertyTag", "0"), 0) == cls.property_tag)
+        named = cls.DISTINGUISHED_SET_NAME_TO_ID_MAP[cls.distinguished_property_set_id]
+        home = told.get("DistinguishedPropertySetId"), told.get("PropertySetId", "").lower()
+        is_home = home[0] == cls.distinguished_property_set_id or home[1] == named.lower()
+        return bool(is_home and told.get("PropertyName") == cls.property_name)
+
+
+class FlagStatus(_Property):
     """PidTagFlagStatus ([MS-OXOFLAG] section 2.2.1.1)."""
 
     property_tag = 0x1090
     property_type = "Integer"
 
 
-class LastVerb(ExtendedProperty):  # type: ignore[misc]
+class LastVerb(_Property):
     """PidTagLastVerbExecuted ([MS-OXOMSG] section 2.2.1.6): answered, passed on."""
 
     property_tag = 0x1081
     property_type = "Integer"
 
 
-class MessageFlags(ExtendedProperty):  # type: ignore[misc]
+class MessageFlags(_Property):
     """PidTagMessageFlags: whether it was read, and whether it is a draft; fixed when an item is made."""
 
     property_tag = 0x0E07
     property_type = "Integer"
 
 
-class DeliveryTime(ExtendedProperty):  # type: ignore[misc]
+class DeliveryTime(_Property):
     """PidTagMessageDeliveryTime; fixed when an item is made."""
 
     property_tag = 0x0E06
     property_type = "SystemTime"
 
 
-class SubmitTime(ExtendedProperty):  # type: ignore[misc]
+class SubmitTime(_Property):
     """PidTagClientSubmitTime; fixed when an item is made."""
 
     property_tag = 0x0039
     property_type = "SystemTime"
 
 
-class MessageClass(ExtendedProperty):  # type: ignore[misc]
+class MessageClass(_Property):
     """PidTagMessageClass: the item class, where exchangelib does not write it."""
 
     property_tag = 0x001A
     property_type = "String"
 
 
-class ArchiverId(ExtendedProperty):  # type: ignore[misc]
+class ArchiverId(_Property):
     """What archiver put in, and as which copy."""
 
     distinguished_property_set_id = "PublicStrings"
